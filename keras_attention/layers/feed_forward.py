@@ -1,0 +1,129 @@
+"""The position-wise feed-forward network."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.ops import checks, masks
+
+_GATED = {"swiglu": "silu", "geglu": "gelu"}
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class FeedForward(keras.layers.Layer):
+    """Position-wise feed-forward network (Vaswani et al., 2017, section 3.3, equation 2).
+
+    `"swiglu"` and `"geglu"` are the gated variants of Shazeer, 2020
+    (https://arxiv.org/abs/2002.05202, equation 6): `(act(x W) * x V) W_2`. They have a third
+    kernel of the same size; the paper shrinks `intermediate_dim` to 2/3 to compare.
+
+    Args:
+        intermediate_dim: width between the two projections.
+        activation: `"relu"`, `"gelu"` (exact, not the tanh approximation), `"swiglu"`,
+            `"geglu"`, or any other of `keras.activations` by name.
+        dropout: share of the activations that training drops.
+        use_bias: whether the projections have biases.
+        kernel_initializer, bias_initializer: of the projections.
+        seed: of the dropout.
+
+    Call arguments:
+        inputs: `(B, T, D)`.
+        mask: `(B, T)` boolean; masked positions are computed as if they were zero.
+        training: whether to apply dropout.
+
+    Output:
+        `(B, T, D)`.
+    """
+
+    def __init__(
+        self,
+        intermediate_dim: int,
+        activation: str = "gelu",
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        checks.positive_int(intermediate_dim=intermediate_dim)
+        checks.rate(dropout=dropout)
+        self.intermediate_dim = intermediate_dim
+        self.activation = activation
+        self._activation = keras.activations.get(_GATED.get(activation, activation))
+        self._gated = activation in _GATED
+        self.dropout = dropout
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        self.supports_masking = True
+
+    def build(self, inputs_shape: tuple) -> None:
+        checks.rank("inputs", inputs_shape, "(B, T, D)")
+        checks.known("inputs", inputs_shape)
+        width = inputs_shape[-1]
+        self.input_kernel, self.input_bias = self._add("input", width, self.intermediate_dim)
+        if self._gated:
+            self.gate_kernel, self.gate_bias = self._add("gate", width, self.intermediate_dim)
+        self.output_kernel, self.output_bias = self._add("output", self.intermediate_dim, width)
+        self.built = True
+
+    def _add(self, name: str, input_dim: int, output_dim: int) -> tuple[Any, Any]:
+        kernel = self.add_weight(
+            name=f"{name}_kernel",
+            shape=(input_dim, output_dim),
+            initializer=self.kernel_initializer,
+        )
+        bias = None
+        if self.use_bias:
+            bias = self.add_weight(
+                name=f"{name}_bias", shape=(output_dim,), initializer=self.bias_initializer
+            )
+        return kernel, bias
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        self._check(inputs, mask)
+        x = masks.zero_masked(inputs, mask)
+        hidden = _affine(x, self.input_kernel, self.input_bias)
+        if self._gated:
+            gate = self._activation(_affine(x, self.gate_kernel, self.gate_bias))
+            hidden = gate * hidden
+        else:
+            hidden = self._activation(hidden)
+        if training and self.dropout:
+            hidden = keras.random.dropout(hidden, self.dropout, seed=self.seed_generator)
+        return _affine(hidden, self.output_kernel, self.output_bias)
+
+    def _check(self, inputs: Any, mask: Any) -> None:
+        checks.rank("inputs", inputs.shape, "(B, T, D)")
+        checks.sequence_mask("mask", mask, "inputs", inputs.shape)
+
+    def compute_output_shape(self, inputs_shape: tuple) -> tuple:
+        return tuple(inputs_shape)
+
+    def compute_output_spec(
+        self, inputs: Any, mask: Any = None, training: bool | None = None
+    ) -> keras.KerasTensor:
+        self._check(inputs, mask)
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "seed": self.seed,
+        }
+
+
+def _affine(x: Any, kernel: Any, bias: Any) -> Any:
+    y = ops.matmul(x, kernel)
+    return y if bias is None else ops.add(y, bias)

@@ -1,0 +1,88 @@
+"""What Bahdanau's and Luong's attention share: one head, from decoder states to a memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_attention import scope
+from keras_attention.ops import attention, checks, masks
+
+
+class MemoryAttention(keras.layers.Layer):
+    """Base of `BahdanauAttention` and `LuongAttention`; see those."""
+
+    def __init__(self, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        checks.rate(dropout=dropout)
+        self.dropout = dropout
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        self.supports_masking = True
+
+    def _memory(self, value: Any, mask: Any, key: Callable[[Any, Any], Any]) -> dict[str, Any]:
+        """The memory as `{"key", "value", "mask"}`, made once per cache scope.
+
+        `key(value, mask)` makes the keys; `"mask"` is absent where there is none.
+        """
+        cache = scope.current_cache()
+        slot = None if cache is None else cache.slot(self)
+        if slot is not None and not cache.prefill:
+            return slot.read()
+        value = masks.zero_masked(value, mask)
+        memory = {"key": key(value, mask), "value": value}
+        if mask is not None:
+            memory["mask"] = mask
+        if slot is not None:
+            slot.write(**memory)
+        return memory
+
+    def _context(
+        self, weights: Any, value: Any, training: bool | None, return_attention_scores: bool
+    ) -> Any:
+        """`(B, T, S)` weights on `(B, S, D_v)` values: `(B, T, D_v)`."""
+        scope.record(self, weights[:, None])
+        used = attention.dropped(weights, self.dropout, self.seed_generator if training else None)
+        context = attention.weighted_sum(used[:, None], value[:, None])[:, 0]
+        return (context, weights) if return_attention_scores else context
+
+    def _check(
+        self,
+        query: Any,
+        value: Any,
+        key: Any,
+        query_mask: Any,
+        value_mask: Any,
+        key_mask: Any,
+        attention_mask: Any,
+    ) -> None:
+        self._check_shapes(query.shape, value.shape, value.shape if key is None else key.shape)
+        checks.sequence_mask("query_mask", query_mask, "query", query.shape)
+        checks.sequence_mask("value_mask", value_mask, "value", value.shape)
+        checks.sequence_mask("key_mask", key_mask, "value", value.shape)
+        checks.attention_mask(attention_mask, (query.shape[0], 1, query.shape[1], value.shape[1]))
+
+    def _check_shapes(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
+        checks.rank("query", query_shape, "(B, T, D)")
+        checks.rank("value", value_shape, "(B, S, D)")
+        checks.rank("key", key_shape, "(B, S, D)")
+        for name, shape in (("query", query_shape), ("value", value_shape), ("key", key_shape)):
+            checks.known(name, shape)
+        checks.same_size("key", key_shape, "value", value_shape, axis=1, what="length")
+
+    def compute_output_shape(
+        self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None
+    ) -> tuple:
+        return (*query_shape[:-1], value_shape[-1])
+
+    def _spec(self, query: Any, value: Any, return_attention_scores: bool) -> Any:
+        output = keras.KerasTensor(
+            self.compute_output_shape(query.shape, value.shape), dtype=self.compute_dtype
+        )
+        if not return_attention_scores:
+            return output
+        dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        return output, keras.KerasTensor((*query.shape[:-1], value.shape[1]), dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dropout": self.dropout, "seed": self.seed}

@@ -1,0 +1,215 @@
+"""What multi-head self- and cross-attention share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention import scope
+from keras_attention.ops import attention, checks, masks
+
+
+class MultiHeadAttention(keras.layers.Layer):
+    """Projections by head, attention, output projection (https://arxiv.org/abs/1706.03762).
+
+    Base of `MultiHeadSelfAttention` and `MultiHeadCrossAttention`; see those. Whatever is
+    fastest to compute, the weights are always kernels `(D_in, heads * head_dim)`, head by head.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        *,
+        head_dim: int | None = None,
+        num_kv_heads: int | None = None,
+        output_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        qk_norm: bool = False,
+        scale: float | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+        checks.positive_int(num_heads=num_heads, num_kv_heads=num_kv_heads)
+        checks.divisible("num_heads", num_heads, "num_kv_heads", num_kv_heads)
+        if head_dim is not None:
+            checks.positive_int(head_dim=head_dim)
+        if output_dim is not None:
+            checks.positive_int(output_dim=output_dim)
+        checks.rate(dropout=dropout)
+        self.num_heads = num_heads
+        self.head_dim = head_dim
+        self.num_kv_heads = num_kv_heads
+        self.output_dim = output_dim
+        self.dropout = dropout
+        self.use_bias = use_bias
+        self.qk_norm = qk_norm
+        self.scale = scale
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        self.supports_masking = True
+
+    def _build_projections(self, query_dim: int, key_dim: int, value_dim: int) -> None:
+        self._head_dim = self._resolve_head_dim(query_dim)
+        self._scale = self._head_dim**-0.5 if self.scale is None else self.scale
+        output_dim = self.output_dim or query_dim
+        all_heads = self.num_heads * self._head_dim
+        kv_heads = self.num_kv_heads * self._head_dim
+        self.query_kernel, self.query_bias = self._add_projection("query", query_dim, all_heads)
+        self.key_kernel, self.key_bias = self._add_projection("key", key_dim, kv_heads)
+        self.value_kernel, self.value_bias = self._add_projection("value", value_dim, kv_heads)
+        self.output_kernel, self.output_bias = self._add_projection("output", all_heads, output_dim)
+        if self.qk_norm:
+            self.query_norm_scale = self._add_norm_scale("query_norm_scale")
+            self.key_norm_scale = self._add_norm_scale("key_norm_scale")
+
+    def _add_projection(self, name: str, input_dim: int, output_dim: int) -> tuple[Any, Any]:
+        kernel = self.add_weight(
+            name=f"{name}_kernel",
+            shape=(input_dim, output_dim),
+            initializer=self.kernel_initializer,
+        )
+        if not self.use_bias:
+            return kernel, None
+        bias = self.add_weight(
+            name=f"{name}_bias", shape=(output_dim,), initializer=self.bias_initializer
+        )
+        return kernel, bias
+
+    def _add_norm_scale(self, name: str) -> Any:
+        return self.add_weight(name=name, shape=(self._head_dim,), initializer="ones")
+
+    def _resolve_head_dim(self, query_dim: int) -> int:
+        if self.head_dim is not None:
+            return self.head_dim
+        checks.divisible("query width", query_dim, "num_heads", self.num_heads)
+        return query_dim // self.num_heads
+
+    def _project_query(self, x: Any) -> Any:
+        q = self._project(x, self.query_kernel, self.query_bias)
+        return self._rms_norm(q, self.query_norm_scale) if self.qk_norm else q  # (B, N, T, H)
+
+    def _project_key(self, x: Any) -> Any:
+        k = self._project(x, self.key_kernel, self.key_bias)
+        return self._rms_norm(k, self.key_norm_scale) if self.qk_norm else k  # (B, K, S, H)
+
+    def _project_value(self, x: Any) -> Any:
+        return self._project(x, self.value_kernel, self.value_bias)  # (B, K, S, H)
+
+    def _project(self, x: Any, kernel: Any, bias: Any) -> Any:
+        y = ops.matmul(x, kernel)
+        if bias is not None:
+            y = ops.add(y, bias)
+        batch, length, width = ops.shape(y)
+        y = ops.reshape(y, (batch, length, width // self._head_dim, self._head_dim))
+        return ops.transpose(y, (0, 2, 1, 3))  # (B, N, T, H)
+
+    def _rms_norm(self, x: Any, scale: Any) -> Any:
+        # Over each head, as in Qwen 3; Dehghani et al., 2023 (https://arxiv.org/abs/2302.05442)
+        # normalise with a LayerNorm there.
+        y = ops.cast(x, "float32")
+        y = y * ops.rsqrt(ops.mean(ops.square(y), axis=-1, keepdims=True) + 1e-6)
+        return ops.cast(y * ops.cast(scale, "float32"), x.dtype)
+
+    def _attend(
+        self,
+        q: Any,
+        k: Any,
+        v: Any,
+        *,
+        query_mask: Any,
+        key_mask: Any,
+        attention_mask: Any,
+        visible: Any,
+        training: bool | None,
+        return_weights: bool,
+        causal: bool = False,
+        order: Callable[[], Any] = lambda: None,
+        bias: Any = None,
+        context: Callable[[Any], Any] | None = None,
+    ) -> tuple[Any, Any]:
+        """Output `(B, T, D)` and weights `(B, N, T, S)`, `None` unless someone needs them.
+
+        `order` makes the `(T, S)` mask of `masks.causal_mask`; `causal` says that it is the
+        plain triangle, which a fused kernel knows by itself. `visible` `(B, T)` tells the queries that may attend to something,
+        `None` if that is for `attention_mask` to say.
+        """
+        mask = masks.combine(
+            query_mask=query_mask if attention_mask is not None else None,
+            key_mask=key_mask,
+            attention_mask=attention_mask,
+            order=None if causal else order(),
+        )
+        if attention_mask is not None:
+            seen = masks.combine(attention_mask=mask, order=order() if causal else None)
+            visible = masks.visible_queries(seen)
+        seed = self.seed_generator if training else None
+        weights = None
+        if return_weights or context is not None or scope.capturing():
+            mask = masks.combine(
+                query_mask=query_mask, attention_mask=mask, order=order() if causal else None
+            )
+            weights = attention.attention_weights(q, k, mask=mask, bias=bias, scale=self._scale)
+            used = attention.dropped(weights, self.dropout, seed)
+            y = attention.weighted_sum(used, v)
+            if context is not None:
+                y = y + ops.cast(context(used), y.dtype)
+            scope.record(self, weights)
+        else:
+            y = attention.dot_product_attention(
+                q,
+                k,
+                v,
+                mask=mask,
+                bias=bias,
+                causal=causal,
+                scale=self._scale,
+                dropout=self.dropout,
+                seed=seed,
+            )
+        return self._project_output(y, visible), weights
+
+    def _project_output(self, y: Any, visible: Any) -> Any:
+        batch, _, length, _ = ops.shape(y)
+        y = ops.transpose(y, (0, 2, 1, 3))  # (B, T, N, H)
+        y = ops.reshape(y, (batch, length, self.num_heads * self._head_dim))
+        y = ops.matmul(y, self.output_kernel)
+        if self.output_bias is not None:
+            y = ops.add(y, self.output_bias)
+        return masks.zero_masked(y, visible)  # a query that sees nothing adds nothing
+
+    def _spec(self, query: Any, key_length: int | None, return_attention_scores: bool) -> Any:
+        batch, length, query_dim = query.shape
+        output = keras.KerasTensor(
+            (batch, length, self.output_dim or query_dim), dtype=self.compute_dtype
+        )
+        if not return_attention_scores:
+            return output
+        shape = (batch, self.num_heads, length, key_length)
+        return output, keras.KerasTensor(shape, dtype=self._weights_dtype())
+
+    def _weights_dtype(self) -> str:
+        return keras.backend.result_type(self.compute_dtype, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "head_dim": self.head_dim,
+            "num_kv_heads": self.num_kv_heads,
+            "output_dim": self.output_dim,
+            "dropout": self.dropout,
+            "use_bias": self.use_bias,
+            "qk_norm": self.qk_norm,
+            "scale": self.scale,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "seed": self.seed,
+        }

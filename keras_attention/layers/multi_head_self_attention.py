@@ -1,0 +1,206 @@
+"""Multi-head self-attention."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention import scope
+from keras_attention.layers import position_strategy
+from keras_attention.layers.multi_head_attention import MultiHeadAttention
+from keras_attention.ops import checks, masks
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class MultiHeadSelfAttention(MultiHeadAttention):
+    """Multi-head self-attention of Vaswani et al., 2017, section 3.2
+    (https://arxiv.org/abs/1706.03762), with grouped heads, windows and relative positions.
+
+    Unlike `keras.layers.MultiHeadAttention` it takes one sequence, uses a fused kernel with
+    masks and dropout too, and gives exact zeros for a query that may attend to nothing, which
+    includes every masked query.
+
+    Args:
+        num_heads: query heads N.
+        head_dim: size H of each head; the width divided by `num_heads` if `None`.
+        num_kv_heads: key and value heads K, a divisor of `num_heads`; 1 is multi-query, between
+            grouped-query attention (https://arxiv.org/abs/2305.13245).
+        output_dim: width of the output; that of the input if `None`.
+        causal: hide the positions after each query.
+        window: attend only to positions nearer than this; `j > i - window` if causal (the
+            sliding window of https://arxiv.org/abs/2310.06825), else `|i - j| < window`.
+        position: how positions enter: `None`, `"rotary"`, `"relative_bias"`, `"alibi"`,
+            `"shaw"`, or a `RotaryEmbedding`, `RelativePositionBias`, `ALiBi` or
+            `ShawRelativePosition` with other settings, of which a copy is kept.
+        dropout: share of the attention weights that training drops.
+        use_bias: whether the four projections have biases.
+        qk_norm: normalise queries and keys per head (RMS, with a learned scale).
+        scale: factor of the logits; `head_dim ** -0.5` if `None`.
+        kernel_initializer, bias_initializer: of the projections.
+        seed: of the dropout.
+
+    Call arguments:
+        query: `(B, T, D)`.
+        mask, query_mask: `(B, T)` boolean padding mask; either name, ANDed if both, and
+            propagated by Keras.
+        attention_mask: boolean, broadcastable to `(B, T, T)` or `(B, N, T, T)`.
+        training: whether to apply dropout.
+        return_attention_scores: return the weights as well.
+
+    Output:
+        `(B, T, output_dim)`, and `(B, N, T, T)` weights before dropout, in float32 at least, if
+        `return_attention_scores=True`.
+
+    Raises:
+        ValueError: the width is not divisible by `num_heads`, `num_heads` not by
+            `num_kv_heads`, or a mask has the wrong shape or dtype.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        *,
+        causal: bool = False,
+        window: int | None = None,
+        position: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(num_heads, **kwargs)
+        if window is not None:
+            checks.positive_int(window=window)
+        self.causal = causal
+        self.window = window
+        self.position = position_strategy.copy_of(position, causal=causal)
+
+    def build(self, query_shape: tuple) -> None:
+        checks.rank("query", query_shape, "(B, T, D)")
+        checks.known("query", query_shape)
+        self._build_projections(*[query_shape[-1]] * 3)
+        if self.position is not None:
+            self.position.build((None, self.num_heads, None, self._head_dim))
+        self.built = True
+
+    def call(
+        self,
+        query: Any,
+        mask: Any = None,
+        query_mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+    ) -> Any:
+        cache = scope.current_cache()
+        self._check(query, mask, query_mask, attention_mask, cache)
+        mask = masks.both(mask, query_mask)
+        x = masks.zero_masked(query, mask)
+        q, k, v = self._project_query(x), self._project_key(x), self._project_value(x)
+
+        offset = 0 if cache is None else cache.index
+        query_positions = key_positions = masks.positions(ops.shape(query)[1], offset)
+        if self.position is not None:
+            q = self.position.rotate(q, query_positions)
+            k = self.position.rotate(k, key_positions)
+        key_mask = mask
+        if cache is not None and self.causal:
+            k, v, key_mask, key_positions = self._remember(cache, k, v, mask, key_positions)
+        fresh = key_positions is query_positions  # keys are those of this call
+
+        bias = context = None
+        if self.position is not None:
+            bias = self.position.bias(q * self._scale, query_positions, key_positions)
+            if self.position.needs_weights:
+
+                def context(weights: Any) -> Any:
+                    return self.position.context(weights, query_positions, key_positions)
+
+        output, weights = self._attend(
+            q,
+            k,
+            v,
+            query_mask=mask,
+            key_mask=key_mask,
+            attention_mask=attention_mask,
+            visible=mask,  # a query sees itself
+            causal=self.causal and self.window is None and fresh,
+            order=lambda: masks.causal_mask(
+                query_positions, key_positions, self.causal, self.window
+            ),
+            bias=bias,
+            context=context,
+            training=training,
+            return_weights=return_attention_scores,
+        )
+        return (output, weights) if return_attention_scores else output
+
+    def _remember(
+        self, cache: scope.Cache, k: Any, v: Any, mask: Any, positions: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        """Keys, values, key mask and key positions to attend to, after storing these."""
+        slot = cache.slot(self)
+        batch, _, length, _ = ops.shape(k)
+        present = ops.ones((batch, length), "bool") if mask is None else mask
+        if cache.prefill:
+            checks.at_most(
+                "query",
+                k.shape[2],
+                "max_length",
+                cache.max_length,
+                "Give the cache scope room for prompt and continuation together.",
+            )
+            room = cache.max_length - length
+            slot.write(
+                key=ops.pad(k, [[0, 0], [0, 0], [0, room], [0, 0]]),
+                value=ops.pad(v, [[0, 0], [0, 0], [0, room], [0, 0]]),
+                mask=ops.pad(present, [[0, 0], [0, room]]),
+            )
+            return k, v, mask, positions
+        state = slot.read()
+        start = ops.cast(cache.index, "int32")
+        keys = ops.slice_update(state["key"], (0, 0, start, 0), k)
+        values = ops.slice_update(state["value"], (0, 0, start, 0), v)
+        present = ops.slice_update(state["mask"], (0, start), present)
+        slot.write(key=keys, value=values, mask=present)
+        return keys, values, present, masks.positions(keys.shape[2])
+
+    def _check(
+        self, query: Any, mask: Any, query_mask: Any, attention_mask: Any, cache: Any = None
+    ) -> None:
+        checks.rank("query", query.shape, "(B, T, D)")
+        checks.sequence_mask("mask", mask, "query", query.shape)
+        checks.sequence_mask("query_mask", query_mask, "query", query.shape)
+        batch, length, _ = query.shape
+        key_length = length
+        if cache is not None and not cache.prefill:
+            if not self.causal:
+                raise ValueError(
+                    "Only causal self-attention can be continued from a cache. Received: "
+                    f"causal=False in layer {self.path!r}. Enter the cache scope around the "
+                    "decoder alone, or pass causal=True."
+                )
+            key_length = None  # the cache's
+        checks.attention_mask(attention_mask, (batch, self.num_heads, length, key_length))
+
+    def compute_output_shape(self, query_shape: tuple) -> tuple:
+        return (*query_shape[:-1], self.output_dim or query_shape[-1])
+
+    def compute_output_spec(
+        self,
+        query: Any,
+        mask: Any = None,
+        query_mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+    ) -> Any:
+        self._check(query, mask, query_mask, attention_mask)
+        return self._spec(query, query.shape[1], return_attention_scores)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "causal": self.causal,
+            "window": self.window,
+            "position": None
+            if self.position is None
+            else keras.saving.serialize_keras_object(self.position),
+        }

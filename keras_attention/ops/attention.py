@@ -1,0 +1,120 @@
+"""Attention: the masked softmax, scaled dot products, additive scores."""
+
+import keras
+from keras import ops
+
+from keras_attention import kernels
+from keras_attention.ops import masks
+
+CHUNK = 16  # queries whose additive scores are held at once
+_CHUNK_FROM = 4096  # T x S up to which they are computed in one piece
+
+
+def masked_softmax(logits, mask=None):
+    """Softmax over the last axis, in float32 at least; exact zeros where `mask` is False.
+
+    A row with nothing to attend to is all zeros, with gradients of zero.
+    """
+    logits = _at_least_float32(logits)
+    if mask is None:
+        return ops.softmax(logits, axis=-1)
+    lowest = -1e30  # finite: the gradient of softmax on a row of -inf is NaN
+    weights = ops.softmax(ops.where(mask, logits, ops.cast(lowest, logits.dtype)), axis=-1)
+    return ops.where(mask, weights, 0.0)
+
+
+def dropped(weights, rate, seed):
+    """Attention dropout (`seed=None` for inference)."""
+    return weights if seed is None or not rate else keras.random.dropout(weights, rate, seed=seed)
+
+
+def attention_weights(query, key, *, mask=None, bias=None, scale=None):
+    """`softmax(Q K^T / sqrt(H) + bias)`: `(B, N, T, S)` (Vaswani et al., 2017, equation 1).
+
+    Args:
+        query: `(B, N, T, H)`.
+        key: `(B, K, S, H)`; K divides N, and head n attends to key head n // (N / K).
+        mask: boolean, broadcastable to `(B, N, T, S)`.
+        bias: added to the logits, broadcastable to `(B, N, T, S)`.
+        scale: factor of the logits; `1 / sqrt(H)` if `None`.
+    """
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    query, key = _at_least_float32(query) * scale, _at_least_float32(key)
+    logits = _by_head_group(query, ops.swapaxes(key, -1, -2))  # (B, N, T, S)
+    if bias is not None:
+        logits = logits + ops.cast(bias, logits.dtype)
+    return masked_softmax(logits, mask)
+
+
+def weighted_sum(weights, value):
+    """`(B, N, T, S)` weights on `(B, K, S, H)` values: `(B, N, T, H)`, in the values' dtype."""
+    return ops.cast(_by_head_group(weights, _at_least_float32(value)), value.dtype)
+
+
+def dot_product_attention(
+    query, key, value, *, mask=None, bias=None, causal=False, scale=None, dropout=0.0, seed=None
+):
+    """Attention without its weights, on the backend's fused kernel where there is one.
+
+    Args and shapes as `attention_weights`; `causal=True` also hides the keys after each query
+    (T = S); `dropout` acts on the weights, drawn from `seed` (a `keras.random.SeedGenerator`),
+    or not at all if `seed` is `None`.
+    """
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    dropout = 0.0 if seed is None else dropout
+    output = kernels.fused_attention(
+        query, key, value, mask=mask, bias=bias, causal=causal, scale=scale, dropout=dropout
+    )
+    if output is not None:
+        return output
+    if causal:
+        length = masks.positions(ops.shape(query)[2])
+        mask = masks.both(mask, masks.causal_mask(length, length)[None, None])
+    weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
+    return weighted_sum(dropped(weights, dropout, seed), value)
+
+
+def additive_scores(query, key, vector, activation=ops.tanh):
+    """`v . activation(q_t + k_s)`: `(..., T, S)` (Bahdanau et al., 2015, appendix A.1.2).
+
+    For large T x S the queries go in chunks of `CHUNK`, recomputed in the backward pass, so
+    that T x S x U numbers are never held at once.
+
+    Args:
+        query: projected queries, `(..., T, U)`.
+        key: projected keys, `(..., S, U)`.
+        vector: v, `(U,)`, or broadcastable to `(..., T, S, U)`.
+        activation: pointwise function.
+    """
+
+    def scores(query, key, vector):
+        return ops.sum(activation(query[..., :, None, :] + key[..., None, :, :]) * vector, -1)
+
+    length, key_length = query.shape[-2], key.shape[-2]
+    if length is not None and (length <= CHUNK or length * (key_length or 2**31) <= _CHUNK_FROM):
+        return scores(query, key, vector)
+
+    *lead, length, units = ops.shape(query)
+    chunks = (length + CHUNK - 1) // CHUNK
+    padding = [[0, 0]] * len(lead) + [[0, chunks * CHUNK - length], [0, 0]]
+    query = ops.reshape(ops.pad(query, padding), (*lead, chunks, CHUNK, units))
+    one_chunk = kernels.recompute(scores)
+    result = ops.map(lambda q: one_chunk(q, key, vector), ops.moveaxis(query, -3, 0))
+    result = ops.moveaxis(result, 0, -3)  # (..., chunks, CHUNK, S)
+    result = ops.reshape(result, (*lead, chunks * CHUNK, ops.shape(key)[-2]))
+    return result[..., :length, :]
+
+
+def _by_head_group(x, y):
+    """`x @ y` for N heads of `x` on K heads of `y`, without repeating `y`."""
+    groups = x.shape[1] // y.shape[1]
+    if groups == 1:
+        return ops.matmul(x, y)
+    batch, heads, length, size = ops.shape(x)
+    x = ops.reshape(x, (batch, y.shape[1], groups * length, size))
+    return ops.reshape(ops.matmul(x, y), (batch, heads, length, ops.shape(y)[-1]))
+
+
+def _at_least_float32(x):
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    return ops.cast(x, "float32") if dtype in ("float16", "bfloat16") else x

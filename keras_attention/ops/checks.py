@@ -1,0 +1,137 @@
+"""Errors that name the argument, the value and the remedy, worded alike on every backend.
+
+All checks read Python values, static shapes and dtypes alone, so they cost nothing on the
+device and speak before anything is computed. A dimension of `None` agrees with everything.
+"""
+
+from numbers import Integral, Real
+
+import keras
+
+
+def positive_int(**arguments):
+    """Each keyword argument must be a positive integer."""
+    for name, value in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+
+
+def rate(**arguments):
+    """Each keyword argument must be a probability in [0, 1)."""
+    for name, value in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1:
+            raise ValueError(
+                f"`{name}` must be a number in [0, 1), the share that is dropped. "
+                f"Received: {name}={value!r}"
+            )
+
+
+def divisible(name, value, by, divisor):
+    """`name` must be a multiple of `by`."""
+    if value % divisor:
+        raise ValueError(
+            f"`{name}` must be divisible by `{by}`. Received: {name}={value}, {by}={divisor}"
+        )
+
+
+def one_of(name, value, choices):
+    """`name` must be one of `choices`."""
+    if value not in choices:
+        names = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {names}. Received: {name}={value!r}")
+
+
+def rank(name, shape, form):
+    """`name` must have the rank of `form`, such as "(B, T, D)"."""
+    if len(shape) != form.count(",") + 1:
+        raise ValueError(
+            f"`{name}` must have shape {form}. Received: {name} of shape {tuple(shape)}"
+        )
+
+
+def matches(name, shape, expected, form):
+    """`name` must have the sizes of `expected`, called `form`."""
+    if len(shape) != len(expected) or not all(map(_agree, shape, expected)):
+        raise ValueError(
+            f"`{name}` must have shape {form}={tuple(expected)}. "
+            f"Received: {name} of shape {tuple(shape)}"
+        )
+
+
+def known(name, shape, axis=-1):
+    """The size of `axis` must be known when weights are built."""
+    if shape[axis] is None:
+        raise ValueError(
+            f"`{name}` must have a known size in axis {axis} to build the weights. "
+            f"Received: {name} of shape {tuple(shape)}"
+        )
+
+
+def same_size(name, shape, other, other_shape, *, axis, what):
+    """Two arguments must agree in the size of `axis`."""
+    size, other_size = shape[axis], other_shape[axis]
+    if not _agree(size, other_size):
+        raise ValueError(
+            f"`{name}` and `{other}` must have the same {what}. Received: "
+            f"{name} of shape {tuple(shape)}, {other} of shape {tuple(other_shape)}"
+        )
+
+
+def at_most(name, size, limit_name, limit, remedy):
+    """A static size must not exceed a limit."""
+    if size is not None and size > limit:
+        raise ValueError(
+            f"The size of `{name}` must be at most {limit_name}={limit}. Received: {size}. {remedy}"
+        )
+
+
+def sequence_mask(name, mask, of, shape):
+    """A padding mask: boolean `(B, T)` beside a sequence `(B, T, ...)`."""
+    if mask is None:
+        return
+    _boolean(name, mask, "Compare first: `token_ids != 0`, or cast 0/1 integers to bool.")
+    if len(mask.shape) != 2 or not all(map(_agree, mask.shape, shape[:2])):
+        raise ValueError(
+            f"`{name}` must have shape (B, T), the first two of `{of}`. Received: "
+            f"{name} of shape {tuple(mask.shape)}, {of} of shape {tuple(shape)}"
+        )
+
+
+def attention_mask(mask, shape):
+    """An attention mask: boolean, `(B, T, S)` or `(B, N, T, S)`, sizes of 1 broadcast.
+
+    `shape` is `(B, N, T, S)`. Rank 2 is refused: `(B, S)` and `(T, S)` cannot be told apart.
+    """
+    if mask is None:
+        return
+    _boolean(
+        "attention_mask",
+        mask,
+        "An additive mask becomes boolean by `mask > -1`, 0/1 integers by a cast to bool.",
+    )
+    if len(mask.shape) == 2:
+        raise ValueError(
+            "`attention_mask` of rank 2 is ambiguous. Received: attention_mask of shape "
+            f"{tuple(mask.shape)}. For padding (B, S) pass `mask`, `query_mask` or `value_mask`; "
+            "for one mask (T, S) for the whole batch pass `attention_mask[None]`."
+        )
+    expected = shape if len(mask.shape) == 4 else (shape[0], *shape[2:])
+    if len(mask.shape) not in (3, 4) or not all(
+        size == 1 or _agree(size, target) for size, target in zip(mask.shape, expected, strict=True)
+    ):
+        raise ValueError(
+            "`attention_mask` must be broadcastable to (B, T, S) or (B, N, T, S). Received: "
+            f"attention_mask of shape {tuple(mask.shape)}, (B, N, T, S)={tuple(shape)}"
+        )
+
+
+def _boolean(name, mask, remedy):
+    dtype = keras.backend.standardize_dtype(mask.dtype)
+    if dtype != "bool":
+        raise ValueError(
+            f"`{name}` must be boolean, True = attend. Received: {name} of dtype {dtype}. {remedy}"
+        )
+
+
+def _agree(size, other):
+    return size is None or other is None or size == other

@@ -1,0 +1,66 @@
+"""Learning rates over training that Keras does not have."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.ops import checks
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class InverseSqrtWarmup(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warmup, then decay with the inverse root of the step.
+
+    Vaswani et al., 2017 (https://arxiv.org/abs/1706.03762), equation 3:
+    `hidden_dim ** -0.5 * min(step ** -0.5, step * warmup_steps ** -1.5)`. Steps count from 1,
+    so the first update already learns: this schedule at Keras's step 0 is the paper's step 1.
+
+    Args:
+        warmup_steps: steps until the highest learning rate.
+        hidden_dim: the model's width, which sets the highest rate as in the paper.
+        peak: the highest learning rate itself, instead of `hidden_dim`.
+
+    Raises:
+        ValueError: neither or both of `hidden_dim` and `peak` were given.
+    """
+
+    def __init__(
+        self,
+        warmup_steps: int = 4000,
+        *,
+        hidden_dim: int | None = None,
+        peak: float | None = None,
+        name: str = "inverse_sqrt_warmup",
+    ) -> None:
+        super().__init__()
+        checks.positive_int(warmup_steps=warmup_steps)
+        if (hidden_dim is None) == (peak is None):
+            raise ValueError(
+                "Pass either `hidden_dim` (the paper's rate) or `peak` (the highest rate). "
+                f"Received: hidden_dim={hidden_dim}, peak={peak}"
+            )
+        if hidden_dim is not None:
+            checks.positive_int(hidden_dim=hidden_dim)
+        elif not peak > 0:
+            raise ValueError(f"`peak` must be positive. Received: peak={peak!r}")
+        self.warmup_steps = warmup_steps
+        self.hidden_dim = hidden_dim
+        self.peak = peak
+        self.name = name
+
+    def __call__(self, step: Any) -> Any:
+        step = ops.cast(step, "float32") + 1.0
+        if self.peak is not None:
+            scale = self.peak * self.warmup_steps**0.5
+        else:
+            scale = self.hidden_dim**-0.5
+        return scale * ops.minimum(ops.rsqrt(step), step * self.warmup_steps**-1.5)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "warmup_steps": self.warmup_steps,
+            "hidden_dim": self.hidden_dim,
+            "peak": self.peak,
+            "name": self.name,
+        }

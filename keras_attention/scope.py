@@ -1,0 +1,157 @@
+"""What flows beside the tensors: captured attention weights and the key/value cache.
+
+Layers ask for the current scope, so models need no extra arguments and no plumbing. Both
+scopes are pure inside a compiled function: what they yield are the tensors of that trace.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+
+Tensor = Any
+
+_maps: ContextVar[dict[str, Tensor] | None] = ContextVar("maps", default=None)
+_cache: ContextVar["Cache | None"] = ContextVar("cache", default=None)
+
+
+@contextmanager
+def capture() -> Iterator[dict[str, Tensor]]:
+    """Records the weights of every attention layer that is called inside.
+
+    ```python
+    with ka.capture() as maps:
+        model(x)
+    maps["block_0/attention"]  # (B, N, T, S)
+    ```
+
+    The keys are the layers' paths in the order of the calls; a layer that is called again
+    is recorded again, as `path:1`, `path:2`. Weights are those before dropout. Call the model
+    itself, not `predict`, which may run a compiled function that was traced before.
+
+    Yields:
+        A dict that fills as layers are called: `(B, N, T, S)` per attention layer,
+        `(B, N, E)` for graph attention over E edges.
+    """
+    maps: dict[str, Tensor] = {}
+    token = _maps.set(maps)
+    try:
+        yield maps
+    finally:
+        _maps.reset(token)
+
+
+def capturing() -> bool:
+    """Whether weights are to be computed and recorded."""
+    return _maps.get() is not None
+
+
+def record(layer: keras.Layer, weights: Tensor) -> None:
+    """Records `weights` under the path of `layer`, inside `capture`."""
+    maps = _maps.get()
+    if maps is not None:
+        maps[_unused(layer.path, maps)] = weights
+
+
+class Cache:
+    """Keys and values of the positions that a decoder has seen. Made by `cache`.
+
+    Attributes:
+        state: dict from layer path to that layer's tensors; holds arrays alone, so it can be
+            carried through `keras.ops.while_loop` and compiled functions.
+        index: position of the first token of this call, a Python int or a scalar tensor.
+        prefill: whether this call makes the state, rather than continues it.
+        max_length: positions the state has room for; known in a prefill only.
+    """
+
+    def __init__(self, state: dict | None, index: Any, max_length: int | None) -> None:
+        self.prefill = state is None
+        self.index = index
+        self.max_length = max_length
+        self.state: dict[str, dict[str, Tensor]] = dict(state or {})
+        self._called: dict[str, None] = {}
+
+    def slot(self, layer: keras.Layer) -> "Slot":
+        """The place of `layer` in the state; ask once per call of the layer."""
+        key = _unused(layer.path, self._called)
+        self._called[key] = None
+        if not self.prefill and key not in self.state:
+            raise ValueError(
+                f"The cache holds nothing for the layer {key!r}. Received: state with entries "
+                f"{list(self.state)}. Make the state with the same model: "
+                "`with ka.cache(max_length=...) as cache: model(prompt)`."
+            )
+        return Slot(self, key)
+
+
+class Slot:
+    """One layer's tensors in a `Cache`."""
+
+    def __init__(self, cache: Cache, key: str) -> None:
+        self._cache, self._key = cache, key
+
+    def read(self) -> dict[str, Tensor]:
+        return self._cache.state[self._key]
+
+    def write(self, **tensors: Tensor) -> None:
+        self._cache.state[self._key] = tensors
+
+
+@contextmanager
+def cache(
+    state: dict | None = None, *, index: Any = 0, max_length: int | None = None
+) -> Iterator[Cache]:
+    """Makes decoders incremental: each call sees only new positions and continues `state`.
+
+    ```python
+    with ka.cache(max_length=64) as cache:        # the prompt, T tokens
+        logits = model(prompt)
+    state = cache.state
+    with ka.cache(state, index=T) as cache:       # the next token(s)
+        logits = model(token)
+    state = cache.state
+    ```
+
+    Causal self-attention writes its keys and values at `index` and attends to all before;
+    cross-attention projects its memory once, in the prefill; positions are offset by `index`.
+    The padding mask of the prompt is kept, so prompts may be padded left or right. The step is
+    a pure function of `(tokens, state, index)`, under `jax.jit`, `tf.function` and PyTorch.
+    Enter the scope around the decoder alone: what is not causal cannot be continued.
+
+    Args:
+        state: `None` to begin, else the `state` of an earlier call.
+        index: how many positions the state already holds; an int or an int32 scalar.
+        max_length: room for prompt and continuation together, required to begin.
+
+    Raises:
+        ValueError: neither or both of `state` and `max_length` were given, or `state` comes
+            from another model.
+    """
+    if (state is None) == (max_length is None):
+        raise ValueError(
+            "Pass either `max_length`, to begin a cache, or the `state` of one. Received: "
+            f"max_length={max_length}, state={'None' if state is None else 'a state'}"
+        )
+    scope = Cache(state, index, max_length)
+    token = _cache.set(scope)
+    try:
+        yield scope
+    finally:
+        _cache.reset(token)
+
+
+def current_cache() -> Cache | None:
+    """The cache scope that the call runs in, if any."""
+    return _cache.get()
+
+
+def _unused(path: str, taken: dict) -> str:
+    """`path`, or `path:1`, `path:2`, ... for further calls of the same layer."""
+    if path not in taken:
+        return path
+    call = 1
+    while f"{path}:{call}" in taken:
+        call += 1
+    return f"{path}:{call}"

@@ -138,8 +138,8 @@ class MultiHeadAttention(keras.layers.Layer):
         """Output `(B, T, D)` and weights `(B, N, T, S)`, `None` unless someone needs them.
 
         `order` makes the `(T, S)` mask of `masks.causal_mask`; `causal` says that it is the
-        plain triangle, which a fused kernel knows by itself. `visible` `(B, T)` tells the queries that may attend to something,
-        `None` if that is for `attention_mask` to say.
+        plain triangle, which a fused kernel knows by itself. `visible` `(B, T)` tells which
+        queries may attend to something, unless an `attention_mask` has its say in that.
         """
         mask = masks.combine(
             query_mask=query_mask if attention_mask is not None else None,

@@ -200,7 +200,5 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             **super().get_config(),
             "causal": self.causal,
             "window": self.window,
-            "position": None
-            if self.position is None
-            else keras.saving.serialize_keras_object(self.position),
+            "position": position_strategy.config_of(self.position),
         }

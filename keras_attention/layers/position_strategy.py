@@ -48,3 +48,12 @@ def copy_of(position: Any, *, causal: bool) -> PositionStrategy | None:
         return type(position).from_config(position.get_config())
     checks.one_of("position", position, (None, *named, "a position layer"))
     return named[position]()
+
+
+def config_of(position: PositionStrategy | None) -> dict[str, Any] | None:
+    """What `copy_of` takes, for `get_config`; the attention layer builds the copy itself."""
+    if position is None:
+        return None
+    config = keras.saving.serialize_keras_object(position)
+    config.pop("build_config", None)
+    return config

@@ -1,0 +1,195 @@
+"""Figures of attention and of training, as one would put them in a paper.
+
+Every function returns a `matplotlib.figure.Figure` that belongs to nobody else (no `pyplot`
+state, no display needed): `figure.savefig("attention.png")`.
+"""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_NUMBER = 0.4  # inches that a cell needs to have its number written in it
+_LABELS_UP_TO = 40  # ticks per side that can be read
+_LETTER = 0.075  # inches that a letter of a tick label takes
+
+
+def attention_heads(
+    maps: Mapping[str, Any],
+    labels: Sequence[str] = (),
+    *,
+    key_labels: Sequence[str] | None = None,
+    title: str = "Attention weights",
+) -> "Figure":
+    """Heatmaps of attention weights: a row per layer, a column per head, one colour scale.
+
+    ```python
+    with ka.capture() as maps:
+        model(x)
+    attention_heads(maps, ["sepal length", ...], title="Mean over 30 test samples")
+    ```
+
+    Args:
+        maps: weights by layer, `(N, T, S)`, or `(B, N, T, S)`, of which the mean over B is
+            drawn.
+        labels: T names of the query positions, and of the key positions if S = T.
+        key_labels: S names of the key positions, for cross-attention.
+        title: what was averaged over.
+
+    Raises:
+        ValueError: there are no maps, a map has another rank, or the labels do not fit.
+    """
+    if not maps:
+        raise ValueError(
+            "There are no attention maps to draw. Call the model itself, not `predict`, inside "
+            "`with ka.capture() as maps:`."
+        )
+    layers = {path: _mean_over_batch(path, weights) for path, weights in maps.items()}
+    key_labels = labels if key_labels is None else key_labels
+    for path, weights in layers.items():
+        for name, given, size in (
+            ("labels", labels, weights.shape[1]),
+            ("key_labels", key_labels, weights.shape[2]),
+        ):
+            if len(given) not in (0, size):
+                raise ValueError(
+                    f"`{name}` must name the {size} positions of {path!r}. Received: "
+                    f"{len(given)} names"
+                )
+
+    heads = max(weights.shape[0] for weights in layers.values())
+    columns = max(weights.shape[2] for weights in layers.values())
+    width = float(np.clip(0.45 * columns, 1.8, 4.0))  # of a heatmap, in inches
+    height = width * max(weights.shape[1] / weights.shape[2] for weights in layers.values())
+    names = _LETTER * max((len(label) for label in (*labels, *key_labels)), default=0)
+    figure = _figure(
+        heads * (width + 0.15) + names + 1.4, len(layers) * (height + 0.45) + names + 0.7
+    )
+    axes = figure.subplots(len(layers), heads, squeeze=False, sharex="col", sharey="row")
+    highest = max(float(weights.max()) for weights in layers.values())
+    for row, (path, weights) in zip(axes, layers.items(), strict=True):
+        for head, ax in enumerate(row):
+            if head >= len(weights):
+                ax.set_axis_off()
+                continue
+            image = _heatmap(ax, weights[head], highest, cmap="viridis", room=width / columns)
+            ax.set_title(f"{path}, head {head + 1}", fontsize=9)
+            _name_ticks(ax.yaxis, labels)
+            _name_ticks(ax.xaxis, key_labels, room=width / columns)
+            ax.label_outer(remove_inner_ticks=True)
+    figure.supxlabel("attended to (key)", fontsize=10)
+    figure.supylabel("attending (query)", fontsize=10)
+    figure.suptitle(_wrapped(title, figure), fontsize=12)
+    figure.colorbar(image, ax=axes, label="weight", shrink=0.8, pad=0.02)
+    return figure
+
+
+def training_curves(
+    history: Mapping[str, Sequence[float]], *, held_out: str = "validation"
+) -> "Figure":
+    """Loss and metrics by epoch, of the training split and of the held-out one.
+
+    Args:
+        history: `History.history` of `model.fit`: `{"loss": ..., "val_loss": ..., ...}`.
+        held_out: name of the split whose values are `val_...`.
+    """
+    names = [name for name in history if not name.startswith("val_") and name != "learning_rate"]
+    names.sort(key=lambda name: name != "loss")
+    figure = _figure(4.6 * len(names), 3.4)
+    for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for key, label, style in ((name, "training", "-"), (f"val_{name}", held_out, "--")):
+            if key in history:
+                ax.plot(range(1, len(history[key]) + 1), history[key], style, label=label)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(name.replace("_", " "))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+        ax.legend(frameon=False)
+    return figure
+
+
+def confusion_matrix(
+    labels: Any, predictions: Any, class_names: Sequence[str], *, title: str = "Confusion matrix"
+) -> "Figure":
+    """How often each class was taken for each other.
+
+    Args:
+        labels: `(B,)` true class indices.
+        predictions: `(B,)` predicted class indices.
+        class_names: names of the classes, in the order of the indices.
+        title: of the figure.
+    """
+    size = len(class_names)
+    counts = np.zeros((size, size), dtype=int)
+    np.add.at(counts, (np.asarray(labels), np.asarray(predictions)), 1)  # (true, predicted)
+    side = float(np.clip(0.55 * size, 2.6, 12.0))
+    names = _LETTER * max(map(len, class_names))
+    figure = _figure(side + names + 1.3, side + names + 0.6)
+    ax = figure.subplots()
+    image = _heatmap(ax, counts, max(1, counts.max()), cmap="Blues", room=side / size)
+    _name_ticks(ax.xaxis, class_names, room=side / size)
+    _name_ticks(ax.yaxis, class_names)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")
+    figure.suptitle(_wrapped(title, figure), fontsize=12)
+    bar = figure.colorbar(image, ax=ax, label="samples", shrink=0.8)
+    bar.ax.yaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def _figure(width: float, height: float) -> "Figure":
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            'Figures need matplotlib: python -m pip install "keras-attention[zoo]"'
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _mean_over_batch(path: str, weights: Any) -> np.ndarray:
+    weights = np.asarray(ops.convert_to_numpy(weights), dtype=np.float32)
+    if weights.ndim not in (3, 4):
+        raise ValueError(
+            "Attention maps must have shape (N, T, S) or (B, N, T, S). Received: "
+            f"{path!r} of shape {weights.shape}"
+        )
+    return weights if weights.ndim == 3 else weights.mean(axis=0)  # (N, T, S)
+
+
+def _wrapped(title: str, figure: "Figure") -> str:
+    """The title in lines that fit the figure; no layout engine of matplotlib does that."""
+    return textwrap.fill(title, int(figure.get_figwidth() / (1.4 * _LETTER)))
+
+
+def _heatmap(ax: "Axes", values: np.ndarray, highest: float, *, cmap: str, room: float) -> Any:
+    """Cells from 0 to `highest`, with their numbers in them if there is `room` (inches)."""
+    image = ax.imshow(values, vmin=0, vmax=highest, cmap=cmap)
+    if room >= _NUMBER:
+        for (row, column), value in np.ndenumerate(values):
+            red, green, blue, _ = image.cmap(image.norm(value))
+            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+            ax.text(
+                column,
+                row,
+                f"{value:.2f}" if values.dtype.kind == "f" else f"{value}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if dark else "black",
+            )
+    return image
+
+
+def _name_ticks(axis: Any, names: Sequence[str], *, room: float = np.inf) -> None:
+    """Names the ticks, upright where a name is longer than the `room` (inches) of its cell."""
+    if 0 < len(names) <= _LABELS_UP_TO:
+        axis.set_ticks(range(len(names)), names, fontsize=8)
+        if _LETTER * max(map(len, names)) > room:
+            axis.set_tick_params(rotation=90)

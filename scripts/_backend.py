@@ -1,0 +1,53 @@
+"""Which Keras backend a script runs on. Imports nothing that imports Keras."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def choose() -> str:
+    """Sets KERAS_BACKEND, before Keras is imported, and prints which backend it is and why.
+
+    In this order: KERAS_BACKEND itself; the backend of Keras's config file, if it is installed
+    (Keras writes "tensorflow" there by itself the first time it is imported, so that name is no
+    promise); the first one that is installed.
+    """
+    backend, reason = _choose()
+    os.environ["KERAS_BACKEND"] = backend
+    print(f"Backend: {backend} ({reason}).", flush=True)
+    return backend
+
+
+def _choose() -> tuple[str, str]:
+    if backend := os.environ.get("KERAS_BACKEND"):
+        return backend, "KERAS_BACKEND is set"
+    config = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+    named = _configured(config)
+    if _installed(named):
+        return named, f"named in {config}"
+    fault = "is not installed" if named in BACKENDS else "keras_attention does not run on"
+    instead = f"; {config} names {named}, which {fault}" if named else ""
+    for backend in BACKENDS:
+        if _installed(backend):
+            return backend, f"the first installed of {', '.join(BACKENDS)}{instead}"
+    raise SystemExit(
+        f"Keras needs one of {', '.join(BACKENDS)}, and none is installed. "
+        'Install one: python -m pip install -e ".[jax]" (or ".[torch]", ".[tensorflow]").'
+    )
+
+
+def _configured(config: Path) -> str | None:
+    """The backend that the config file names; none if there is no readable file."""
+    try:
+        content = json.loads(config.read_text())
+    except (OSError, ValueError):
+        return None
+    backend = content.get("backend") if isinstance(content, dict) else None
+    return backend if isinstance(backend, str) else None
+
+
+def _installed(backend: str | None) -> bool:
+    return backend in BACKENDS and importlib.util.find_spec(backend) is not None

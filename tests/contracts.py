@@ -1,0 +1,609 @@
+"""The checks that every public layer passes.
+
+A `Case` says how to make a layer and its inputs, and what of the contract concerns it; the
+checks look at nothing else. `tests/layers/test_<layer>.py` holds a layer's cases.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_attention as ka
+from tests.backend import gradients, to_numpy, traced, traced_with_unknown_sizes
+
+PAD = 2  # masked elements that are added to a sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One configuration of a layer under the contract.
+
+    Args:
+        layer: the class.
+        config: its arguments, without dropout.
+        inputs: call argument -> shape without batch; "T" and "S" stand for lengths.
+        masks: mask argument -> the input whose padding it tells.
+        values: call argument -> `f(rng, shape, length)`, where normal numbers do not do.
+        shifted: call argument -> `f(array, by)`, where padding on the left changes an input.
+        rows: rows of output axis 1 that belong to the elements `start` to `stop` of the first
+            input; `None` if the output has no such axis.
+        lengths: T to run at.
+        dropout: arguments that turn dropout on; empty if the layer has none.
+        outer_mask: whether the layer takes an `attention_mask`.
+        causal: whether an element sees none after it.
+        scores: whether the layer returns attention scores over its last input's elements.
+        scores_sum: what the weights of a row sum to, at least and at most.
+        hears: names of weights that the logits grow with.
+        silent: names of weights whose gradient is zero by symmetry.
+        stateless: whether the layer has no weights to train.
+    """
+
+    layer: type
+    config: Mapping[str, Any]
+    inputs: Mapping[str, tuple]
+    masks: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    values: Mapping[str, Callable] = dataclasses.field(default_factory=dict)
+    shifted: Mapping[str, Callable] = dataclasses.field(default_factory=dict)
+    rows: Callable[[int, int], Any] | None = lambda start, stop: slice(start, stop)
+    lengths: tuple[int, ...] = (6, 1)
+    dropout: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    outer_mask: bool = False
+    causal: bool = False
+    scores: bool = False
+    scores_sum: tuple[float, float] = (1.0, 1.0)
+    hears: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    stateless: bool = False
+
+    @property
+    def name(self):
+        settings = ",".join(f"{k}={_short(v)}" for k, v in self.config.items())
+        return f"{self.layer.__name__}({settings})"
+
+    def make(self, **kwargs):
+        """The layer, built, with random weights everywhere: zeros and ones hide mistakes."""
+        layer = self.layer(**{**self.config, **kwargs})
+        layer.build(**{f"{name}_shape": shape for name, shape in self.shapes(None, None).items()})
+        rng = np.random.default_rng(len(layer.weights))
+        for variable in layer.trainable_variables:
+            spread = 1.0 / max(1, variable.shape[0]) ** 0.5 if len(variable.shape) > 1 else 0.3
+            offset = 1.0 if variable.path.endswith(("gamma", "scale")) else 0.0
+            variable.assign(offset + spread * rng.normal(size=variable.shape))
+        return layer
+
+    def shapes(self, batch, length):
+        sizes = {"T": length, "S": None if length is None else length + 2}
+        return {
+            name: (batch, *[sizes.get(size, size) for size in shape])
+            for name, shape in self.inputs.items()
+        }
+
+    def data(self, batch=3, length=None, seed=0):
+        """Inputs as NumPy arrays, without masks."""
+        length = self.lengths[0] if length is None else length
+        rng = np.random.default_rng(seed)
+        return {
+            name: self.values.get(name, _normal)(rng, shape, length)
+            for name, shape in self.shapes(batch, length).items()
+        }
+
+    def padding(self, data):
+        """A right-padding mask of different lengths for every mask argument."""
+        masks = {}
+        for name, of in self.masks.items():
+            batch, length = data[of].shape[:2]
+            lengths = np.maximum(1, length - np.arange(batch) % 3)
+            masks[name] = np.arange(length)[None] < lengths[:, None]
+        return masks
+
+    def padded(self, data, side, fill):
+        """Data with `PAD` masked elements of `fill` more, and its masks."""
+        result, masks = dict(data), {}
+        for mask, name in self.masks.items():
+            x = data[name]
+            junk = np.full((len(x), PAD, *x.shape[2:]), fill, x.dtype)
+            parts = [(x, True), (junk, False)]
+            parts = parts[::-1] if side == "left" else parts
+            result[name] = np.concatenate([part for part, _ in parts], axis=1)
+            masks[mask] = np.concatenate(
+                [np.full(part.shape[:2], valid) for part, valid in parts], axis=1
+            )
+        if side == "left":
+            for name, shift in self.shifted.items():
+                result[name] = shift(data[name], PAD)
+        return {**result, **masks}
+
+    def floats(self, data):
+        return [name for name in self.inputs if data[name].dtype == np.float32]
+
+    @property
+    def residual(self):
+        """Whether the output has the shape of the first input."""
+        shapes = self.shapes(None, None)
+        named = {f"{name}_shape": shape for name, shape in shapes.items()}
+        return self.make().compute_output_shape(**named) == shapes[self.first]
+
+    @property
+    def first(self):
+        return next(iter(self.inputs))
+
+
+def _normal(rng, shape, length):
+    return rng.normal(size=shape).astype("float32")
+
+
+def _short(value):
+    return type(value).__name__ if isinstance(value, keras.layers.Layer) else value
+
+
+def first(outputs):
+    """The output itself, of a layer that may return its weights too."""
+    return outputs[0] if isinstance(outputs, (tuple, list)) else outputs
+
+
+def _array(output):
+    return to_numpy(first(output))
+
+
+def functional(case, layer, batch=None, length=None, masks=()):
+    """A functional model of one layer, with its masks as inputs."""
+    data = case.data()
+    inputs = {
+        name: keras.Input(batch_shape=shape, dtype=data[name].dtype.name, name=name)
+        for name, shape in case.shapes(batch, length).items()
+    }
+    for name in masks:
+        shape = inputs[case.masks[name]].shape[:2]
+        inputs[name] = keras.Input(batch_shape=shape, dtype="bool", name=name)
+    return keras.Model(inputs, layer(**inputs))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class WithMask(keras.layers.Layer):
+    """Attaches a mask to a tensor, as Embedding does: `WithMask()([x, mask])`."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return inputs[0] * 1.0
+
+    def compute_mask(self, inputs, previous_mask):
+        return inputs[1]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+
+def _propagating(case, layer, nested=False):
+    """A model of the layer whose masks come only from Keras's propagation."""
+    inputs, attached = [], {}
+    data = case.data()
+    mask_of = {of: name for name, of in case.masks.items()}
+    for name, shape in case.shapes(None, None).items():
+        x = keras.Input(batch_shape=shape, dtype=data[name].dtype.name, name=name)
+        inputs.append(x)
+        attached[name] = x
+        if name in mask_of:
+            mask = keras.Input(batch_shape=shape[:2], dtype="bool", name=mask_of[name])
+            inputs.append(mask)
+            attached[name] = WithMask()([x, mask])
+    if nested:
+        inner = functional(case, layer)
+        outputs = inner(attached)
+    else:
+        outputs = layer(**attached)
+    return keras.Model({x.name: x for x in inputs}, outputs)
+
+
+# 1
+
+
+def round_trip(case, tmp_path):
+    """Config and file, twice, also inside a nested model."""
+    layer = case.make()
+    config = layer.get_config()
+    copy = case.layer.from_config(config)
+    assert copy.get_config() == config
+    data = case.data()
+    inner = functional(case, layer)
+    inputs = {x.name: keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in inner.inputs}
+    model = keras.Model(inputs, inner(inputs))
+    expected = _array(model(data))
+    for number in range(2):
+        path = tmp_path / f"{number}.keras"
+        model.save(path)
+        model = keras.saving.load_model(path)
+        np.testing.assert_array_equal(_array(model(data)), expected)
+    names = [re.sub("^.*?/", "", w.path) for w in layer.weights]
+    assert len(set(names)) == len(names)
+
+
+# 2
+
+
+def symbolic_shapes(case):
+    """Symbolic shape and dtype are the actual ones, for known and unknown sizes."""
+    flags = {"return_attention_scores": True} if case.scores else {}
+    for batch in (3, 1):
+        for length in case.lengths:
+            data = case.data(batch, length)
+            layer = case.make()
+            actual = [np.asarray(to_numpy(x)) for x in _flat(layer(**data, **flags))]
+            for sizes in ((batch, length), (None, None)):
+                symbols = {
+                    name: keras.KerasTensor(shape, dtype=data[name].dtype.name)
+                    for name, shape in case.shapes(*sizes).items()
+                }
+                found = _flat(layer.compute_output_spec(**symbols, **flags))
+                assert len(found) == len(actual)
+                for spec, x in zip(found, actual, strict=True):
+                    assert spec.dtype == x.dtype.name
+                    assert len(spec.shape) == x.ndim
+                    for size, real in zip(spec.shape, x.shape, strict=True):
+                        assert size in (real, None)
+                        assert size == real or sizes[0] is None
+                shape = layer.compute_output_shape(
+                    **{f"{name}_shape": shape for name, shape in case.shapes(*sizes).items()}
+                )
+                assert tuple(shape) == tuple(found[0].shape)
+
+
+def _flat(outputs):
+    return list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
+
+
+def unknown_sizes(case):
+    """A function traced without knowing batch and lengths computes the same."""
+    layer = case.make()
+    data = case.data()
+    shapes = case.shapes(None, None)
+    names = list(shapes)
+    function = traced_with_unknown_sizes(
+        lambda *xs: layer(**dict(zip(names, xs, strict=True))),
+        [shapes[name] for name in names],
+        [data[name].dtype.name for name in names],
+    )
+    for length in case.lengths:
+        data = case.data(2, length)
+        found = _array(function(*[ops.convert_to_tensor(data[name]) for name in names]))
+        np.testing.assert_allclose(found, _array(layer(**data)), atol=1e-5)
+
+
+# 3
+
+
+def padding_invariance(case):
+    """Padding on either side changes nothing, whatever it contains; gradients included."""
+    layer = case.make()
+    data = case.data()
+    expected = _array(layer(**data))
+    length = data[case.first].shape[1]
+    for side, start in (("right", 0), ("left", PAD)):
+        for fill in (0.0, 1e4, np.nan, np.inf):
+            padded = case.padded(data, side, fill)
+            found = _array(layer(**padded))
+            if case.rows is not None:
+                found = found[:, case.rows(start, start + length)]
+            np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=f"{side} {fill}")
+    padded = case.padded(data, "right", np.nan)
+
+    def loss(*xs):
+        call = {**padded, **dict(zip(case.floats(data), xs, strict=True))}
+        out = layer(**call)
+        if case.rows is not None:
+            out = out[:, case.rows(0, length)]
+        return ops.sum(ops.sin(out))
+
+    floats = [padded[name] for name in case.floats(data)]
+    _, by_input, by_weight = gradients(loss, floats, layer.trainable_variables)
+    for gradient in (*by_input, *by_weight):
+        assert np.isfinite(gradient).all()
+
+
+def batch_invariance(case):
+    """A batch of N is N batches of 1."""
+    layer = case.make()
+    data = case.data()
+    data = {**data, **case.padding(data)}
+    together = _array(layer(**data))
+    for i in range(3):
+        alone = _array(layer(**{name: x[i : i + 1] for name, x in data.items()}))
+        np.testing.assert_allclose(alone[0], together[i], atol=1e-5)
+
+
+# 4
+
+
+def masks_agree(case):
+    """Propagated, explicit and combined masks agree, flat and nested; masks are left alone."""
+    layer = case.make()
+    data = case.data()
+    masks = case.padding(data)
+    expected = _array(layer(**data, **masks))
+    call = {**data, **masks}
+    for nested in (False, True):
+        found = _array(_propagating(case, layer, nested)(call))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    if case.outer_mask:
+        of_query = masks.get("query_mask", masks.get("mask"))
+        of_key = masks.get("value_mask", of_query)
+        outer = of_query[:, :, None] & of_key[:, None, :]
+        for mask in (outer, outer[:, None]):
+            found = _array(layer(**data, attention_mask=mask))
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+        found = _array(layer(**data, **masks, attention_mask=outer | ~of_query[:, :, None]))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    attached = dict(data)
+    for name, of in case.masks.items():
+        attached[of] = WithMask()([data[of], ops.convert_to_tensor(masks[name])])
+    before = {of: attached[of]._keras_mask for of in case.masks.values()}
+    first = _array(layer(**attached))
+    for of, mask in before.items():
+        assert attached[of]._keras_mask is mask
+        np.testing.assert_array_equal(to_numpy(mask), masks[_name_of(case, of)])
+    np.testing.assert_array_equal(_array(layer(**attached)), first)  # a second layer sees them
+    np.testing.assert_allclose(first, expected, atol=1e-6)
+
+
+def _name_of(case, of):
+    return next(name for name, masked in case.masks.items() if masked == of)
+
+
+def residual_keeps_mask(case):
+    """`Add()([x, layer(x)])` has the mask of x."""
+    layer = case.make()
+    data = case.data()
+    masks = case.padding(data)
+    mask = next(m for name, m in masks.items() if case.masks[name] == case.first)
+    x = WithMask()([data[case.first], ops.convert_to_tensor(mask)])
+    y = layer(**{**data, case.first: x})
+    total = keras.layers.Add()([x, y])
+    np.testing.assert_array_equal(to_numpy(total._keras_mask), mask)
+
+
+# 5
+
+
+def causality(case):
+    """A change at t changes nothing before t, forward and in gradients."""
+    layer = case.make()
+    data = case.data()
+    at = data[case.first].shape[1] // 2
+    changed = data[case.first].copy()
+    changed[:, at:] += np.random.default_rng(1).normal(size=changed[:, at:].shape)
+    before = _array(layer(**data))
+    after = _array(layer(**{**data, case.first: changed}))
+    np.testing.assert_allclose(after[:, :at], before[:, :at], atol=1e-6)
+    assert np.abs(after[:, at:] - before[:, at:]).max() > 1e-3
+
+    def early(x):
+        return ops.sum(ops.square(layer(**{**data, case.first: x})[:, :at]))
+
+    _, (gradient,), _ = gradients(early, [data[case.first]])
+    np.testing.assert_array_equal(gradient[:, at:], 0.0)
+    assert np.abs(gradient[:, :at]).max() > 1e-3
+
+
+# 6
+
+
+def nothing_to_attend_to(case):
+    """Rows without anything to see are exactly zero; gradients are finite and right."""
+    layer = case.make()
+    data = case.data()
+    masks = case.padding(data)
+    for mask in masks.values():
+        mask[-1] = False
+    call = {**data, **masks}
+    for dtype in ("float32", "float16", "bfloat16"):
+        typed = layer if dtype == "float32" else case.make(dtype=dtype)
+        output, weights = typed(**call, return_attention_scores=True)
+        np.testing.assert_array_equal(to_numpy(output)[-1], 0.0)
+        np.testing.assert_array_equal(to_numpy(weights)[-1], 0.0)
+        np.testing.assert_array_equal(_array(typed(**call))[-1], 0.0)
+
+    names = case.floats(data)
+    rng = np.random.default_rng(2)
+    mixed = rng.normal(size=_array(layer(**call)).shape).astype("float32")
+
+    def loss(*xs):
+        out = layer(**{**call, **dict(zip(names, xs, strict=True))})
+        return ops.sum(ops.multiply(out, mixed))
+
+    arrays = [data[name] for name in names]
+    _, by_input, by_weight = gradients(loss, arrays, layer.trainable_variables)
+    for gradient in (*by_input, *by_weight):
+        assert np.isfinite(gradient).all()
+    for name, gradient in zip(names, by_input, strict=True):
+        for mask, of in case.masks.items():
+            if of == name:
+                np.testing.assert_array_equal(gradient[~masks[mask]], 0.0)
+    directions = [rng.normal(size=x.shape).astype("float32") for x in arrays]
+    slope = sum((g * d).sum() for g, d in zip(by_input, directions, strict=True))
+    step = 1e-2
+    ahead, behind = (
+        to_numpy(loss(*[x + s * d for x, d in zip(arrays, directions, strict=True)]))
+        for s in (step, -step)
+    )
+    np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=5e-3, atol=5e-3)
+
+
+# 7
+
+
+def weights_are_weights(case):
+    """Non-negative, summing to 1 over what is visible; asking for them changes nothing."""
+    layer = case.make()
+    data = case.data()
+    masks = case.padding(data)
+    for call in (data, {**data, **masks}):
+        plain = _array(layer(**call))
+        output, weights = layer(**call, return_attention_scores=True)
+        weights = to_numpy(weights)
+        np.testing.assert_allclose(to_numpy(output), plain, atol=1e-6)
+        assert (weights >= 0).all()
+        totals = weights.sum(-1)
+        if call is data:
+            assert (totals >= case.scores_sum[0] - 1e-5).all()
+        assert (totals <= case.scores_sum[1] + 1e-5).all()
+        with ka.capture() as maps:
+            recorded = layer(**call)
+        np.testing.assert_allclose(_array(recorded), plain, atol=1e-6)
+        (captured,) = maps.values()
+        np.testing.assert_array_equal(to_numpy(captured).reshape(weights.shape), weights)
+    of_keys = list(case.masks)[-1]
+    hidden = ~masks[of_keys]
+    if weights.shape[-1] == hidden.shape[-1]:
+        np.testing.assert_array_equal(np.moveaxis(weights, -1, 1)[hidden], 0.0)
+
+
+# 8
+
+
+def low_precision(case):
+    """Finite forward and backward in 16 bits, with logits 300 times as large as well."""
+    data = case.data()
+    call = {**data, **case.padding(data)}
+    names = case.floats(data)
+    for policy in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16"):
+        layer = case.make(dtype=policy)
+        for variable in layer.trainable_variables:
+            if variable.path.split("/")[-1] in case.hears:
+                variable.assign(ops.clip(300 * variable, -6e4, 6e4))
+        dtype = keras.DTypePolicy(policy).compute_dtype
+        output = layer(**call)
+        assert keras.backend.standardize_dtype(output.dtype) == dtype
+
+        def loss(*xs, layer=layer):
+            out = layer(**{**call, **dict(zip(names, xs, strict=True))})
+            return ops.mean(ops.cast(ops.sin(out), "float32"))
+
+        value, by_input, by_weight = gradients(
+            loss, [call[name] for name in names], layer.trainable_variables
+        )
+        assert np.isfinite(value)
+        assert np.isfinite(to_numpy(output)).all()
+        for gradient in (*by_input, *by_weight):
+            assert np.isfinite(gradient).all(), policy
+
+
+def low_precision_is_close(case):
+    """16 bits compute what 32 bits do, up to their rounding; in a compiled function too."""
+    data = case.data()
+    expected = _array(case.make()(**data))
+    spread = np.abs(expected).max()
+    for policy, digits in (("mixed_float16", 2e-2), ("mixed_bfloat16", 1.5e-1)):
+        model = functional(case, case.make(dtype=policy))
+        found = model.predict(data, verbose=0)
+        found = found[0] if isinstance(found, (tuple, list)) else found
+        np.testing.assert_allclose(
+            np.asarray(found, "float32"), expected, atol=digits * max(1.0, spread)
+        )
+
+
+# 9
+
+
+def traced_equals_eager(case):
+    """A compiled function and `predict` give what the call gives."""
+    layer = case.make()
+    data = case.data()
+    call = {**data, **case.padding(data)}
+    names = list(call)
+    expected = _array(layer(**call))
+    function = traced(lambda *xs: layer(**dict(zip(names, xs, strict=True))))
+    found = function(*[ops.convert_to_tensor(call[name]) for name in names])
+    np.testing.assert_allclose(_array(found), expected, atol=1e-5)
+    model = functional(case, layer, masks=case.masks)
+    np.testing.assert_allclose(model.predict(call, verbose=0), expected, atol=1e-5)
+
+
+def every_weight_learns(case):
+    """The gradient of every weight is finite and not zero."""
+    layer = case.make()
+    data = case.data()
+
+    def loss(*xs):
+        return ops.sum(ops.sin(layer(**{**data, **dict(zip(case.floats(data), xs, strict=True))})))
+
+    floats = [data[name] for name in case.floats(data)]
+    _, _, by_weight = gradients(loss, floats, layer.trainable_variables)
+    for variable, gradient in zip(layer.trainable_variables, by_weight, strict=True):
+        assert np.isfinite(gradient).all()
+        if variable.path.split("/")[-1] in case.silent:
+            assert np.abs(gradient).max() < 1e-4, variable.path
+        else:
+            assert np.abs(gradient).max() > 1e-5, variable.path
+
+
+def fits_one_batch(case):
+    """`fit` learns one batch: the outputs of the same layer with other weights."""
+    keras.utils.set_random_seed(0)
+    data = case.data()
+    teacher, student = case.make(), case.make()
+    rng = np.random.default_rng(5)
+    for variable in student.trainable_variables:
+        variable.assign_add(0.3 * rng.normal(size=variable.shape))
+    model = functional(case, student)
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+    target = _array(teacher(**data))
+    before = model.evaluate(data, target, verbose=0)
+    steps = {name: np.concatenate([x] * 60) for name, x in data.items()}  # one epoch, 60 steps
+    model.fit(steps, np.concatenate([target] * 60), batch_size=3, shuffle=False, verbose=0)
+    assert model.evaluate(data, target, verbose=0) < 0.3 * before
+
+
+# 10
+
+
+def determinism(case):
+    """A seed fixes everything; training differs from inference by dropout alone."""
+    layer = case.make()
+    data = case.data()
+    training = {"training": True} if case.dropout else {}
+    inference = _array(layer(**data))
+    np.testing.assert_array_equal(_array(layer(**data)), inference)
+    np.testing.assert_allclose(_array(layer(**data, **training)), inference, atol=1e-6)
+    if not case.dropout:
+        return
+    runs = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        dropping = case.make(**case.dropout)
+        runs.append(_array(dropping(**data, training=True)))
+        np.testing.assert_array_equal(_array(dropping(**data)), _array(dropping(**data)))
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert np.abs(runs[0] - runs[2]).max() > 1e-4
+    assert np.abs(runs[0] - inference).max() > 1e-4
+
+
+def _always(case):
+    return True
+
+
+CHECKS = {
+    round_trip: _always,
+    symbolic_shapes: _always,
+    unknown_sizes: _always,
+    padding_invariance: lambda case: case.masks,
+    batch_invariance: _always,
+    masks_agree: lambda case: case.masks,
+    residual_keeps_mask: lambda case: case.residual and case.first in case.masks.values(),
+    causality: lambda case: case.causal,
+    nothing_to_attend_to: lambda case: case.scores,
+    weights_are_weights: lambda case: case.scores,
+    low_precision: _always,
+    low_precision_is_close: _always,
+    traced_equals_eager: _always,
+    every_weight_learns: lambda case: not case.stateless,
+    fits_one_batch: lambda case: not case.stateless,
+    determinism: _always,
+}

@@ -1,0 +1,52 @@
+"""One backend's part of the cross-backend test, in a process of its own.
+
+`python -m tests.cross_backend.worker save FOLDER` writes a model of every case of the
+contract; `... run FOLDER OUT` loads them and records outputs and what one step of SGD changes.
+"""
+
+import pickle
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tests.backend import to_numpy
+from tests.contracts import first, functional
+from tests.layers.test_contract import CASES
+
+
+def save(folder):
+    for number, case in enumerate(CASES):
+        model = functional(case, case.make(), masks=case.masks)
+        if model.trainable_variables:
+            model.compile(keras.optimizers.SGD(1.0), "mse")
+        model.save(folder / f"{number}.keras")
+
+
+def run(folder):
+    results = []
+    for number, case in enumerate(CASES):
+        model = keras.saving.load_model(folder / f"{number}.keras", compile=False)
+        data = case.data()
+        call = {**data, **case.padding(data)}
+        output = to_numpy(first(model(call)))
+        steps = {}
+        if model.trainable_variables:
+            before = [to_numpy(v) for v in model.trainable_variables]
+            model.compile(keras.optimizers.SGD(1.0), "mse")
+            model.train_on_batch(call, np.ones_like(output))
+            steps = {
+                v.path: to_numpy(v) - old
+                for v, old in zip(model.trainable_variables, before, strict=True)
+            }
+        results.append((case.name, output, steps))
+    return results
+
+
+if __name__ == "__main__":
+    command, folder, *out = sys.argv[1:]
+    if command == "save":
+        save(Path(folder))
+    else:
+        Path(out[0]).write_bytes(pickle.dumps(run(Path(folder))))

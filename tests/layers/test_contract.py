@@ -1,0 +1,68 @@
+"""Every public layer under the whole contract; a layer without a case fails."""
+
+import importlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from tests import contracts
+from tests.backend import to_numpy
+
+
+def cases_of(name):
+    module = getattr(ka.layers, name).__module__.rpartition(".")[2]
+    return importlib.import_module(f"tests.layers.test_{module}").CASES
+
+
+CASES = [case for name in ka.layers.__all__ for case in cases_of(name)]
+RUNS = [
+    pytest.param(check, case, id=f"{check.__name__}-{case.name}")
+    for check, applies in contracts.CHECKS.items()
+    for case in CASES
+    if applies(case)
+]
+
+
+@pytest.mark.parametrize("name", ka.layers.__all__)
+def test_every_layer_has_a_case(name):
+    assert any(case.layer is getattr(ka.layers, name) for case in cases_of(name))
+
+
+@pytest.mark.parametrize(("check", "case"), RUNS)
+def test_contract(check, case, request):
+    keras.utils.set_random_seed(0)
+    if check is contracts.round_trip:
+        check(case, request.getfixturevalue("tmp_path"))
+    else:
+        check(case)
+
+
+def test_files_load_in_a_fresh_process(tmp_path):
+    """After `import keras_attention` alone, with the same outputs."""
+    for number, case in enumerate(CASES):
+        data = case.data()
+        model = contracts.functional(case, case.make())
+        model.save(tmp_path / f"{number}.keras")
+        np.savez(tmp_path / f"{number}.npz", **data, output=to_numpy(contracts.first(model(data))))
+    program = """
+import glob, os, sys
+import numpy as np
+import keras, keras_attention
+for path in sorted(glob.glob(sys.argv[1] + "/*.keras")):
+    data = dict(np.load(path[:-5] + "npz"))
+    expected = data.pop("output")
+    output = keras.saving.load_model(path)(data)
+    output = output[0] if isinstance(output, (tuple, list)) else output
+    found = keras.ops.convert_to_numpy(output)
+    np.testing.assert_array_equal(found, expected, err_msg=path)
+    print("loaded", os.path.basename(path))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("loaded") == len(CASES)

@@ -1,0 +1,145 @@
+"""Graph attention: cases for the contract, edges and adjacency, NaN for bad edges."""
+
+import numpy as np
+from keras import ops
+
+import keras_attention as ka
+from tests.backend import BACKEND, to_numpy, traced
+from tests.contracts import Case
+
+
+def edges(rng, shape, length):
+    """Random edges, the last two padding."""
+    found = rng.integers(0, length, size=shape).astype("int32")
+    found[:, -2:] = -1
+    return found
+
+
+def adjacency(rng, shape, length):
+    return rng.random(size=shape) < 0.5
+
+
+def shift_edges(found, by):
+    return np.where(found < 0, found, found + by)
+
+
+def sparse(edge_features=False, **config):
+    return Case(
+        layer=ka.layers.GraphAttention,
+        config={"head_dim": 4, "num_heads": 2, **config},
+        inputs={
+            "features": ("T", 6),
+            "edges": (9, 2),
+            **({"edge_features": (9, 3)} if edge_features else {}),
+        },
+        masks={"features_mask": "features"},
+        values={"edges": edges},
+        shifted={"edges": shift_edges},
+        dropout={"dropout": 0.5},
+        hears=("attention_source",),
+    )
+
+
+CASES = [
+    sparse(variant="gat"),
+    sparse(variant="gatv2", edge_features=True, concat=False),
+    sparse(variant="gat", edge_features=True, self_loops=False),
+    sparse(variant="gatv2", share_weights=True),
+]
+
+
+def test_dense_is_sparse():
+    """An adjacency gives what its edges give, weights included, masked nodes and all."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2, 7, 6)).astype("float32")
+    sees = rng.random(size=(2, 7, 7)) < 0.4
+    mask = np.array([[True] * 7, [True] * 5 + [False] * 2])
+    features[1, 5:] = np.nan
+    listed = [np.argwhere(graph)[:, ::-1] for graph in sees]  # [i, j]: i attends to j
+    pairs = np.full((2, max(map(len, listed)), 2), -1)
+    for graph, found in zip(pairs, listed, strict=True):
+        graph[: len(found)] = found
+    for config in ({"variant": "gat"}, {"variant": "gatv2"}, {"self_loops": False}):
+        layer = sparse(**config).make()
+        by_edge = layer(features, edges=pairs, features_mask=mask, return_attention_scores=True)
+        by_node = layer(features, adjacency=sees, features_mask=mask, return_attention_scores=True)
+        np.testing.assert_allclose(to_numpy(by_edge[0]), to_numpy(by_node[0]), atol=1e-5)
+        dense, weights = to_numpy(by_node[1]), to_numpy(by_edge[1])
+        for graph in range(2):
+            source, target = listed[graph].T
+            np.testing.assert_allclose(
+                weights[graph, :, : len(source)], dense[graph][:, target, source], atol=1e-6
+            )
+            assert (weights[graph, :, len(source) :] == 0).all()
+        visible = (sees | (np.eye(7, dtype=bool) if layer.self_loops else False)) & (
+            mask[:, :, None] & mask[:, None]
+        )
+        totals = dense.sum(-1)
+        np.testing.assert_allclose(
+            totals, np.broadcast_to(visible.any(-1)[:, None], totals.shape), atol=1e-5
+        )
+
+
+def test_isolated_nodes_are_zero():
+    layer = sparse(self_loops=False).make()
+    features = np.ones((1, 4, 6), "float32")
+    output = to_numpy(layer(features, edges=np.array([[[0, 1], [2, 1]]])))
+    np.testing.assert_array_equal(output[0, [0, 2, 3]], 0.0)
+    assert np.abs(output[0, 1]).max() > 0
+
+
+def test_bad_edges_are_loud_in_compiled_functions():
+    """Where values cannot be looked at, a graph with a bad edge is NaN, the others are right."""
+    layer = sparse().make()
+    features = np.ones((2, 4, 6), "float32")
+    good = np.array([[[0, 1], [2, 1]], [[0, 1], [2, 1]]])
+    bad = np.array([[[0, 1], [2, 4]], [[0, 1], [2, 1]]])
+    expected = to_numpy(layer(features, edges=good))
+    if BACKEND == "torch":
+        return  # eager: raises, see tests/test_bad_input.py
+    run = traced(lambda x, e: layer(x, edges=e))
+    found = to_numpy(run(ops.convert_to_tensor(features), ops.convert_to_tensor(bad)))
+    assert np.isnan(found[0]).all()
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+
+
+def test_one_big_graph_with_masks_as_sample_weight():
+    """Node classification on one graph: B = 1, the training mask as `sample_weight`."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, size=(1, 40))
+    features = (rng.normal(size=(1, 40, 6)) + 2 * labels[..., None]).astype("float32")
+    pairs = rng.integers(0, 40, size=(1, 400, 2))
+    same = labels[0][pairs[..., 0]] == labels[0][pairs[..., 1]]
+    pairs = np.where(same[..., None], pairs, -1)
+    inputs = {
+        "features": keras.Input((None, 6), name="features"),
+        "edges": keras.Input((None, 2), dtype="int32", name="edges"),
+    }
+    x = ka.layers.GraphAttention(8, 2)(inputs["features"], edges=inputs["edges"])
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    model.compile(
+        keras.optimizers.Adam(0.02),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=["accuracy"],
+    )
+    data = {"features": features, "edges": pairs}
+    train = (np.arange(40) < 20)[None].astype("float32")
+    model.fit(data, labels, sample_weight=train, epochs=40, verbose=0)
+    rest = model.evaluate(data, labels, sample_weight=1 - train, verbose=0, return_dict=True)
+    assert rest["accuracy"] > 0.9
+
+
+def test_one_graph_of_many_edges():
+    """100 thousand edges: anything N x N would be 10 GB."""
+    rng = np.random.default_rng(0)
+    nodes = 50_000
+    layer = ka.layers.GraphAttention(4, 2)
+    output = layer(
+        rng.normal(size=(1, nodes, 8)).astype("float32"),
+        edges=rng.integers(0, nodes, size=(1, 100_000, 2)),
+    )
+    assert output.shape == (1, nodes, 8)
+    assert np.isfinite(to_numpy(output)).all()

@@ -1,0 +1,34 @@
+"""Multi-head self-attention: cases for the contract."""
+
+import keras_attention as ka
+from tests.contracts import Case
+
+
+def case(causal=False, silent=("key_bias",), **config):
+    return Case(
+        layer=ka.layers.MultiHeadSelfAttention,
+        config={"num_heads": 4, "causal": causal, **config},
+        inputs={"query": ("T", 16)},
+        masks={"mask": "query"},
+        dropout={"dropout": 0.5},
+        outer_mask=True,
+        causal=causal,
+        scores=True,
+        hears=("query_kernel", "query_bias"),
+        silent=silent,
+    )
+
+
+# A rotated key bias, a normalised key and a key bias against q . a^K are no longer the same
+# for every key.
+CASES = [
+    case(),
+    case(causal=True),
+    case(num_kv_heads=1, output_dim=12, head_dim=6),
+    case(num_kv_heads=2, causal=True, window=3, use_bias=False),
+    case(window=2, qk_norm=True, silent=()),
+    case(position="rotary", causal=True, silent=()),
+    case(position="relative_bias", scale=1.0),
+    case(position="alibi", causal=True),
+    case(position=ka.layers.ShawRelativePosition(max_distance=2)),
+]

@@ -1,0 +1,139 @@
+"""Transformer blocks against PyTorch's encoder and decoder layers with the same weights."""
+
+import numpy as np
+import pytest
+import torch
+
+from keras_attention.layers import TransformerBlock, TransformerDecoderBlock
+from tests.references.compare import (
+    assert_same,
+    assign,
+    gradients,
+    multi_head_weights,
+    normal,
+    randomize,
+    to_numpy,
+)
+
+B, T, S, N, D, INNER = 3, 7, 5, 4, 24, 40
+
+PADDING = np.arange(T) < np.array([[7], [4], [2]])
+MEMORY_PADDING = np.arange(S) < np.array([[3], [5], [1]])
+TRIANGLE = np.tril(np.ones((T, T), bool))
+STYLES = pytest.mark.parametrize(
+    ("norm_first", "activation"),
+    [(True, "relu"), (True, "gelu"), (False, "relu"), (False, "gelu")],
+)
+
+
+def copy_block(layer, reference, norms):
+    """What encoder and decoder share; `norms` names our norms in the order of theirs."""
+    assign(layer.attention, multi_head_weights(reference.self_attn))
+    assign(
+        layer.feed_forward,
+        {
+            "input_kernel": reference.linear1.weight.T,
+            "input_bias": reference.linear1.bias,
+            "output_kernel": reference.linear2.weight.T,
+            "output_bias": reference.linear2.bias,
+        },
+    )
+    for i, name in enumerate(norms, start=1):
+        norm = getattr(reference, f"norm{i}")
+        assign(getattr(layer, name), {"gamma": norm.weight, "beta": norm.bias})
+
+
+def hidden(mask):
+    """A boolean mask of PyTorch is True where it hides."""
+    return None if mask is None else torch.from_numpy(~mask)
+
+
+def compare(layer, reference, inputs, rows):
+    """Output and gradients for the inputs; only `rows` count where a mask leaves some out."""
+    rows = np.ones((B, T), bool) if rows is None else rows
+    cotangent = normal(B, T, D, seed=1, scale=0.2) * rows[..., None]
+    tensors = [torch.from_numpy(x).requires_grad_() for x in inputs]
+    expected = reference(*tensors)
+    expected_gradients = torch.autograd.grad(
+        (expected * torch.from_numpy(cotangent)).sum(), tensors
+    )
+    assert_same(to_numpy(layer(*inputs))[rows], to_numpy(expected)[rows])
+    for ours, theirs in zip(gradients(layer, inputs, cotangent), expected_gradients, strict=True):
+        assert_same(ours, theirs)
+
+
+@STYLES
+@pytest.mark.parametrize("padded", [False, True], ids=["full", "padded"])
+@pytest.mark.parametrize("causal", [False, True], ids=["bidirectional", "causal"])
+def test_encoder_block(norm_first, activation, causal, padded):
+    reference = torch.nn.TransformerEncoderLayer(
+        D, N, INNER, activation=activation, norm_first=norm_first, batch_first=True
+    )
+    randomize(reference, seed=2)
+    layer = TransformerBlock(N, INNER, activation=activation, norm_first=norm_first, causal=causal)
+    layer.build((B, T, D))
+    copy_block(layer, reference, ("attention_norm", "feed_forward_norm"))
+    padding = PADDING if padded else None
+    compare(
+        lambda x: layer(x, mask=padding),
+        lambda x: reference(
+            x,
+            src_mask=hidden(TRIANGLE) if causal else None,
+            src_key_padding_mask=hidden(padding),
+        ),
+        [normal(B, T, D, seed=3)],
+        padding,
+    )
+
+
+@STYLES
+@pytest.mark.parametrize("padded", [False, True], ids=["full", "padded"])
+@pytest.mark.parametrize("causal", [False, True], ids=["bidirectional", "causal"])
+def test_decoder_block(norm_first, activation, causal, padded):
+    reference = torch.nn.TransformerDecoderLayer(
+        D, N, INNER, activation=activation, norm_first=norm_first, batch_first=True
+    )
+    randomize(reference, seed=4)
+    layer = TransformerDecoderBlock(
+        N, INNER, activation=activation, norm_first=norm_first, causal=causal
+    )
+    layer.build((B, T, D), (B, S, D))
+    copy_block(layer, reference, ("attention_norm", "cross_attention_norm", "feed_forward_norm"))
+    assign(layer.cross_attention, multi_head_weights(reference.multihead_attn))
+    padding = PADDING if padded else None
+    memory_padding = MEMORY_PADDING if padded else None
+    compare(
+        lambda x, memory: layer(x, memory, query_mask=padding, value_mask=memory_padding),
+        lambda x, memory: reference(
+            x,
+            memory,
+            tgt_mask=hidden(TRIANGLE) if causal else None,
+            tgt_key_padding_mask=hidden(padding),
+            memory_key_padding_mask=hidden(memory_padding),
+        ),
+        [normal(B, T, D, seed=5), normal(B, S, D, seed=6)],
+        padding,
+    )
+
+
+def test_attention_masks_of_the_decoder_block():
+    """Arbitrary masks for both attentions, instead of padding."""
+    random = np.random.default_rng(7)
+    seen, memory_seen = random.random((T, T)) < 0.5, random.random((T, S)) < 0.5
+    seen[:, 0] = memory_seen[:, 0] = True  # PyTorch answers NaN where nothing is seen
+    reference = torch.nn.TransformerDecoderLayer(D, N, INNER, batch_first=True)
+    randomize(reference, seed=8)
+    layer = TransformerDecoderBlock(N, INNER, activation="relu", norm_first=False, causal=False)
+    layer.build((B, T, D), (B, S, D))
+    copy_block(layer, reference, ("attention_norm", "cross_attention_norm", "feed_forward_norm"))
+    assign(layer.cross_attention, multi_head_weights(reference.multihead_attn))
+    compare(
+        lambda x, memory: layer(
+            x, memory, attention_mask=seen[None], cross_attention_mask=memory_seen[None]
+        ),
+        lambda x, memory: reference(
+            x, memory, tgt_mask=hidden(seen), memory_mask=hidden(memory_seen)
+        ),
+        [normal(B, T, D, seed=9), normal(B, S, D, seed=10)],
+        None,
+    )

@@ -1,0 +1,72 @@
+import json
+import os
+
+import pytest
+
+from scripts import _backend
+
+
+@pytest.fixture
+def choose(monkeypatch, tmp_path, capsys):
+    """`choose` on a machine with these backends, this keras.json and this KERAS_BACKEND."""
+
+    def run(*installed, config=None, environment=None, home="KERAS_HOME"):
+        monkeypatch.setenv("KERAS_BACKEND", environment or "")
+        monkeypatch.delenv("KERAS_HOME", raising=False)
+        folder = tmp_path if home == "KERAS_HOME" else tmp_path / ".keras"
+        folder.mkdir(exist_ok=True)
+        monkeypatch.setenv(home, str(tmp_path))
+        if config is not None:
+            (folder / "keras.json").write_text(config)
+        monkeypatch.setattr(
+            _backend.importlib.util, "find_spec", lambda name: name if name in installed else None
+        )
+        backend = _backend.choose()
+        assert os.environ["KERAS_BACKEND"] == backend
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"Backend: {backend} (")
+        assert printed.count("\n") == 1
+        return backend, printed
+
+    return run
+
+
+def named(backend):
+    return json.dumps({"floatx": "float32", "backend": backend})
+
+
+def test_environment_comes_first(choose):
+    backend, printed = choose("jax", "torch", config=named("torch"), environment="jax")
+    assert backend == "jax"
+    assert "KERAS_BACKEND is set" in printed
+
+
+@pytest.mark.parametrize("home", ["KERAS_HOME", "HOME"])
+def test_then_the_config_file(choose, home):
+    backend, printed = choose("tensorflow", "torch", config=named("torch"), home=home)
+    assert backend == "torch"
+    assert "keras.json" in printed
+
+
+def test_a_config_file_naming_what_is_not_installed_is_passed_over(choose):
+    backend, printed = choose("torch", config=named("tensorflow"))
+    assert backend == "torch"
+    assert "names tensorflow, which is not installed" in printed
+
+
+def test_a_config_file_naming_another_backend_is_passed_over(choose):
+    backend, printed = choose("jax", "numpy", config=named("numpy"))
+    assert backend == "jax"
+    assert "names numpy, which keras_attention does not run on" in printed
+
+
+@pytest.mark.parametrize("config", [None, "{", "[]", "{}", '{"backend": 3}'])
+def test_without_a_usable_config_file_the_first_installed(choose, config):
+    assert choose("torch", "jax", config=config)[0] == "jax"
+    os.environ["KERAS_BACKEND"] = ""
+    assert choose("torch", config=config)[0] == "torch"
+
+
+def test_nothing_installed_says_what_to_install(choose):
+    with pytest.raises(SystemExit, match=r'none is installed.*pip install -e "\.\[jax\]"'):
+        choose()

@@ -1,0 +1,125 @@
+"""The house: who imports whom, what files look like, what imports cost."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_attention as ka
+
+ROOT = Path(__file__).parents[1]
+BACKENDS = {"torch", "jax", "jaxlib", "tensorflow", "flax"}
+# A floor imports only from those below it.
+FLOORS = [
+    ("keras_attention.kernels",),
+    ("keras_attention.ops",),
+    ("keras_attention.scope",),
+    ("keras_attention.layers",),
+    tuple(
+        f"keras_attention.{name}"
+        for name in ("schedules", "decoding", "explain", "saving", "callbacks")
+    ),
+    ("keras_attention",),
+    ("zoo.data", "zoo"),
+    ("zoo.recipes", "zoo.pretrained"),
+    ("scripts",),
+]
+SOURCES = sorted(
+    path
+    for folder in ("keras_attention", "zoo", "scripts")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+
+def module_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor_of(module):
+    """The floor of the longest prefix that names one; `None` for others' modules."""
+    found = [
+        (len(name), number)
+        for number, floor in enumerate(FLOORS)
+        for name in floor
+        if module == name or module.startswith(name + ".")
+    ]
+    return max(found)[1] if found else None
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:  # `from a import b` may import the module a.b
+                yield f"{node.module}.{alias.name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_imports_point_down(path):
+    module = module_of(path)
+    for imported in imports_of(path):
+        top = imported.split(".")[0]
+        assert not imported.startswith("keras.src"), imported
+        if top in BACKENDS:
+            assert module.startswith("keras_attention.kernels."), f"{module} imports {imported}"
+        if floor_of(imported) is not None:
+            assert floor_of(imported) <= floor_of(module), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_files_are_of_house_size(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= (80 if path.parent.name == "scripts" else 500), len(lines)
+    if lines:
+        assert lines[0].startswith('"""'), "a file says what it is"
+
+
+def test_one_public_layer_per_file():
+    files = {path.stem for path in (ROOT / "keras_attention" / "layers").glob("*.py")}
+    modules = {getattr(ka.layers, name).__module__.rpartition(".")[2] for name in ka.layers.__all__}
+    assert len(modules) == len(ka.layers.__all__)
+    assert modules <= files
+
+
+@pytest.mark.parametrize("name", ka.layers.__all__)
+def test_layers_are_registered_and_documented(name):
+    import keras
+
+    layer = getattr(ka.layers, name)
+    assert keras.saving.get_registered_name(layer) == f"keras_attention>{name}"
+    assert "Call arguments:" in layer.__doc__
+    assert "Output:" in layer.__doc__
+
+
+def test_kernels_offer_the_same_functions():
+    def functions(path):
+        tree = ast.parse(path.read_text())
+        return {
+            node.name: [a.arg for a in node.args.args + node.args.kwonlyargs]
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        }
+
+    folder = ROOT / "keras_attention" / "kernels"
+    torch, jax, tensorflow = (functions(folder / f"{n}.py") for n in ("torch", "jax", "tensorflow"))
+    assert torch == jax == tensorflow
+
+
+def test_import_is_light():
+    """Beside Keras, importing the package loads nothing of a third party."""
+    program = """
+import sys, keras
+before = set(sys.modules)
+import keras_attention
+added = {name.split(".")[0] for name in set(sys.modules) - before}
+print(sorted(name for name in added - {"keras_attention"} if name not in sys.stdlib_module_names))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert run.stdout.strip().splitlines()[-1] in ("[]",), run.stdout

@@ -1,0 +1,58 @@
+"""Iris: four measurements as four tokens."""
+
+import keras
+
+import keras_attention as ka
+
+VARIANTS = {
+    "default": dict(hidden_dim=24, intermediate_dim=96, num_heads=4, num_layers=2, dropout=0.1),
+    "reference": dict(hidden_dim=64, intermediate_dim=256, num_heads=4, num_layers=2, dropout=0.1),
+    "tiny": dict(hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1, dropout=0.0),
+}
+
+
+def iris(
+    *,
+    hidden_dim: int,
+    intermediate_dim: int,
+    num_heads: int,
+    num_layers: int,
+    dropout: float,
+    num_features: int = 4,
+    num_classes: int | None = 3,
+    name: str = "iris",
+) -> keras.Model:
+    """A transformer over the features of a table row, as in the FT-Transformer's tokenizer
+    (https://arxiv.org/abs/2106.11959), with average pooling instead of a class token.
+
+    A shared projection makes a token of each standardised measurement; the learned position
+    tells which measurement it is. `features` `(B, num_features)` are raw: the model
+    standardises them by itself, once its layer `normalization` is adapted to the training data.
+
+    Args:
+        hidden_dim: width D of the tokens.
+        intermediate_dim: width of the blocks' feed-forward networks.
+        num_heads: attention heads of each block.
+        num_layers: number of transformer blocks.
+        dropout: share of each sub-layer's output that training drops.
+        num_features: measurements per row, T.
+        num_classes: classes, or `None` for the pooled features.
+        name: of the model.
+
+    Returns:
+        A model from `(B, num_features)` to logits `(B, num_classes)`, or to `(B, hidden_dim)`.
+    """
+    features = keras.Input((num_features,), name="features")
+    x = keras.layers.Normalization(name="normalization")(features)
+    x = keras.layers.Reshape((num_features, 1), name="tokens")(x)  # (B, T, 1)
+    x = keras.layers.Dense(hidden_dim, name="projection")(x)  # (B, T, D)
+    x = ka.layers.PositionalEncoding(name="position")(x)
+    for i in range(num_layers):
+        x = ka.layers.TransformerBlock(
+            num_heads, intermediate_dim, dropout=dropout, name=f"block_{i}"
+        )(x)
+    x = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
+    x = keras.layers.GlobalAveragePooling1D(name="pooling")(x)  # (B, D)
+    if num_classes is not None:
+        x = keras.layers.Dense(num_classes, name="logits")(x)
+    return keras.Model(features, x, name=name)

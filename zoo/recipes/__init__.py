@@ -1,0 +1,43 @@
+"""Experiments, one per file, found by file name.
+
+A recipe is a module with a function `recipe(*, variant, seed, smoke) -> zoo.experiment.Recipe`.
+The first line of its docstring is its promise. Nothing is imported before it is asked for, so
+that a script can list the recipes without a backend.
+"""
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+
+def names() -> list[str]:
+    """The names of all recipes."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def promise(name: str) -> str:
+    """The first line of a recipe's docstring."""
+    source = Path(find_spec(f"{__name__}.{name}").origin).read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
+def load(name: str) -> Callable[..., Any]:
+    """The function `recipe(*, variant, seed, smoke) -> Recipe` of the recipe `name`.
+
+    Raises:
+        ValueError: there is no such recipe.
+        ModuleNotFoundError: a library that the recipe needs is not installed.
+    """
+    if name not in names():
+        raise ValueError(f"There is no recipe {name!r}. Recipes: {', '.join(names())}")
+    try:
+        return importlib.import_module(f"{__name__}.{name}").recipe
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'The recipe {name!r} needs {error.name}: python -m pip install "keras-attention[zoo]"',
+            name=error.name,
+        ) from error

@@ -42,20 +42,19 @@ class InverseSqrtWarmup(keras.optimizers.schedules.LearningRateSchedule):
             )
         if hidden_dim is not None:
             checks.positive_int(hidden_dim=hidden_dim)
-        elif not peak > 0:
-            raise ValueError(f"`peak` must be positive. Received: peak={peak!r}")
+            scale = hidden_dim**-0.5
+        else:
+            checks.positive(peak=peak)
+            scale = peak * warmup_steps**0.5
         self.warmup_steps = warmup_steps
         self.hidden_dim = hidden_dim
         self.peak = peak
         self.name = name
+        self._scale = scale
 
     def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32") + 1.0
-        if self.peak is not None:
-            scale = self.peak * self.warmup_steps**0.5
-        else:
-            scale = self.hidden_dim**-0.5
-        return scale * ops.minimum(ops.rsqrt(step), step * self.warmup_steps**-1.5)
+        return self._scale * ops.minimum(ops.rsqrt(step), step * self.warmup_steps**-1.5)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -92,6 +92,11 @@ class Slot:
     def __init__(self, cache: Cache, key: str) -> None:
         self._cache, self._key = cache, key
 
+    @property
+    def filled(self) -> bool:
+        """Whether an earlier call left tensors here: not in a prefill."""
+        return not self._cache.prefill
+
     def read(self) -> dict[str, Tensor]:
         return self._cache.state[self._key]
 

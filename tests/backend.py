@@ -25,7 +25,7 @@ def gradients(function, arrays, variables=()):
 
         tensors = [ops.convert_to_tensor(a) for a in arrays]
         values = [v.value for v in variables]
-        loss, found = jax.value_and_grad(of, argnums=(0, 1))(tensors, values)
+        loss, found = jax.jit(jax.value_and_grad(of, argnums=(0, 1)))(tensors, values)
         by_array, by_variable = found
     elif BACKEND == "torch":
         import torch

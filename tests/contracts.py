@@ -126,7 +126,8 @@ class Case:
         """Whether the output has the shape of the first input."""
         shapes = self.shapes(None, None)
         named = {f"{name}_shape": shape for name, shape in shapes.items()}
-        return self.make().compute_output_shape(**named) == shapes[self.first]
+        layer = self.layer(**self.config)
+        return layer.compute_output_shape(**named) == shapes[self.first]
 
     @property
     def first(self):

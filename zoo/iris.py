@@ -22,12 +22,13 @@ def iris(
     num_classes: int | None = 3,
     name: str = "iris",
 ) -> keras.Model:
-    """A transformer over the features of a table row, as in the FT-Transformer's tokenizer
-    (https://arxiv.org/abs/2106.11959), with average pooling instead of a class token.
+    """A transformer over the measurements of a flower, in the manner of the FT-Transformer
+    (https://arxiv.org/abs/2106.11959).
 
-    A shared projection makes a token of each standardised measurement; the learned position
-    tells which measurement it is. `features` `(B, num_features)` are raw: the model
-    standardises them by itself, once its layer `normalization` is adapted to the training data.
+    Unlike there one projection serves all features, the position tells which one a token is,
+    and average pooling replaces the class token. `features` `(B, num_features)` are raw: the
+    model standardises them by itself, once its layer `normalization` is adapted to the training
+    data.
 
     Args:
         hidden_dim: width D of the tokens.
@@ -46,6 +47,8 @@ def iris(
     x = keras.layers.Normalization(name="normalization")(features)
     x = keras.layers.Reshape((num_features, 1), name="tokens")(x)  # (B, T, 1)
     x = keras.layers.Dense(hidden_dim, name="projection")(x)  # (B, T, D)
+    # Sinusoids, because the first LayerNorm would leave the sign of a measurement alone if its
+    # token were a multiple of one vector, and a learned table begins near zero.
     x = ka.layers.PositionalEncoding(name="position")(x)
     for i in range(num_layers):
         x = ka.layers.TransformerBlock(

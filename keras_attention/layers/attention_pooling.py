@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.ops import attention, checks, masks
+from keras_attention.ops.precision import weights_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -120,8 +121,9 @@ class AttentionPooling(keras.layers.Layer):
         output = keras.KerasTensor((batch, width), dtype=self.compute_dtype)
         if not return_attention_scores:
             return output
-        dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        return output, keras.KerasTensor((batch, self.num_heads, length), dtype=dtype)
+        return output, keras.KerasTensor(
+            (batch, self.num_heads, length), dtype=weights_dtype(self.compute_dtype)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

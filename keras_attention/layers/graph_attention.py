@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import kernels, scope
 from keras_attention.ops import attention, checks, graph, masks
+from keras_attention.ops.precision import weights_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -360,8 +361,9 @@ class GraphAttention(keras.layers.Layer):
             return output
         batch, nodes, _ = features.shape
         keys = (nodes, nodes) if edges is None else (edges.shape[1],)
-        dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        return output, keras.KerasTensor((batch, self.num_heads, *keys), dtype=dtype)
+        return output, keras.KerasTensor(
+            (batch, self.num_heads, *keys), dtype=weights_dtype(self.compute_dtype)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

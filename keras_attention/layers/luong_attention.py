@@ -8,6 +8,7 @@ from keras import ops
 from keras_attention import scope
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import attention, checks, masks
+from keras_attention.ops.precision import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -141,7 +142,7 @@ class LuongAttention(MemoryAttention):
         if self.score == "concat":
             projected = ops.matmul(query, self.query_kernel)
             return attention.additive_scores(projected, key, self.vector[:, 0])
-        query, key = ops.cast(query, "float32"), ops.cast(key, "float32")
+        query, key = at_least_float32(query), at_least_float32(key)
         return ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, T, S)
 
     def _distances(self, query: Any, query_mask: Any, key: Any, memory_mask: Any) -> Any:

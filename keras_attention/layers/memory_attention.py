@@ -7,6 +7,7 @@ import keras
 
 from keras_attention import scope
 from keras_attention.ops import attention, checks, masks
+from keras_attention.ops.precision import weights_dtype
 
 
 class MemoryAttention(keras.layers.Layer):
@@ -27,7 +28,7 @@ class MemoryAttention(keras.layers.Layer):
         """
         cache = scope.current_cache()
         slot = None if cache is None else cache.slot(self)
-        if slot is not None and not cache.prefill:
+        if slot is not None and slot.filled:
             return slot.read()
         value = masks.zero_masked(value, mask)
         memory = {"key": key(value, mask), "value": value}
@@ -81,8 +82,9 @@ class MemoryAttention(keras.layers.Layer):
         )
         if not return_attention_scores:
             return output
-        dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        return output, keras.KerasTensor((*query.shape[:-1], value.shape[1]), dtype=dtype)
+        return output, keras.KerasTensor(
+            (*query.shape[:-1], value.shape[1]), dtype=weights_dtype(self.compute_dtype)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dropout": self.dropout, "seed": self.seed}

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.ops import attention, checks, masks
+from keras_attention.ops.precision import at_least_float32, weights_dtype
 
 
 class MultiHeadAttention(keras.layers.Layer):
@@ -114,9 +115,9 @@ class MultiHeadAttention(keras.layers.Layer):
     def _rms_norm(self, x: Any, scale: Any) -> Any:
         # Over each head, as in Qwen 3; Dehghani et al., 2023 (https://arxiv.org/abs/2302.05442)
         # normalise with a LayerNorm there.
-        y = ops.cast(x, "float32")
+        y = at_least_float32(x)
         y = y * ops.rsqrt(ops.mean(ops.square(y), axis=-1, keepdims=True) + 1e-6)
-        return ops.cast(y * ops.cast(scale, "float32"), x.dtype)
+        return ops.cast(y * ops.cast(scale, y.dtype), x.dtype)
 
     def _attend(
         self,
@@ -193,10 +194,7 @@ class MultiHeadAttention(keras.layers.Layer):
         if not return_attention_scores:
             return output
         shape = (batch, self.num_heads, length, key_length)
-        return output, keras.KerasTensor(shape, dtype=self._weights_dtype())
-
-    def _weights_dtype(self) -> str:
-        return keras.backend.result_type(self.compute_dtype, "float32")
+        return output, keras.KerasTensor(shape, dtype=weights_dtype(self.compute_dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {

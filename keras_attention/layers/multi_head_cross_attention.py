@@ -87,7 +87,7 @@ class MultiHeadCrossAttention(MultiHeadAttention):
         """Projected keys and values and their mask, from the cache if it holds them."""
         cache = scope.current_cache()
         slot = None if cache is None else cache.slot(self)
-        if slot is not None and not cache.prefill:
+        if slot is not None and slot.filled:
             state = slot.read()
             return state["key"], state["value"], state.get("mask")
         x = masks.zero_masked(value, mask)

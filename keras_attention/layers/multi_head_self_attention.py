@@ -1,5 +1,6 @@
 """Multi-head self-attention."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -109,9 +110,11 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         if self.position is not None:
             bias = self.position.bias(q * self._scale, query_positions, key_positions)
             if self.position.needs_weights:
-
-                def context(weights: Any) -> Any:
-                    return self.position.context(weights, query_positions, key_positions)
+                context = partial(
+                    self.position.context,
+                    query_positions=query_positions,
+                    key_positions=key_positions,
+                )
 
         output, weights = self._attend(
             q,

@@ -59,8 +59,8 @@ class PatchEmbedding(keras.layers.Layer):
                 f"patch_size={patch_size}, stride={stride}, stem={stem}"
             )
         self.hidden_dim = hidden_dim
-        self.patch_size = None if patch_size is None else _pair("patch_size", patch_size)
-        self.stride = self.patch_size if stride is None else _pair("stride", stride)
+        self.patch_size: Any = None if patch_size is None else _pair("patch_size", patch_size)
+        self.stride: Any = self.patch_size if stride is None else _pair("stride", stride)
         self.stem = None if stem is None else tuple(stem)
         self.flatten = flatten
         self.data_format = data_format or keras.config.image_data_format()

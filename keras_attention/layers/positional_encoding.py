@@ -46,17 +46,16 @@ class PositionalEncoding(keras.layers.Layer):
         super().__init__(**kwargs)
         checks.one_of("kind", kind, ("sinusoidal", "learned"))
         if kind == "learned":
-            sizes = (max_length,) if not isinstance(max_length, (tuple, list)) else max_length
-            for size in sizes:
+            for size in max_length if isinstance(max_length, (tuple, list)) else (max_length,):
                 checks.positive_int(max_length=size)
-            max_length = sizes[0] if len(sizes) == 1 else tuple(sizes)
         elif max_length is not None:
             raise ValueError(
                 "`max_length` is the size of a learned table; sinusoids have no limit. Received: "
                 f"max_length={max_length!r}, kind={kind!r}"
             )
         self.kind = kind
-        self.max_length = max_length
+        # A file's config has lists for tuples.
+        self.max_length: Any = tuple(max_length) if isinstance(max_length, list) else max_length
         self.max_wavelength = max_wavelength
         self.scale_inputs = scale_inputs
         self.supports_masking = True

@@ -8,6 +8,7 @@ from keras import ops
 from keras_attention import scope
 from keras_attention.layers.position_strategy import PositionStrategy
 from keras_attention.ops import checks, masks, positions
+from keras_attention.ops.precision import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -46,7 +47,9 @@ class ShawRelativePosition(PositionStrategy):
         self.built = True
 
     def bias(self, query: Any, query_positions: Any, key_positions: Any) -> Any:
-        by_distance = ops.matmul(query, ops.transpose(self.key_table))  # (B, N, T, 2k + 1)
+        query = at_least_float32(query)
+        table = ops.cast(self.key_table, query.dtype)
+        by_distance = ops.matmul(query, ops.transpose(table))  # (B, N, T, 2k + 1)
         index = self._distances(query_positions, key_positions)[None, None]  # (1, 1, T, S)
         batch, heads = ops.shape(query)[:2]
         index = ops.broadcast_to(index, (batch, heads, *ops.shape(index)[2:]))
@@ -69,7 +72,7 @@ class ShawRelativePosition(PositionStrategy):
     def call(self, query: Any) -> Any:
         cache = scope.current_cache()
         steps = masks.positions(ops.shape(query)[2], 0 if cache is None else cache.index)
-        return self.bias(query, steps, steps)
+        return ops.cast(self.bias(query, steps, steps), query.dtype)
 
     def compute_output_shape(self, query_shape: tuple) -> tuple:
         return (*query_shape[:3], query_shape[2])

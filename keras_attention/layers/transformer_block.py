@@ -189,8 +189,8 @@ class TransformerBlock(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         attention = self.attention.get_config()
-        shared = ("num_heads", "head_dim", "num_kv_heads", "qk_norm", "causal", "window")
-        shared += ("position", "use_bias", "kernel_initializer", "bias_initializer", "seed")
+        shared = ["num_heads", "head_dim", "num_kv_heads", "qk_norm", "causal", "window"]
+        shared += ["position", "use_bias", "kernel_initializer", "bias_initializer", "seed"]
         return {
             **super().get_config(),
             **{name: attention[name] for name in shared},

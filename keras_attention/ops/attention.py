@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops import masks
+from keras_attention.ops.precision import at_least_float32
 
 CHUNK = 16  # queries whose additive scores are held at once
 _CHUNK_FROM = 4096  # T x S up to which they are computed in one piece
@@ -15,7 +16,7 @@ def masked_softmax(logits, mask=None):
 
     A row with nothing to attend to is all zeros, with gradients of zero.
     """
-    logits = _at_least_float32(logits)
+    logits = at_least_float32(logits)
     if mask is None:
         return ops.softmax(logits, axis=-1)
     lowest = -1e30  # finite: the gradient of softmax on a row of -inf is NaN
@@ -39,7 +40,7 @@ def attention_weights(query, key, *, mask=None, bias=None, scale=None):
         scale: factor of the logits; `1 / sqrt(H)` if `None`.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    query, key = _at_least_float32(query) * scale, _at_least_float32(key)
+    query, key = at_least_float32(query) * scale, at_least_float32(key)
     logits = _by_head_group(query, ops.swapaxes(key, -1, -2))  # (B, N, T, S)
     if bias is not None:
         logits = logits + ops.cast(bias, logits.dtype)
@@ -48,7 +49,7 @@ def attention_weights(query, key, *, mask=None, bias=None, scale=None):
 
 def weighted_sum(weights, value):
     """`(B, N, T, S)` weights on `(B, K, S, H)` values: `(B, N, T, H)`, in the values' dtype."""
-    return ops.cast(_by_head_group(weights, _at_least_float32(value)), value.dtype)
+    return ops.cast(_by_head_group(weights, at_least_float32(value)), value.dtype)
 
 
 def dot_product_attention(
@@ -113,8 +114,3 @@ def _by_head_group(x, y):
     batch, heads, length, size = ops.shape(x)
     x = ops.reshape(x, (batch, y.shape[1], groups * length, size))
     return ops.reshape(ops.matmul(x, y), (batch, heads, length, ops.shape(y)[-1]))
-
-
-def _at_least_float32(x):
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    return ops.cast(x, "float32") if dtype in ("float16", "bfloat16") else x

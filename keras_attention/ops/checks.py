@@ -16,6 +16,13 @@ def positive_int(**arguments):
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
+def positive(**arguments):
+    """Each keyword argument must be a positive number."""
+    for name, value in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not value > 0:
+            raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}")
+
+
 def rate(**arguments):
     """Each keyword argument must be a probability in [0, 1)."""
     for name, value in arguments.items():

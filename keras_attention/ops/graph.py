@@ -1,9 +1,9 @@
 """Attention over the edges of graphs, in memory linear in the edges."""
 
-import keras
 from keras import ops
 
 from keras_attention import kernels
+from keras_attention.ops.precision import at_least_float32
 
 
 def segment_softmax(logits, segment_ids, num_segments):
@@ -11,7 +11,7 @@ def segment_softmax(logits, segment_ids, num_segments):
 
     In float32 at least. Rows whose id is `num_segments` belong to no segment and weigh zero.
     """
-    logits = ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
+    logits = at_least_float32(logits)
     top = kernels.segment_max(logits, segment_ids, num_segments + 1)
     shifted = logits - ops.stop_gradient(ops.take(top, segment_ids, axis=0))
     real = (segment_ids < num_segments)[:, None]

@@ -8,6 +8,8 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_attention.ops.precision import at_least_float32
+
 
 def sinusoids(positions, dim, max_wavelength=10_000.0):
     """Sinusoidal encoding (Vaswani et al., 2017, section 3.5): `(..., dim)` in float32.
@@ -51,7 +53,7 @@ def rotate(x, positions, frequencies, interleaved=False):
         ops.cast(positions, "float32")[:, None], frequencies.astype("float32")
     )
     cos, sin = ops.cos(angles), ops.sin(angles)
-    turned = ops.cast(x[..., :dim], "float32")
+    turned = at_least_float32(x[..., :dim])
     if interleaved:
         a, b = turned[..., 0::2], turned[..., 1::2]
     else:

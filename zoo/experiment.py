@@ -170,7 +170,7 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
         },
         "backend": backend,
         "device": device_name(),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": f"KERAS_BACKEND={backend} {shlex.join(['python', *sys.argv])}",
     }
 
 

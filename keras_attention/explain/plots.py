@@ -138,8 +138,10 @@ def confusion_matrix(
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
     figure.suptitle(_wrapped(title, figure), fontsize=12)
-    bar = figure.colorbar(image, ax=ax, label="samples", shrink=0.8)
-    bar.ax.yaxis.get_major_locator().set_params(integer=True)
+    from matplotlib.ticker import MaxNLocator
+
+    whole = MaxNLocator(integer=True)
+    figure.colorbar(image, ax=ax, label="samples", shrink=0.8, ticks=whole)
     return figure
 
 

@@ -74,7 +74,7 @@ def test_metrics_are_those_of_the_saved_model(run):
     assert metrics["data_sha256"] == splits.sha256()
     assert metrics["backend"] == keras.backend.backend()
     assert metrics["versions"]["keras_attention"] == ka.__version__
-    assert metrics["command"].startswith("python ")
+    assert metrics["command"].startswith(f"KERAS_BACKEND={metrics['backend']} python ")
     assert {"baselines", "device", "seconds", "seed", "versions"} <= set(metrics)
 
 

@@ -1,4 +1,26 @@
-"""Iris: 96 % accuracy with at most 14,851 parameters, in seconds on a laptop."""
+"""Iris: 96 % accuracy with at most 14,851 parameters, in seconds on a laptop.
+
+Data: Fisher's 150 flowers in scikit-learn's own copy; 120 to train on, 30 to test on, stratified.
+
+    KERAS_BACKEND=jax OMP_NUM_THREADS=1 python scripts/train.py iris --repeats 20
+
+measures the spread over 20 splits, seeds 0 to 19; `--variant reference` the larger model. Test
+accuracy in %, mean ± standard deviation, logistic regression on the same splits:
+
+| variant   | parameters | jax        | torch      | tensorflow | logistic regression |
+|-----------|-----------:|------------|------------|------------|---------------------|
+| default   |     14,628 | 96.8 ± 2.9 | 97.0 ± 3.9 | 96.5 ± 3.6 | 96.5 ± 3.6          |
+| reference |    100,428 | 97.3 ± 2.9 | 97.5 ± 2.8 | 97.5 ± 3.1 | 96.5 ± 3.6          |
+
+A split has 30 test flowers, so one flower is 3.3 % and the differences between backends,
+variants and logistic regression are within the noise. The published figure for this model, of
+14,851 parameters, is 96.0 %, on one split. The hyperparameters were chosen on the splits of seeds
+100 to 159; nothing is chosen by the test split.
+
+One training took 23 s on jax, 18 s on torch and 41 s on tensorflow on average (default), 23 s, 9 s
+and 32 s (reference), on 2 cores of an AMD EPYC that had two to four times the work they can do.
+Keras 3.15.1, jax 0.10.2, torch 2.13.0, tensorflow 2.21.0, scikit-learn 1.9.1.
+"""
 
 import keras
 import numpy as np

@@ -30,10 +30,10 @@ class BahdanauAttention(MemoryAttention):
         query_mask: `(B, T)` boolean; a masked query attends to nothing.
         value_mask, key_mask: `(B, S)` boolean, ANDed.
         attention_mask: boolean, broadcastable to `(B, T, S)`.
-        projected_key: `(B, S, units)` from `project_key`, so that a decoder projects its memory
-            once and not in every step; inside a cache scope this happens by itself.
         training: whether to apply dropout.
         return_attention_scores: return the weights as well.
+        projected_key: `(B, S, units)` from `project_key`, so that a decoder projects its memory
+            once and not in every step; inside a cache scope this happens by itself.
 
     Output:
         `(B, T, D_v)`, and `(B, T, S)` weights before dropout if `return_attention_scores=True`.
@@ -63,7 +63,7 @@ class BahdanauAttention(MemoryAttention):
         projected_key_shape: tuple | None = None,
     ) -> None:
         key_shape = key_shape or value_shape
-        self._check_shapes(query_shape, value_shape, key_shape)
+        self._check_widths(query_shape, value_shape, key_shape)
         self.query_kernel = self._add("query_kernel", (query_shape[-1], self.units))
         self.key_kernel = self._add("key_kernel", (key_shape[-1], self.units))
         self.vector = self._add("vector", (self.units, 1))
@@ -99,9 +99,9 @@ class BahdanauAttention(MemoryAttention):
         value_mask: Any = None,
         key_mask: Any = None,
         attention_mask: Any = None,
-        projected_key: Any = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
+        projected_key: Any = None,
     ) -> Any:
         self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
         if projected_key is not None:
@@ -133,22 +133,6 @@ class BahdanauAttention(MemoryAttention):
         checks.same_size(
             "projected_key", projected_key.shape, "units", expected, axis=2, what="width"
         )
-
-    def compute_output_spec(
-        self,
-        query: Any,
-        value: Any,
-        key: Any = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
-        attention_mask: Any = None,
-        projected_key: Any = None,
-        training: bool | None = None,
-        return_attention_scores: bool = False,
-    ) -> Any:
-        self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
-        return self._spec(query, value, return_attention_scores)
 
     def get_config(self) -> dict[str, Any]:
         return {

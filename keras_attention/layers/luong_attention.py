@@ -79,7 +79,7 @@ class LuongAttention(MemoryAttention):
 
     def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
         key_shape = key_shape or value_shape
-        self._check_shapes(query_shape, value_shape, key_shape)
+        self._check_widths(query_shape, value_shape, key_shape)
         width, key_width = query_shape[-1], key_shape[-1]
         units = self.units or width
         if self.score == "general":
@@ -166,8 +166,8 @@ class LuongAttention(MemoryAttention):
             center = ops.cast(time, "float32")[:, :, None]  # (1 or B, T, 1)
         return ops.cast(steps, "float32")[:, None, :] - center
 
-    def _check_shapes(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
-        super()._check_shapes(query_shape, value_shape, key_shape)
+    def _check_widths(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
+        super()._check_widths(query_shape, value_shape, key_shape)
         if self.score == "dot":
             checks.same_size(
                 "query",
@@ -177,21 +177,6 @@ class LuongAttention(MemoryAttention):
                 axis=-1,
                 what="width for score='dot'; score='general' takes different ones",
             )
-
-    def compute_output_spec(
-        self,
-        query: Any,
-        value: Any,
-        key: Any = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
-        attention_mask: Any = None,
-        training: bool | None = None,
-        return_attention_scores: bool = False,
-    ) -> Any:
-        self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
-        return self._spec(query, value, return_attention_scores)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -57,26 +57,42 @@ class MemoryAttention(keras.layers.Layer):
         key_mask: Any,
         attention_mask: Any,
     ) -> None:
-        self._check_shapes(query.shape, value.shape, value.shape if key is None else key.shape)
-        checks.sequence_mask("query_mask", query_mask, "query", query.shape)
-        checks.sequence_mask("value_mask", value_mask, "value", value.shape)
-        checks.sequence_mask("key_mask", key_mask, "value", value.shape)
-        checks.attention_mask(attention_mask, (query.shape[0], 1, query.shape[1], value.shape[1]))
+        checks.memory_inputs(
+            query,
+            value,
+            key,
+            query_mask=query_mask,
+            value_mask=value_mask,
+            key_mask=key_mask,
+            mask=attention_mask,
+        )
+        self._check_widths(query.shape, value.shape, value.shape if key is None else key.shape)
 
-    def _check_shapes(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
-        checks.rank("query", query_shape, "(B, T, D)")
-        checks.rank("value", value_shape, "(B, S, D)")
-        checks.rank("key", key_shape, "(B, S, D)")
+    def _check_widths(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
+        """What the weights are built for."""
         for name, shape in (("query", query_shape), ("value", value_shape), ("key", key_shape)):
+            checks.rank(name, shape, "(B, T, D)" if name == "query" else "(B, S, D)")
             checks.known(name, shape)
-        checks.same_size("key", key_shape, "value", value_shape, axis=1, what="length")
 
     def compute_output_shape(
         self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None
     ) -> tuple:
         return (*query_shape[:-1], value_shape[-1])
 
-    def _spec(self, query: Any, value: Any, return_attention_scores: bool) -> Any:
+    def compute_output_spec(
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+        projected_key: Any = None,
+    ) -> Any:
+        self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
         output = keras.KerasTensor(
             self.compute_output_shape(query.shape, value.shape), dtype=self.compute_dtype
         )

@@ -107,16 +107,16 @@ class MultiHeadCrossAttention(MultiHeadAttention):
         key_mask: Any,
         attention_mask: Any,
     ) -> None:
-        checks.rank("query", query.shape, "(B, T, D)")
-        checks.rank("value", value.shape, "(B, S, D)")
-        if key is not None:
-            checks.rank("key", key.shape, "(B, S, D)")
-            checks.same_size("key", key.shape, "value", value.shape, axis=1, what="length")
-        checks.sequence_mask("query_mask", query_mask, "query", query.shape)
-        checks.sequence_mask("value_mask", value_mask, "value", value.shape)
-        checks.sequence_mask("key_mask", key_mask, "value", value.shape)
-        batch, length, _ = query.shape
-        checks.attention_mask(attention_mask, (batch, self.num_heads, length, value.shape[1]))
+        checks.memory_inputs(
+            query,
+            value,
+            key,
+            query_mask=query_mask,
+            value_mask=value_mask,
+            key_mask=key_mask,
+            mask=attention_mask,
+            num_heads=self.num_heads,
+        )
 
     def compute_output_shape(
         self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None

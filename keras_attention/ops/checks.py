@@ -132,6 +132,19 @@ def attention_mask(mask, shape):
         )
 
 
+def memory_inputs(query, value, key, *, query_mask, value_mask, key_mask, mask, num_heads=1):
+    """What a layer takes that attends from `query` to a memory of `value` and `key`."""
+    rank("query", query.shape, "(B, T, D)")
+    rank("value", value.shape, "(B, S, D)")
+    if key is not None:
+        rank("key", key.shape, "(B, S, D)")
+        same_size("key", key.shape, "value", value.shape, axis=1, what="length")
+    sequence_mask("query_mask", query_mask, "query", query.shape)
+    sequence_mask("value_mask", value_mask, "value", value.shape)
+    sequence_mask("key_mask", key_mask, "value", value.shape)
+    attention_mask(mask, (query.shape[0], num_heads, query.shape[1], value.shape[1]))
+
+
 def _boolean(name, mask, remedy):
     dtype = keras.backend.standardize_dtype(mask.dtype)
     if dtype != "bool":

@@ -44,8 +44,8 @@ def run(tmp_path_factory):
         },
         capture_output=True,
         encoding="utf-8",
-        check=True,
     )
+    assert result.returncode == 0, result.stderr
     return folder, result.stdout
 
 

@@ -420,7 +420,27 @@ def nothing_to_attend_to(case):
         np.testing.assert_array_equal(to_numpy(weights)[-1], 0.0)
         np.testing.assert_array_equal(_array(typed(**call))[-1], 0.0)
 
-    names = case.floats(data)
+    by_input = _right_gradients(case, layer, call)
+    for mask, of in case.masks.items():
+        np.testing.assert_array_equal(by_input[of][~masks[mask]], 0.0)
+
+    if case.outer_mask:  # an attention mask that hides everything from some queries
+        keys = data.get("value", data[case.first]).shape[1]
+        sees = np.ones((*data[case.first].shape[:2], keys), bool)
+        sees[0, 1::2] = False
+        sees[1] = False
+        call = {**data, "attention_mask": sees}
+        output, weights = layer(**call, return_attention_scores=True)
+        for found in (output, layer(**call)):
+            np.testing.assert_array_equal(to_numpy(found)[~sees.any(-1)], 0.0)
+        hidden = np.broadcast_to(~sees if weights.ndim == 3 else ~sees[:, None], weights.shape)
+        np.testing.assert_array_equal(to_numpy(weights)[hidden], 0.0)
+        _right_gradients(case, layer, call)
+
+
+def _right_gradients(case, layer, call):
+    """Gradients by input, after comparing them with finite differences."""
+    names = case.floats(call)
     rng = np.random.default_rng(2)
     mixed = rng.normal(size=_array(layer(**call)).shape).astype("float32")
 
@@ -428,14 +448,10 @@ def nothing_to_attend_to(case):
         out = layer(**{**call, **dict(zip(names, xs, strict=True))})
         return ops.sum(ops.multiply(out, mixed))
 
-    arrays = [data[name] for name in names]
+    arrays = [call[name] for name in names]
     _, by_input, by_weight = gradients(loss, arrays, layer.trainable_variables)
     for gradient in (*by_input, *by_weight):
         assert np.isfinite(gradient).all()
-    for name, gradient in zip(names, by_input, strict=True):
-        for mask, of in case.masks.items():
-            if of == name:
-                np.testing.assert_array_equal(gradient[~masks[mask]], 0.0)
     directions = [rng.normal(size=x.shape).astype("float32") for x in arrays]
     slope = sum((g * d).sum() for g, d in zip(by_input, directions, strict=True))
     step = 1e-2
@@ -444,6 +460,7 @@ def nothing_to_attend_to(case):
         for s in (step, -step)
     )
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=5e-3, atol=5e-3)
+    return dict(zip(names, by_input, strict=True))
 
 
 # 7

@@ -204,11 +204,8 @@ class GraphAttention(keras.layers.Layer):
                 means = self._mean_by_target(edge_features, edge_target, total)
                 edge_features = ops.concatenate([edge_features, means], axis=0)
             everyone = ops.arange(total, dtype="int32")
-            own = everyone
-            if mask is not None:
-                own = ops.where(ops.reshape(mask, (-1,)), everyone, total)
             edge_source = ops.concatenate([flat_source, everyone], axis=0)
-            edge_target = ops.concatenate([edge_target, own], axis=0)
+            edge_target = ops.concatenate([edge_target, everyone], axis=0)
         else:
             edge_source = flat_source
 

@@ -8,9 +8,9 @@ with ka.capture() as maps: ...
 ```
 """
 
-from keras_attention import layers, schedules
+from keras_attention import explain, layers, schedules
 from keras_attention.scope import cache, capture
 
 __version__ = "0.1.0"
 
-__all__ = ["cache", "capture", "layers", "schedules"]
+__all__ = ["cache", "capture", "explain", "layers", "schedules"]

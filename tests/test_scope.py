@@ -129,7 +129,7 @@ def test_the_step_runs_in_a_compiled_loop():
 
 @pytest.mark.parametrize("kind", ["transformer", "bahdanau", "luong"])
 def test_cross_attention_projects_its_memory_once(kind):
-    """The steps see a memory of NaN and still give the uncached outputs."""
+    """The steps see a memory of NaN and still give the uncached outputs, padded left too."""
     keras.utils.set_random_seed(0)
     layer = {
         "transformer": lambda: ka.layers.TransformerDecoderBlock(4, 32),
@@ -140,9 +140,10 @@ def test_cross_attention_projects_its_memory_once(kind):
     x = rng.normal(size=(2, T + STEPS, WIDTH)).astype("float32")
     memory = rng.normal(size=(2, 7, 10)).astype("float32")
     mask = np.arange(7)[None] < np.array([[7], [5]])
-    expected = to_numpy(layer(x, memory, value_mask=mask))
+    begun = np.arange(T + STEPS)[None] >= np.array([[0], [2]])
+    expected = to_numpy(layer(x, memory, query_mask=begun, value_mask=mask))
     with ka.cache(max_length=T + STEPS) as cache:
-        found = layer(x[:, :T], memory, value_mask=mask)
+        found = layer(x[:, :T], memory, query_mask=begun[:, :T], value_mask=mask)
     np.testing.assert_allclose(to_numpy(found), expected[:, :T], atol=1e-5)
     step = step_of(lambda x: layer(x, np.full_like(memory, np.nan)))
     state = cache.state

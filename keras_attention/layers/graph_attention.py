@@ -197,6 +197,8 @@ class GraphAttention(keras.layers.Layer):
         loops = ops.logical_and(flat_source == flat_target, flat_target < total)
         if edge_features is not None:
             edge_features = ops.reshape(edge_features, (batch * num_edges, edge_features.shape[-1]))
+            real = (flat_target < total)[:, None]  # NaN in the padding stays there
+            edge_features = ops.where(real, edge_features, 0.0)
         edge_target = flat_target
         if self.self_loops:
             edge_target = ops.where(loops, total, flat_target)  # one loop each, appended

@@ -113,6 +113,7 @@ class LuongAttention(MemoryAttention):
             value,
             masks.both(value_mask, key_mask),
             key=lambda x, mask: self._keys(x if key is None else masks.zero_masked(key, mask)),
+            start=None if query_mask is None else masks.first_valid(query_mask),
         )
         memory_mask = memory.get("mask")
         query = masks.zero_masked(query, query_mask)
@@ -124,7 +125,7 @@ class LuongAttention(MemoryAttention):
         if self.alignment == "global":
             weights = attention.masked_softmax(logits, mask)
         else:
-            distance = self._distances(query, query_mask, memory["key"], memory_mask)
+            distance = self._distances(query, memory)
             near = ops.abs(distance) <= self.window
             weights = attention.masked_softmax(logits, masks.both(mask, near))
             if self.alignment == "local_p":
@@ -145,9 +146,10 @@ class LuongAttention(MemoryAttention):
         query, key = at_least_float32(query), at_least_float32(key)
         return ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, T, S)
 
-    def _distances(self, query: Any, query_mask: Any, key: Any, memory_mask: Any) -> Any:
+    def _distances(self, query: Any, memory: dict[str, Any]) -> Any:
         """`s - p_t`: `(B, T, S)` in float32."""
-        length, key_length = ops.shape(query)[1], ops.shape(key)[1]
+        memory_mask, start = memory.get("mask"), memory.get("start")
+        length, key_length = ops.shape(query)[1], ops.shape(memory["key"])[1]
         steps = masks.positions(key_length)[None]  # (1, S)
         if memory_mask is not None:
             steps = steps - masks.first_valid(memory_mask)[:, None]
@@ -161,8 +163,8 @@ class LuongAttention(MemoryAttention):
         else:
             cache = scope.current_cache()
             time = masks.positions(length, 0 if cache is None else cache.index)[None]
-            if query_mask is not None:
-                time = time - masks.first_valid(query_mask)[:, None]
+            if start is not None:
+                time = time - start[:, None]
             center = ops.cast(time, "float32")[:, :, None]  # (1 or B, T, 1)
         return ops.cast(steps, "float32")[:, None, :] - center
 

@@ -21,19 +21,21 @@ class MemoryAttention(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
         self.supports_masking = True
 
-    def _memory(self, value: Any, mask: Any, key: Callable[[Any, Any], Any]) -> dict[str, Any]:
+    def _memory(
+        self, value: Any, mask: Any, key: Callable[[Any, Any], Any], **more: Any
+    ) -> dict[str, Any]:
         """The memory as `{"key", "value", "mask"}`, made once per cache scope.
 
-        `key(value, mask)` makes the keys; `"mask"` is absent where there is none.
+        `key(value, mask)` makes the keys; `"mask"` is absent where there is none. `more` is
+        kept with it, unless `None`.
         """
         cache = scope.current_cache()
         slot = None if cache is None else cache.slot(self)
         if slot is not None and slot.filled:
             return slot.read()
         value = masks.zero_masked(value, mask)
-        memory = {"key": key(value, mask), "value": value}
-        if mask is not None:
-            memory["mask"] = mask
+        memory = {"key": key(value, mask), "value": value, "mask": mask, **more}
+        memory = {name: tensor for name, tensor in memory.items() if tensor is not None}
         if slot is not None:
             slot.write(**memory)
         return memory

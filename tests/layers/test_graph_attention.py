@@ -1,10 +1,11 @@
 """Graph attention: cases for the contract, edges and adjacency, NaN for bad edges."""
 
 import numpy as np
+import pytest
 from keras import ops
 
 import keras_attention as ka
-from tests.backend import BACKEND, to_numpy, traced
+from tests.backend import BACKEND, gradients, to_numpy, traced
 from tests.contracts import Case
 
 
@@ -78,6 +79,26 @@ def test_dense_is_sparse():
         np.testing.assert_allclose(
             totals, np.broadcast_to(visible.any(-1)[:, None], totals.shape), atol=1e-5
         )
+
+
+@pytest.mark.parametrize("case", CASES[1:3], ids=lambda case: case.name)
+def test_features_of_padding_do_not_matter(case):
+    """NaN included, forward and in gradients."""
+    layer, data = case.make(), case.data()
+    expected = to_numpy(layer(**data))
+    dirty = np.where((data["edges"] < 0)[..., :1], np.nan, data["edge_features"])
+    names = ("features", "edge_features")
+
+    def loss(features, edge_features):
+        return ops.sum(ops.sin(layer(features, data["edges"], edge_features=edge_features)))
+
+    np.testing.assert_allclose(
+        to_numpy(layer(**{**data, "edge_features": dirty})), expected, atol=1e-6
+    )
+    clean = gradients(loss, [data[name] for name in names], layer.trainable_variables)
+    found = gradients(loss, [data["features"], dirty.astype("float32")], layer.trainable_variables)
+    for a, b in zip([*clean[1], *clean[2]], [*found[1], *found[2]], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 def test_isolated_nodes_are_zero():

@@ -95,8 +95,8 @@ BAD = {
     # names
     "position": (
         lambda: L.MultiHeadSelfAttention(2, position="rope"),
-        "`position` must be one of None, 'rotary', 'relative_bias', 'alibi', 'shaw', "
-        "'a position layer'. Received: position='rope'",
+        "`position` must be None, one of 'rotary', 'relative_bias', 'alibi', 'shaw', or a position "
+        "layer such as `RotaryEmbedding`. Received: position='rope'",
     ),
     "score": (
         lambda: L.LuongAttention("scaled"),

@@ -1,10 +1,10 @@
 """How self-attention knows about positions: the interface behind its `position` argument."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
-
-from keras_attention.ops import checks
 
 
 class PositionStrategy(keras.layers.Layer):
@@ -34,11 +34,11 @@ def copy_of(position: Any, *, causal: bool) -> PositionStrategy | None:
     """The strategy that `position` names: `None`, a name, a layer or a layer's config."""
     from keras_attention import layers  # the strategies subclass what this file defines
 
-    named = {
-        "rotary": lambda: layers.RotaryEmbedding(),
-        "relative_bias": lambda: layers.RelativePositionBias(bidirectional=not causal),
-        "alibi": lambda: layers.ALiBi(),
-        "shaw": lambda: layers.ShawRelativePosition(),
+    named: dict[str, Callable[[], PositionStrategy]] = {
+        "rotary": layers.RotaryEmbedding,
+        "relative_bias": partial(layers.RelativePositionBias, bidirectional=not causal),
+        "alibi": layers.ALiBi,
+        "shaw": layers.ShawRelativePosition,
     }
     if isinstance(position, dict):
         position = keras.saving.deserialize_keras_object(position)
@@ -46,7 +46,11 @@ def copy_of(position: Any, *, causal: bool) -> PositionStrategy | None:
         return None
     if isinstance(position, PositionStrategy):
         return type(position).from_config(position.get_config())
-    checks.one_of("position", position, (None, *named, "a position layer"))
+    if not isinstance(position, str) or position not in named:
+        raise ValueError(
+            f"`position` must be None, one of {', '.join(map(repr, named))}, or a position layer "
+            f"such as `RotaryEmbedding`. Received: position={position!r}"
+        )
     return named[position]()
 
 

@@ -25,23 +25,21 @@ def worker(backend, *arguments):
     assert run.returncode == 0, run.stderr
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
-def results(request, tmp_path_factory):
-    """What each backend makes of the files that one backend saved."""
-    folder = tmp_path_factory.mktemp(request.param)
-    worker(request.param, "save", folder)
+@pytest.mark.parametrize("saver", BACKENDS)
+def test_outputs_and_gradients_agree(saver, tmp_path):
+    """Of the files that one backend saved, on all three."""
+    worker(saver, "save", tmp_path)
+    results = {}
     for backend in BACKENDS:
-        worker(backend, "run", folder, folder / f"{backend}.pickle")
-    return {b: pickle.loads((folder / f"{b}.pickle").read_bytes()) for b in BACKENDS}
-
-
-@pytest.mark.parametrize("other", BACKENDS[1:])
-def test_outputs_and_gradients_agree(results, other):
-    for (name, output, steps), (same_name, found, found_steps) in zip(
-        results["jax"], results[other], strict=True
-    ):
-        assert name == same_name
-        np.testing.assert_allclose(found, output, atol=1e-5, err_msg=name)
-        assert list(steps) == list(found_steps)
-        for path, step in steps.items():
-            np.testing.assert_allclose(found_steps[path], step, atol=1e-5, err_msg=name + path)
+        out = tmp_path / f"{backend}.pickle"
+        worker(backend, "run", tmp_path, out)
+        results[backend] = pickle.loads(out.read_bytes())
+    for other in BACKENDS[1:]:
+        for (name, output, steps), (same_name, found, found_steps) in zip(
+            results["jax"], results[other], strict=True
+        ):
+            assert name == same_name
+            np.testing.assert_allclose(found, output, atol=1e-5, err_msg=name)
+            assert list(steps) == list(found_steps)
+            for path, step in steps.items():
+                np.testing.assert_allclose(found_steps[path], step, atol=1e-5, err_msg=name + path)

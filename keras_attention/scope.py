@@ -152,6 +152,12 @@ def current_cache() -> Cache | None:
     return _cache.get()
 
 
+def first_position() -> Any:
+    """The position of a call's first token: 0, or the index of the cache scope."""
+    cache = _cache.get()
+    return 0 if cache is None else cache.index
+
+
 def _unused(path: str, taken: dict) -> str:
     """`path`, or `path:1`, `path:2`, ... for further calls of the same layer."""
     if path not in taken:

@@ -66,8 +66,6 @@ def traced(function):
 
 def traced_with_unknown_sizes(function, shapes, dtypes):
     """`function` traced for sizes that are not known: TensorFlow alone has such a thing."""
-    if BACKEND != "tensorflow":
-        return function
     import tensorflow as tf
 
     signature = [tf.TensorSpec(s, d) for s, d in zip(shapes, dtypes, strict=True)]

@@ -27,10 +27,9 @@ class LogitsBias(PositionStrategy):
         self.built = True
 
     def call(self, logits: Any) -> Any:
-        cache = scope.current_cache()
-        offset = 0 if cache is None else cache.index
         _, _, length, key_length = ops.shape(logits)
-        bias = self.bias(None, masks.positions(length, offset), masks.positions(key_length))
+        steps = masks.positions(length, scope.first_position())
+        bias = self.bias(None, steps, masks.positions(key_length))
         return logits + ops.cast(bias, logits.dtype)
 
     def compute_output_shape(self, logits_shape: tuple) -> tuple:

@@ -113,7 +113,9 @@ class LuongAttention(MemoryAttention):
             value,
             masks.both(value_mask, key_mask),
             key=lambda x, mask: self._keys(x if key is None else masks.zero_masked(key, mask)),
-            start=None if query_mask is None else masks.first_valid(query_mask),
+            start=masks.first_valid(query_mask)
+            if self.alignment == "local_m" and query_mask is not None
+            else None,
         )
         memory_mask = memory.get("mask")
         query = masks.zero_masked(query, query_mask)
@@ -161,8 +163,7 @@ class LuongAttention(MemoryAttention):
                 size = ops.sum(ops.cast(memory_mask, "float32"), axis=-1)[:, None, None]
             center = size * ops.sigmoid(ops.cast(predicted, "float32"))
         else:
-            cache = scope.current_cache()
-            time = masks.positions(length, 0 if cache is None else cache.index)[None]
+            time = masks.positions(length, scope.first_position())[None]
             if start is not None:
                 time = time - start[:, None]
             center = ops.cast(time, "float32")[:, :, None]  # (1 or B, T, 1)

@@ -96,8 +96,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         x = masks.zero_masked(query, mask)
         q, k, v = self._project_query(x), self._project_key(x), self._project_value(x)
 
-        offset = 0 if cache is None else cache.index
-        query_positions = key_positions = masks.positions(ops.shape(query)[1], offset)
+        query_positions = key_positions = masks.positions(
+            ops.shape(query)[1], scope.first_position()
+        )
         if self.position is not None:
             q = self.position.rotate(q, query_positions)
             k = self.position.rotate(k, key_positions)

@@ -78,9 +78,7 @@ class RotaryEmbedding(PositionStrategy):
         return positions.rotate(x, positions_, self._frequencies, self.interleaved)
 
     def call(self, x: Any) -> Any:
-        cache = scope.current_cache()
-        offset = 0 if cache is None else cache.index
-        return self.rotate(x, masks.positions(keras.ops.shape(x)[2], offset))
+        return self.rotate(x, masks.positions(keras.ops.shape(x)[2], scope.first_position()))
 
     def compute_output_shape(self, x_shape: tuple) -> tuple:
         return tuple(x_shape)

@@ -70,8 +70,7 @@ class ShawRelativePosition(PositionStrategy):
         return ops.clip(relative, -self.max_distance, self.max_distance) + self.max_distance
 
     def call(self, query: Any) -> Any:
-        cache = scope.current_cache()
-        steps = masks.positions(ops.shape(query)[2], 0 if cache is None else cache.index)
+        steps = masks.positions(ops.shape(query)[2], scope.first_position())
         return ops.cast(self.bias(query, steps, steps), query.dtype)
 
     def compute_output_shape(self, query_shape: tuple) -> tuple:

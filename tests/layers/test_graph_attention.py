@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
-from tests.backend import BACKEND, gradients, to_numpy, traced
+from tests.backend import gradients, to_numpy, traced
 from tests.contracts import Case
 
 
@@ -116,8 +116,6 @@ def test_bad_edges_are_loud_in_compiled_functions():
     good = np.array([[[0, 1], [2, 1]], [[0, 1], [2, 1]]])
     bad = np.array([[[0, 1], [2, 4]], [[0, 1], [2, 1]]])
     expected = to_numpy(layer(features, edges=good))
-    if BACKEND == "torch":
-        return  # eager: raises, see tests/test_bad_input.py
     run = traced(lambda x, e: layer(x, edges=e))
     found = to_numpy(run(ops.convert_to_tensor(features), ops.convert_to_tensor(bad)))
     assert np.isnan(found[0]).all()

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention.layers.memory_attention import MemoryAttention
-from keras_attention.ops import attention, checks, masks
+from keras_attention.ops import additive, attention, checks, masks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -116,7 +116,7 @@ class BahdanauAttention(MemoryAttention):
             ),
         )
         q = ops.matmul(masks.zero_masked(query, query_mask), self.query_kernel)  # (B, T, U)
-        logits = attention.additive_scores(q, memory["key"], self.vector[:, 0])
+        logits = additive.scores(q, memory["key"], self.vector[:, 0])
         mask = masks.combine(
             query_mask=query_mask, key_mask=memory.get("mask"), attention_mask=attention_mask
         )

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention import kernels, scope
-from keras_attention.ops import attention, checks, graph, masks
+from keras_attention.ops import additive, attention, checks, graph, masks
 from keras_attention.ops.precision import weights_dtype
 
 
@@ -276,7 +276,7 @@ class GraphAttention(keras.layers.Layer):
             logits = at_target[..., :, None] + at_source[..., None, :]
             logits = ops.leaky_relu(logits, self.negative_slope)
         else:
-            logits = attention.additive_scores(
+            logits = additive.scores(
                 target,
                 source,
                 self.attention_source[:, None, None],

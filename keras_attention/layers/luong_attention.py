@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.layers.memory_attention import MemoryAttention
-from keras_attention.ops import attention, checks, masks
+from keras_attention.ops import additive, attention, checks, masks
 from keras_attention.ops.precision import at_least_float32
 
 
@@ -144,7 +144,7 @@ class LuongAttention(MemoryAttention):
     def _logits(self, query: Any, key: Any) -> Any:
         if self.score == "concat":
             projected = ops.matmul(query, self.query_kernel)
-            return attention.additive_scores(projected, key, self.vector[:, 0])
+            return additive.scores(projected, key, self.vector[:, 0])
         query, key = at_least_float32(query), at_least_float32(key)
         return ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, T, S)
 

@@ -4,17 +4,24 @@ Layers ask for the current scope, so models need no extra arguments and no plumb
 scopes are pure inside a compiled function: what they yield are the tensors of that trace.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import keras
 
 Tensor = Any
 
-_maps: ContextVar[dict[str, Tensor] | None] = ContextVar("maps", default=None)
-_cache: ContextVar["Cache | None"] = ContextVar("cache", default=None)
+
+class _Scopes(threading.local):
+    """The scopes of a thread. `torch.compile` traces this; a `ContextVar` breaks its graph."""
+
+    maps: dict[str, Tensor] | None = None
+    cache: "Cache | None" = None
+
+
+_current = _Scopes()
 
 
 @contextmanager
@@ -36,21 +43,21 @@ def capture() -> Iterator[dict[str, Tensor]]:
         `(B, N, E)` for graph attention over E edges.
     """
     maps: dict[str, Tensor] = {}
-    token = _maps.set(maps)
+    outer, _current.maps = _current.maps, maps
     try:
         yield maps
     finally:
-        _maps.reset(token)
+        _current.maps = outer
 
 
 def capturing() -> bool:
     """Whether weights are to be computed and recorded."""
-    return _maps.get() is not None
+    return _current.maps is not None
 
 
 def record(layer: keras.Layer, weights: Tensor) -> None:
     """Records `weights` under the path of `layer`, inside `capture`."""
-    maps = _maps.get()
+    maps = _current.maps
     if maps is not None:
         maps[_unused(layer.path, maps)] = weights
 
@@ -140,21 +147,21 @@ def cache(
             f"max_length={max_length}, state={'None' if state is None else 'a state'}"
         )
     scope = Cache(state, index, max_length)
-    token = _cache.set(scope)
+    outer, _current.cache = _current.cache, scope
     try:
         yield scope
     finally:
-        _cache.reset(token)
+        _current.cache = outer
 
 
 def current_cache() -> Cache | None:
     """The cache scope that the call runs in, if any."""
-    return _cache.get()
+    return _current.cache
 
 
 def first_position() -> Any:
     """The position of a call's first token: 0, or the index of the cache scope."""
-    cache = _cache.get()
+    cache = _current.cache
     return 0 if cache is None else cache.index
 
 

@@ -58,7 +58,7 @@ def traced(function):
         import torch
 
         torch._dynamo.reset()
-        return torch.compile(function, backend="eager")
+        return torch.compile(function, backend="eager", fullgraph=True)  # no break in our code
     from keras_attention import kernels
 
     return kernels.compile(function)

@@ -7,6 +7,7 @@ checks look at nothing else. `tests/layers/test_<layer>.py` holds a layer's case
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ import numpy as np
 from keras import ops
 
 import keras_attention as ka
+from keras_attention import kernels
 from tests.backend import BACKEND, gradients, to_numpy, traced, traced_with_unknown_sizes
 
 PAD = 2  # masked elements that are added to a sequence
@@ -41,6 +43,7 @@ class Case:
         hears: names of weights that the logits grow with.
         silent: names of weights whose gradient is zero by symmetry.
         stateless: whether the layer has no weights to train.
+        branch: the branch of attention that is forced, in blocks of 4; see `kernels`.
     """
 
     layer: type
@@ -59,11 +62,17 @@ class Case:
     hears: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     stateless: bool = False
+    branch: str | None = None
 
     @property
     def name(self):
         settings = ",".join(f"{k}={_short(v)}" for k, v in self.config.items())
-        return f"{self.layer.__name__}({settings})"
+        branch = f"-{self.branch}" if self.branch else ""
+        return f"{self.layer.__name__}({settings}){branch}"
+
+    def running(self):
+        """The scope in which the layer runs as the case says."""
+        return kernels.forced(self.branch, block=4) if self.branch else nullcontext()
 
     def make(self, **kwargs):
         """The layer, built, with random weights everywhere: zeros and ones hide mistakes."""
@@ -619,8 +628,8 @@ def _always(case):
 CHECKS = {
     round_trip: _always,
     symbolic_shapes: _always,
-    # PyTorch and JAX know the sizes of every call.
-    unknown_sizes: lambda case: BACKEND == "tensorflow",
+    # PyTorch and JAX know the sizes of every call; tiles need known lengths.
+    unknown_sizes: lambda case: BACKEND == "tensorflow" and case.branch != "tiled",
     padding_invariance: lambda case: case.masks,
     batch_invariance: _always,
     masks_agree: lambda case: case.masks,
@@ -630,7 +639,8 @@ CHECKS = {
     weights_are_weights: lambda case: case.scores,
     low_precision: _always,
     low_precision_is_close: _always,
-    traced_equals_eager: _always,
+    # PyTorch takes tiles for comparison alone, and does not trace them.
+    traced_equals_eager: lambda case: (BACKEND, case.branch) != ("torch", "tiled"),
     every_weight_learns: lambda case: not case.stateless,
     fits_one_batch: lambda case: not case.stateless,
     determinism: _always,

@@ -10,7 +10,9 @@ import pytest
 import keras_attention as ka
 
 ROOT = Path(__file__).parents[1]
-BACKENDS = {"torch", "jax", "jaxlib", "tensorflow", "flax"}
+BACKENDS = {"torch", "jax", "jaxlib", "tensorflow", "flax", "torch_geometric"}
+# The only modules that import them: the doors to the backends, and what we are measured beside.
+DOORS = ("keras_attention.kernels.", "scripts.benchmarks.peers.")
 # A floor imports only from those below it.
 FLOORS = [
     ("keras_attention.kernels",),
@@ -66,7 +68,7 @@ def test_imports_point_down(path):
         top = imported.split(".")[0]
         assert not imported.startswith("keras.src"), imported
         if top in BACKENDS:
-            assert module.startswith("keras_attention.kernels."), f"{module} imports {imported}"
+            assert module.startswith(DOORS), f"{module} imports {imported}"
         if floor_of(imported) is not None:
             assert floor_of(imported) <= floor_of(module), f"{module} imports {imported}"
 
@@ -96,7 +98,8 @@ def test_layers_are_registered_and_documented(name):
     assert "Output:" in layer.__doc__
 
 
-def test_kernels_offer_the_same_functions():
+@pytest.mark.parametrize("folder", ["keras_attention/kernels", "scripts/benchmarks/peers"])
+def test_backends_offer_the_same_functions(folder):
     def functions(path):
         tree = ast.parse(path.read_text())
         return {
@@ -105,8 +108,8 @@ def test_kernels_offer_the_same_functions():
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
         }
 
-    folder = ROOT / "keras_attention" / "kernels"
-    torch, jax, tensorflow = (functions(folder / f"{n}.py") for n in ("torch", "jax", "tensorflow"))
+    names = ("torch", "jax", "tensorflow")
+    torch, jax, tensorflow = (functions(ROOT / folder / f"{name}.py") for name in names)
     assert torch == jax == tensorflow
 
 

@@ -1,10 +1,27 @@
 """The one door to the backends: the same functions for PyTorch, JAX and TensorFlow.
 
-Only the files of this folder import a backend. `fused_attention` returns `None` where the
-backend has no fused kernel for a call; `ops.attention` then computes it explicitly.
+Only the files of this folder import a backend.
+
+Attention without its weights runs on one of four branches, which never differ by more than
+rounding. T and S are the lengths of queries and keys:
+
+| backend | device | when | branch |
+|---|---|---|---|
+| torch | all | no dropout; no window, or T < 4 windows, or T < 256 | `fused`: PyTorch's kernel |
+| torch | all | no dropout, a window | `rows`: the fused kernel by blocks of queries |
+| torch | CPU | training with dropout | `explicit`; from T x S = 1024 x 1024, `rows` |
+| jax | CPU | T x S >= 128 x 128 | `tiled`: FlashAttention for XLA, linear memory |
+| tensorflow | CPU | T x S >= 512 x 512, both known | `tiled` |
+| all | all | all else | `explicit`: softmax of T x S logits |
+
+`with forced("explicit"):` overrules the table, when a function is called or compiled.
 """
 
 import importlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import keras
 
@@ -19,20 +36,97 @@ if keras.backend.backend() not in _BACKENDS:
 
 _kernels = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
 
+INDEX_DTYPE = _kernels.INDEX_DTYPE
+BRANCHES = _kernels.BRANCHES
+additive_scores = _kernels.additive_scores
+chunk_numbers = _kernels.chunk_numbers
+blocks = _kernels.blocks
 compile = _kernels.compile
+cond = _kernels.cond
 device_name = _kernels.device_name
+differentiable = _kernels.differentiable
+dropout_factors = _kernels.dropout_factors
 fused_attention = _kernels.fused_attention
 is_concrete = _kernels.is_concrete
+linear = _kernels.linear
+linears = _kernels.linears
+merge_heads = _kernels.merge_heads
 recompute = _kernels.recompute
 segment_max = _kernels.segment_max
 segment_sum = _kernels.segment_sum
+split_heads = _kernels.split_heads
+take_rows = _kernels.take_rows
+weighted_segment_sum = _kernels.weighted_segment_sum
+
+
+class _Forced(threading.local):
+    """What overrules the table in a thread."""
+
+    branch: str | None = None
+    block: int | None = None
+
+
+_forced = _Forced()
+
+
+@contextmanager
+def forced(branch: str, block: int | None = None) -> Iterator[None]:
+    """Attention inside runs on `branch`, in blocks of `block` queries and keys if given."""
+    if branch not in BRANCHES:
+        raise ValueError(
+            f"`branch` must be one of {', '.join(BRANCHES)} on {keras.backend.backend()}. "
+            f"Received: branch={branch!r}"
+        )
+    outer = _forced.branch, _forced.block
+    _forced.branch, _forced.block = branch, block
+    try:
+        yield
+    finally:
+        _forced.branch, _forced.block = outer
+
+
+def attention_branch(query: Any, key: Any, *, window: int | None, dropout: float) -> str:
+    """The branch for queries `(B, N, T, H)` and keys `(B, K, S, H)`."""
+    return _forced.branch or _kernels.attention_branch(query, key, window=window, dropout=dropout)
+
+
+def block_size(default: int) -> int:
+    """The number of queries or keys of a block: the forced one, or the default."""
+    return _forced.block or default
+
+
+def describe() -> dict[str, str]:
+    """What overrules the table, for those who report measurements."""
+    return {
+        "attention_branch": _forced.branch or "by table",
+        "block": str(_forced.block or "by branch"),
+    }
+
 
 __all__ = [
+    "BRANCHES",
+    "INDEX_DTYPE",
+    "additive_scores",
+    "attention_branch",
+    "block_size",
+    "blocks",
+    "chunk_numbers",
     "compile",
+    "cond",
+    "describe",
     "device_name",
+    "differentiable",
+    "dropout_factors",
+    "forced",
     "fused_attention",
     "is_concrete",
+    "linear",
+    "linears",
+    "merge_heads",
     "recompute",
     "segment_max",
     "segment_sum",
+    "split_heads",
+    "take_rows",
+    "weighted_segment_sum",
 ]

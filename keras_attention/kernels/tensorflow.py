@@ -1,21 +1,116 @@
 """TensorFlow."""
 
 import tensorflow as tf
+from keras import ops
+
+INDEX_DTYPE = "int32"
+
+BRANCHES = ("explicit", "tiled")  # of attention, see the table in `kernels`
 
 
-def fused_attention(query, key, value, *, mask=None, bias=None, causal=False, scale, dropout=0.0):
-    """`None`: TensorFlow has no fused kernel; the explicit computation is used."""
-    return None
+def attention_branch(query, key, *, window, dropout):
+    """The computation of attention that is fastest here, by name."""
+    length, key_length = query.shape[2], key.shape[2]
+    if length is None or key_length is None or _on_gpu():
+        return "explicit"
+    return "tiled" if length * key_length >= 512 * 512 else "explicit"
+
+
+def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropout=0.0):
+    """TensorFlow has none."""
+    raise NotImplementedError(
+        "The fused attention kernel is PyTorch's. Received: backend=tensorflow"
+    )
+
+
+def linear(x, kernel, bias=None):
+    """`x W + b`, of the variables W `(D, U)` and b `(U,)`."""
+    y = ops.matmul(x, kernel)
+    return y if bias is None else ops.add(y, bias)
+
+
+def linears(x, projections):
+    """`linear` of one input for each (kernel, bias)."""
+    return [linear(x, kernel, bias) for kernel, bias in projections]
+
+
+def split_heads(x, head_dim):
+    """`(B, T, N * H)` to `(B, N, T, H)`."""
+    batch, length, width = ops.shape(x)
+    x = ops.reshape(x, (batch, length, width // head_dim, head_dim))
+    return ops.transpose(x, (0, 2, 1, 3))
+
+
+def merge_heads(x):
+    """`(B, N, T, H)` to `(B, T, N * H)`."""
+    batch, heads, length, size = ops.shape(x)
+    return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch, length, heads * size))
+
+
+def blocks(x, size):
+    """`(B, N, T, H)` cut into blocks of `size` along T."""
+    return [x[:, :, start : start + size] for start in range(0, x.shape[2], size)]
+
+
+def take_rows(data, ids):
+    """Rows of `data` `(N, ...)` by `ids` `(E,)`, which must be inside: `(E, ...)`."""
+    return tf.gather(data, ids)
 
 
 def segment_sum(data, segment_ids, num_segments):
     """Sums rows of `data` `(E, ...)` that share an id: `(num_segments, ...)`."""
-    return tf.math.unsorted_segment_sum(data, segment_ids, num_segments)
+
+    @tf.custom_gradient
+    def summed(data):
+        # TensorFlow's own gradient also looks for negative ids, in several passes.
+        output = tf.math.unsorted_segment_sum(data, segment_ids, num_segments)
+        return output, lambda gradient: tf.gather(gradient, segment_ids)
+
+    return summed(data)
 
 
 def segment_max(data, segment_ids, num_segments):
     """Maximum of the rows that share an id; the lowest finite number where there are none."""
     return tf.math.unsorted_segment_max(data, segment_ids, num_segments)
+
+
+def weighted_segment_sum(values, weights, source, target, num_segments):
+    """Sums `weights[e] * values[source[e]]` over the edges e that share `target[e]`.
+
+    Values `(N, heads, H)` and weights `(E, heads)` to `(num_segments, heads, H)`. Its gradients
+    are a sum of the same kind, the other way round, and a dot product per edge; automatic ones
+    pass over all messages once more.
+    """
+
+    @tf.custom_gradient
+    def summed(values, weights):
+        messages = tf.gather(values, source) * weights[..., None]
+
+        def gradients(gradient):
+            by_value = weighted_segment_sum(gradient, weights, target, source, tf.shape(values)[0])
+            products = tf.gather(values, source) * tf.gather(gradient, target)
+            return by_value, tf.reduce_sum(products, axis=-1)
+
+        return segment_sum(messages, target, num_segments), gradients
+
+    return summed(values, weights)
+
+
+def additive_scores(query, key, vector):
+    """`None`: `ops.additive` computes them, in chunks."""
+    return None
+
+
+def chunk_numbers():
+    """How many numbers a loop over chunks should hold at once: what a CPU's cache does."""
+    if tf.executing_eagerly():  # every step of a loop costs a millisecond
+        return 2**22
+    return 2**24 if tf.config.list_physical_devices("GPU") else 2**17
+
+
+def cond(condition, if_true, if_false):
+    """`if_true()` or `if_false()` by a boolean scalar; no gradients flow through either."""
+    return tf.cond(condition, if_true, if_false)
 
 
 def recompute(function):
@@ -33,7 +128,7 @@ def is_concrete(tensor):
 
 def compile(function):
     """`function` as the backend runs it fastest: `tf.function` with XLA."""
-    return tf.function(function, jit_compile=True)
+    return tf.function(function, jit_compile=True, autograph=False)
 
 
 def device_name():
@@ -42,3 +137,30 @@ def device_name():
     if not gpus:
         return "cpu"
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu")
+
+
+def differentiable(forward, backward):
+    """`forward(*tensors)[0]`, with `backward` for its gradient.
+
+    Args:
+        forward: `f(*tensors)` returns the output and what the gradient needs, a tuple of tensors.
+        backward: `f(saved, gradient)` returns a gradient per tensor, or `None`.
+    """
+
+    @tf.custom_gradient
+    def function(*tensors):
+        output, saved = forward(*tensors)
+        return output, lambda gradient: backward(saved, gradient)
+
+    return function
+
+
+def dropout_factors(seed, index, shape, rate):
+    """0 with probability `rate`, else `1 / (1 - rate)`; by a Keras seed `(2,)` and an integer."""
+    seed = tf.random.experimental.stateless_fold_in(tf.cast(seed, "int32"), index)
+    keep = tf.random.stateless_uniform(shape, seed) >= rate
+    return tf.cast(keep, "float32") / (1 - rate)
+
+
+def _on_gpu():
+    return bool(tf.config.list_physical_devices("GPU"))

@@ -28,4 +28,5 @@ class ALiBi(LogitsBias):
 
     def bias(self, query: Any, query_positions: Any, key_positions: Any) -> Any:
         distance = ops.abs(positions.relative_positions(query_positions, key_positions))
-        return ops.multiply(-self._slopes[None, :, None, None], ops.cast(distance, "float32"))
+        slopes = ops.convert_to_tensor(self._slopes, dtype="float32")[None, :, None, None]
+        return -slopes * ops.cast(distance, "float32")

@@ -3,8 +3,8 @@
 from typing import Any
 
 import keras
-from keras import ops
 
+from keras_attention import kernels
 from keras_attention.ops import checks, masks
 
 _GATED = {"swiglu": "silu", "geglu": "gelu"}
@@ -87,16 +87,22 @@ class FeedForward(keras.layers.Layer):
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         self._check(inputs, mask)
-        x = masks.zero_masked(inputs, mask)
-        hidden = _affine(x, self.input_kernel, self.input_bias)
+        return self.transform(masks.zero_masked(inputs, mask), training)
+
+    def transform(self, x: Any, training: bool | None = None) -> Any:
+        """What `call` does once its arguments are checked and masked positions are finite.
+
+        For blocks, which have seen to both: it skips what Keras does around every call.
+        """
+        hidden = kernels.linear(x, self.input_kernel, self.input_bias)
         if self._gated:
-            gate = self._activation(_affine(x, self.gate_kernel, self.gate_bias))
+            gate = self._activation(kernels.linear(x, self.gate_kernel, self.gate_bias))
             hidden = gate * hidden
         else:
             hidden = self._activation(hidden)
         if training and self.dropout:
             hidden = keras.random.dropout(hidden, self.dropout, seed=self.seed_generator)
-        return _affine(hidden, self.output_kernel, self.output_bias)
+        return kernels.linear(hidden, self.output_kernel, self.output_bias)
 
     def _check(self, inputs: Any, mask: Any) -> None:
         checks.rank("inputs", inputs.shape, "(B, T, D)")
@@ -122,8 +128,3 @@ class FeedForward(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "seed": self.seed,
         }
-
-
-def _affine(x: Any, kernel: Any, bias: Any) -> Any:
-    y = ops.matmul(x, kernel)
-    return y if bias is None else ops.add(y, bias)

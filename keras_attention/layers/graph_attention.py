@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_attention import kernels, scope
 from keras_attention.ops import additive, attention, checks, graph, masks
-from keras_attention.ops.precision import weights_dtype
+from keras_attention.ops.precision import at_least_float32, weights_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -157,16 +157,17 @@ class GraphAttention(keras.layers.Layer):
     ) -> Any:
         self._check(features, edges, adjacency, edge_features, features_mask)
         x = masks.zero_masked(features, features_mask)
-        source = self._heads(x, self.source_kernel, self.source_bias)  # (B, N, heads, H)
-        target = source
-        if self.target_kernel is not self.source_kernel:
-            target = self._heads(x, self.target_kernel, self.target_bias)
         seed = self.seed_generator if training else None
+        with_weights = return_attention_scores or scope.capturing()
+        outside = None
         if edges is None:
-            output, weights, visible = self._dense(source, target, adjacency, features_mask, seed)
+            output, weights, visible = self._dense(x, adjacency, features_mask, seed)
         else:
+            found, outside = graph.flatten_edges(edges, ops.shape(features)[1], features_mask)
+            if kernels.is_concrete(outside) and ops.convert_to_numpy(outside).any():
+                self._raise_outside(edges, features.shape[1])
             output, weights, visible = self._sparse(
-                source, target, edges, edge_features, features_mask, seed
+                x, found, edge_features, features_mask, seed, with_weights
             )
         if self.concat:
             batch, nodes = ops.shape(output)[:2]
@@ -176,10 +177,19 @@ class GraphAttention(keras.layers.Layer):
         if self.bias is not None:
             output = output + self.bias
         output = masks.zero_masked(output, visible)
-        if edges is not None:
-            output = self._refuse_outside(output, edges, ops.shape(features)[1])
-        scope.record(self, weights)
+        if outside is not None and not kernels.is_concrete(outside):
+            bad = ops.where(outside, ops.cast(float("nan"), output.dtype), 0.0)
+            output = output + bad[:, None, None]
+        if with_weights:
+            scope.record(self, weights)
         return (output, weights) if return_attention_scores else output
+
+    def _projections(self, x: Any) -> tuple[Any, Any]:
+        """Of nodes as sources and as targets of edges: `(..., N, heads, H)`."""
+        source = self._heads(x, self.source_kernel, self.source_bias)
+        if self.target_kernel is self.source_kernel:
+            return source, source
+        return source, self._heads(x, self.target_kernel, self.target_bias)
 
     def _heads(self, x: Any, kernel: Any, bias: Any = None) -> Any:
         y = ops.matmul(x, kernel)
@@ -187,82 +197,90 @@ class GraphAttention(keras.layers.Layer):
         return ops.reshape(y, (*ops.shape(x)[:-1], self.num_heads, self.head_dim))
 
     def _sparse(
-        self, source: Any, target: Any, edges: Any, edge_features: Any, mask: Any, seed: Any
+        self, x: Any, edges: graph.Edges, edge_features: Any, mask: Any, seed: Any, weigh: bool
     ) -> tuple[Any, Any, Any]:
-        """Attention over edges: one graph of all B x N nodes, M edges and their loops."""
-        batch, nodes, heads, size = ops.shape(source)
+        """Attention over M edges of one graph of all B x N nodes; every loop once, beside them."""
+        batch, nodes, width = ops.shape(x)
         total = batch * nodes
-        num_edges = ops.shape(edges)[1]
-        flat_source, flat_target = graph.flatten_edges(edges, nodes, mask)  # (M,)
-        loops = ops.logical_and(flat_source == flat_target, flat_target < total)
+        x = ops.reshape(x, (total, width))
         if edge_features is not None:
-            edge_features = ops.reshape(edge_features, (batch * num_edges, edge_features.shape[-1]))
-            real = (flat_target < total)[:, None]  # NaN in the padding stays there
-            edge_features = ops.where(real, edge_features, 0.0)
-        edge_target = flat_target
+            edge_features = ops.reshape(edge_features, (-1, edge_features.shape[-1]))
+            edge_features = masks.zero_masked(edge_features, edges.real)
+        loops = None
         if self.self_loops:
-            edge_target = ops.where(loops, total, flat_target)  # one loop each, appended
-            if edge_features is not None:
-                means = self._mean_by_target(edge_features, edge_target, total)
-                edge_features = ops.concatenate([edge_features, means], axis=0)
-            everyone = ops.arange(total, dtype="int32")
-            edge_source = ops.concatenate([flat_source, everyone], axis=0)
-            edge_target = ops.concatenate([edge_target, everyone], axis=0)
-        else:
-            edge_source = flat_source
+            loops = ops.logical_and(edges.real, edges.source == edges.target)
+            edges = edges._replace(real=ops.logical_and(edges.real, ops.logical_not(loops)))
+        terms = self._gat_terms if self.variant == "gat" else self._gatv2_terms
+        values, logits, own_logits, top = terms(x, edges, edge_features)
 
-        source = ops.reshape(source, (total, heads, size))
-        target = ops.reshape(target, (total, heads, size))
-        at_target = ops.where(edge_target < total, edge_target, 0)
-        logits = self._edge_logits(source, target, edge_source, at_target, edge_features)
-        weights = graph.segment_softmax(logits, edge_target, total)  # (M, heads)
-        used = ops.cast(attention.dropped(weights, self.dropout, seed), source.dtype)
-        messages = ops.take(source, edge_source, axis=0) * used[..., None]  # (M, heads, H)
-        output = kernels.segment_sum(messages, edge_target, total + 1)[:total]
-        output = ops.reshape(output, (batch, nodes, heads, size))
+        def drop(weights: Any) -> Any:
+            return attention.dropped(weights, self.dropout, seed)
 
-        of_edges = weights[: batch * num_edges]
-        if self.self_loops:  # a loop that was passed has the weight of the node's own
-            own_weights = ops.take(weights[batch * num_edges :], flat_source, axis=0)
-            of_edges = ops.where(loops[:, None], own_weights, of_edges)
-        of_edges = ops.reshape(of_edges, (batch, num_edges, heads))
-        of_edges = ops.transpose(of_edges, (0, 2, 1))  # (B, heads, E)
-        if self.self_loops:
-            return output, of_edges, mask
-        ones = ops.ones_like(edge_target, dtype="float32")
-        degree = kernels.segment_sum(ones, edge_target, total + 1)[:total]
-        return output, of_edges, ops.reshape(degree > 0, (batch, nodes))
+        output, weights = graph.attend(values, logits, own_logits, top, edges, drop)
+        output = ops.reshape(output, (batch, nodes, self.num_heads, self.head_dim))
+        visible = mask
+        if not self.self_loops:
+            visible = ops.reshape(weights.total[:, 0] != 0, (batch, nodes))
+        if not weigh:
+            return output, None, visible
+        of_edges = graph.normalised(weights, edges, loops)
+        of_edges = ops.reshape(of_edges, (batch, -1, self.num_heads))
+        return output, ops.transpose(of_edges, (0, 2, 1)), visible
 
-    def _edge_logits(
-        self, source: Any, target: Any, edge_source: Any, edge_target: Any, edge_features: Any
-    ) -> Any:
-        """`(M, heads)`."""
-        edge = None if edge_features is None else self._heads(edge_features, self.edge_kernel)
-        if self.variant == "gat":
-            logits = ops.take(ops.sum(source * self.attention_source, -1), edge_source, axis=0)
-            logits = logits + ops.take(
-                ops.sum(target * self.attention_target, -1), edge_target, axis=0
+    def _gat_terms(self, x: Any, edges: graph.Edges, edge_features: Any) -> tuple:
+        """Values `(B x N, heads, H)`, logits `(M, heads)`, those of loops, `highest_logit`."""
+        # a . W x = (W a) . x: two numbers per node and head are all that edges read.
+        both = self._at_heads(x, self.source_kernel, self.attention_source, self.attention_target)
+        source, target = ops.split(both, 2, axis=-1)  # (B x N, heads)
+        lowest, highest = ops.amin(source, axis=0), ops.amax(source, axis=0)
+        logits = kernels.take_rows(source, edges.source) + kernels.take_rows(target, edges.target)
+        own = source + target
+        if edge_features is not None and edge_features.shape[0] != 0:
+            edge = self._at_heads(edge_features, self.edge_kernel, self.attention_edge)
+            lowest = lowest + ops.minimum(ops.amin(edge, axis=0), 0.0)  # 0: loops of lone nodes
+            highest = highest + ops.maximum(ops.amax(edge, axis=0), 0.0)
+            logits = logits + edge
+            own = own + graph.mean_by_target(edge, edges, ops.shape(x)[0])
+        logits = ops.where(edges.real[:, None], self._leaky(logits), graph.LOWEST)
+        own = self._leaky(own) if self.self_loops else None
+        if 0 <= self.negative_slope <= 1:
+            top = graph.highest_logit_or_bound(
+                logits, own, self._leaky, target, lowest, highest, edges
             )
-            if edge is not None:
-                logits = logits + ops.sum(edge * self.attention_edge, -1)
-            return ops.leaky_relu(logits, self.negative_slope)
-        hidden = ops.take(source, edge_source, axis=0) + ops.take(target, edge_target, axis=0)
-        if edge is not None:
-            hidden = hidden + edge
-        hidden = ops.leaky_relu(hidden, self.negative_slope)
-        return ops.sum(hidden * self.attention_source, -1)
+        else:
+            top = graph.highest_logit(logits, own, edges, ops.shape(x)[0])
+        return self._heads(x, self.source_kernel), logits, own, top
 
-    @staticmethod
-    def _mean_by_target(edge_features: Any, target: Any, total: Any) -> Any:
-        sums = kernels.segment_sum(edge_features, target, total + 1)[:total]
-        ones = ops.ones((ops.shape(edge_features)[0], 1), edge_features.dtype)
-        counts = kernels.segment_sum(ones, target, total + 1)[:total]
-        return sums / ops.maximum(counts, 1)
+    def _gatv2_terms(self, x: Any, edges: graph.Edges, edge_features: Any) -> tuple:
+        """As `_gat_terms`; the nonlinearity stands before the attention vector."""
+        source, target = self._projections(x)  # (B x N, heads, H)
+        hidden = kernels.take_rows(source, edges.source) + kernels.take_rows(target, edges.target)
+        own = source + target
+        if edge_features is not None:
+            hidden = hidden + self._heads(edge_features, self.edge_kernel)
+            means = graph.mean_by_target(edge_features, edges, ops.shape(x)[0])
+            own = own + self._heads(means, self.edge_kernel)
+        logits = self._score(hidden)
+        logits = ops.where(edges.real[:, None], logits, graph.LOWEST)
+        own = self._score(own) if self.self_loops else None
+        return source, logits, own, graph.highest_logit(logits, own, edges, ops.shape(x)[0])
 
-    def _dense(
-        self, source: Any, target: Any, adjacency: Any, mask: Any, seed: Any
-    ) -> tuple[Any, Any, Any]:
+    def _at_heads(self, x: Any, kernel: Any, *vectors: Any) -> Any:
+        """`vector . kernel x` by vector and head: `(..., vectors * heads)`."""
+        kernel = ops.reshape(kernel, (-1, self.num_heads, self.head_dim))
+        folded = [ops.sum(kernel * vector, axis=-1) for vector in vectors]
+        return at_least_float32(ops.matmul(x, ops.concatenate(folded, axis=-1)))
+
+    def _score(self, hidden: Any) -> Any:
+        """Equation 7 of GATv2 before its softmax: `(..., heads)`."""
+        return at_least_float32(ops.sum(self._leaky(hidden) * self.attention_source, axis=-1))
+
+    def _leaky(self, x: Any) -> Any:
+        return ops.leaky_relu(x, self.negative_slope)
+
+    def _dense(self, x: Any, adjacency: Any, mask: Any, seed: Any) -> tuple[Any, Any, Any]:
         """Attention under a dense `(B, N, N)` adjacency."""
+        source, target = self._projections(x)  # (B, N, heads, H)
         nodes = ops.shape(source)[1]
         sees = ops.not_equal(adjacency, ops.zeros((), adjacency.dtype))
         if self.self_loops:
@@ -274,24 +292,22 @@ class GraphAttention(keras.layers.Layer):
             at_source = ops.sum(source * self.attention_source[:, None], -1)  # (B, heads, N)
             at_target = ops.sum(target * self.attention_target[:, None], -1)
             logits = at_target[..., :, None] + at_source[..., None, :]
-            logits = ops.leaky_relu(logits, self.negative_slope)
+            logits = self._leaky(logits)
         else:
-            logits = additive.scores(
-                target,
-                source,
-                self.attention_source[:, None, None],
-                activation=lambda x: ops.leaky_relu(x, self.negative_slope),
-            )
+            logits = additive.scores(target, source, self.attention_source, self._leaky)
         weights = attention.masked_softmax(logits, sees)  # (B, heads, N, N)
         used = attention.dropped(weights, self.dropout, seed)
         output = ops.transpose(attention.weighted_sum(used, source), (0, 2, 1, 3))
         return output, weights, masks.visible_queries(sees)
 
-    def _refuse_outside(self, output: Any, edges: Any, num_nodes: Any) -> Any:
-        outside = graph.edges_outside(edges, num_nodes)
-        if not kernels.is_concrete(outside):
-            return ops.where(outside[:, None, None], float("nan"), output)
-        return output
+    @staticmethod
+    def _raise_outside(edges: Any, nodes: int) -> None:
+        pairs = ops.convert_to_numpy(edges).reshape(-1, 2)
+        bad = pairs[((pairs < 0) | (pairs >= nodes)).any(-1) & (pairs != -1).any(-1)]
+        raise ValueError(
+            f"`edges` must be between nodes 0 and {nodes - 1}, or (-1, -1) for padding. "
+            f"Received: {len(bad)} others, the first {tuple(bad[0].tolist())}, for {nodes} nodes"
+        )
 
     def _check(
         self, features: Any, edges: Any, adjacency: Any, edge_features: Any, mask: Any
@@ -318,16 +334,6 @@ class GraphAttention(keras.layers.Layer):
         if edge_features is not None:
             expected = (batch, edges.shape[1], None)
             checks.matches("edge_features", edge_features.shape, expected, "(B, E, F)")
-        if not isinstance(edges, keras.KerasTensor) and nodes is not None:
-            outside = graph.edges_outside(edges, nodes)
-            if kernels.is_concrete(outside) and ops.convert_to_numpy(outside).any():
-                pairs = ops.convert_to_numpy(edges).reshape(-1, 2)
-                bad = pairs[((pairs < 0) | (pairs >= nodes)).any(-1) & (pairs != -1).any(-1)]
-                raise ValueError(
-                    f"`edges` must be between nodes 0 and {nodes - 1}, or (-1, -1) for padding. "
-                    f"Received: {len(bad)} others, the first {tuple(bad[0].tolist())}, "
-                    f"for {nodes} nodes"
-                )
 
     def compute_mask(self, features: Any, previous_mask: Any) -> Any:
         return previous_mask

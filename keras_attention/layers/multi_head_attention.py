@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.ops import attention, checks, masks
 from keras_attention.ops.precision import at_least_float32, weights_dtype
 
@@ -93,24 +93,18 @@ class MultiHeadAttention(keras.layers.Layer):
         checks.divisible("query width", query_dim, "num_heads", self.num_heads)
         return query_dim // self.num_heads
 
-    def _project_query(self, x: Any) -> Any:
-        q = self._project(x, self.query_kernel, self.query_bias)
-        return self._rms_norm(q, self.query_norm_scale) if self.qk_norm else q  # (B, N, T, H)
-
-    def _project_key(self, x: Any) -> Any:
-        k = self._project(x, self.key_kernel, self.key_bias)
-        return self._rms_norm(k, self.key_norm_scale) if self.qk_norm else k  # (B, K, S, H)
-
-    def _project_value(self, x: Any) -> Any:
-        return self._project(x, self.value_kernel, self.value_bias)  # (B, K, S, H)
-
-    def _project(self, x: Any, kernel: Any, bias: Any) -> Any:
-        y = ops.matmul(x, kernel)
-        if bias is not None:
-            y = ops.add(y, bias)
-        batch, length, width = ops.shape(y)
-        y = ops.reshape(y, (batch, length, width // self._head_dim, self._head_dim))
-        return ops.transpose(y, (0, 2, 1, 3))  # (B, N, T, H)
+    def _project(self, x: Any, *roles: str) -> list[Any]:
+        """Projections of one input as "query", "key" or "value", head-major `(B, N, T, H)`."""
+        projections = [
+            (getattr(self, f"{role}_kernel"), getattr(self, f"{role}_bias")) for role in roles
+        ]
+        heads = []
+        for role, y in zip(roles, kernels.linears(x, projections), strict=True):
+            y = kernels.split_heads(y, self._head_dim)
+            if self.qk_norm and role != "value":
+                y = self._rms_norm(y, getattr(self, f"{role}_norm_scale"))
+            heads.append(y)
+        return heads
 
     def _rms_norm(self, x: Any, scale: Any) -> Any:
         # Over each head, as in Qwen 3; Dehghani et al., 2023 (https://arxiv.org/abs/2302.05442)
@@ -132,30 +126,32 @@ class MultiHeadAttention(keras.layers.Layer):
         training: bool | None,
         return_weights: bool,
         causal: bool = False,
+        window: int | None = None,
         order: Callable[[], Any] = lambda: None,
         bias: Any = None,
         context: Callable[[Any], Any] | None = None,
     ) -> tuple[Any, Any]:
         """Output `(B, T, D)` and weights `(B, N, T, S)`, `None` unless someone needs them.
 
-        `order` makes the `(T, S)` mask of `masks.causal_mask`; `causal` says that it is the
-        plain triangle, which a fused kernel knows by itself. `visible` `(B, T)` tells which
-        queries may attend to something, unless an `attention_mask` has its say in that.
+        `order` makes the `(T, S)` mask of `masks.causal_mask`, unless `causal` and `window`
+        say it all, which need no mask where weights are not asked for. `visible` `(B, T)` tells
+        which queries may attend to something, unless an `attention_mask` has its say in that.
         """
+        known = causal or window is not None
         mask = masks.combine(
             query_mask=query_mask if attention_mask is not None else None,
             key_mask=key_mask,
             attention_mask=attention_mask,
-            order=None if causal else order(),
+            order=None if known else order(),
         )
         if attention_mask is not None:
-            seen = masks.combine(attention_mask=mask, order=order() if causal else None)
+            seen = masks.combine(attention_mask=mask, order=order() if known else None)
             visible = masks.visible_queries(seen)
         seed = self.seed_generator if training else None
         weights = None
         if return_weights or context is not None or scope.capturing():
             mask = masks.combine(
-                query_mask=query_mask, attention_mask=mask, order=order() if causal else None
+                query_mask=query_mask, attention_mask=mask, order=order() if known else None
             )
             weights = attention.attention_weights(q, k, mask=mask, bias=bias, scale=self._scale)
             used = attention.dropped(weights, self.dropout, seed)
@@ -171,6 +167,7 @@ class MultiHeadAttention(keras.layers.Layer):
                 mask=mask,
                 bias=bias,
                 causal=causal,
+                window=window,
                 scale=self._scale,
                 dropout=self.dropout,
                 seed=seed,
@@ -178,12 +175,7 @@ class MultiHeadAttention(keras.layers.Layer):
         return self._project_output(y, visible), weights
 
     def _project_output(self, y: Any, visible: Any) -> Any:
-        batch, _, length, _ = ops.shape(y)
-        y = ops.transpose(y, (0, 2, 1, 3))  # (B, T, N, H)
-        y = ops.reshape(y, (batch, length, self.num_heads * self._head_dim))
-        y = ops.matmul(y, self.output_kernel)
-        if self.output_bias is not None:
-            y = ops.add(y, self.output_bias)
+        y = kernels.linear(kernels.merge_heads(y), self.output_kernel, self.output_bias)
         return masks.zero_masked(y, visible)  # a query that sees nothing adds nothing
 
     def _spec(self, query: Any, key_length: int | None, return_attention_scores: bool) -> Any:

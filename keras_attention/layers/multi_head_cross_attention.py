@@ -65,12 +65,40 @@ class MultiHeadCrossAttention(MultiHeadAttention):
         return_attention_scores: bool = False,
     ) -> Any:
         self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
-        q = self._project_query(masks.zero_masked(query, query_mask))
-        k, v, memory_mask = self._memory(value, key, masks.both(value_mask, key_mask))
+        output, weights = self.attend(
+            masks.zero_masked(query, query_mask),
+            value,
+            key,
+            query_mask,
+            masks.both(value_mask, key_mask),
+            attention_mask,
+            training,
+            return_weights=return_attention_scores,
+        )
+        return (output, weights) if return_attention_scores else output
+
+    def attend(
+        self,
+        x: Any,
+        value: Any,
+        key: Any = None,
+        query_mask: Any = None,
+        memory_mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        *,
+        return_weights: bool = False,
+    ) -> tuple[Any, Any]:
+        """What `call` does once its arguments are checked and masked queries are finite.
+
+        For blocks, which have seen to both: it skips what Keras does around every call.
+        """
+        (q,) = self._project(x, "query")
+        k, v, memory_mask = self._memory(value, key, memory_mask)
         visible = query_mask
         if memory_mask is not None and attention_mask is None:
             visible = masks.both(ops.any(memory_mask, axis=-1)[:, None], query_mask)
-        output, weights = self._attend(
+        return self._attend(
             q,
             k,
             v,
@@ -79,9 +107,8 @@ class MultiHeadCrossAttention(MultiHeadAttention):
             attention_mask=attention_mask,
             visible=visible,
             training=training,
-            return_weights=return_attention_scores,
+            return_weights=return_weights,
         )
-        return (output, weights) if return_attention_scores else output
 
     def _memory(self, value: Any, key: Any, mask: Any) -> tuple[Any, Any, Any]:
         """Projected keys and values and their mask, from the cache if it holds them."""
@@ -91,8 +118,11 @@ class MultiHeadCrossAttention(MultiHeadAttention):
             state = slot.read()
             return state["key"], state["value"], state.get("mask")
         x = masks.zero_masked(value, mask)
-        k = self._project_key(x if key is None else masks.zero_masked(key, mask))
-        v = self._project_value(x)
+        if key is None:
+            k, v = self._project(x, "key", "value")
+        else:
+            (k,) = self._project(masks.zero_masked(key, mask), "key")
+            (v,) = self._project(x, "value")
         if slot is not None:
             slot.write(key=k, value=v, **({} if mask is None else {"mask": mask}))
         return k, v, mask

@@ -90,15 +90,41 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
-        cache = scope.current_cache()
-        self._check(query, mask, query_mask, attention_mask, cache)
+        self.check(query, mask, query_mask, attention_mask)
         mask = masks.both(mask, query_mask)
         x = masks.zero_masked(query, mask)
-        q, k, v = self._project_query(x), self._project_key(x), self._project_value(x)
-
-        query_positions = key_positions = masks.positions(
-            ops.shape(query)[1], scope.first_position()
+        output, weights = self.attend(
+            x, mask, attention_mask, training, return_weights=return_attention_scores
         )
+        return (output, weights) if return_attention_scores else output
+
+    def attend(
+        self,
+        x: Any,
+        mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        *,
+        return_weights: bool = False,
+    ) -> tuple[Any, Any]:
+        """What `call` does once its arguments are checked and masked positions are finite.
+
+        For blocks, which have seen to both: it skips what Keras does around every call.
+        """
+        cache = scope.current_cache()
+        if cache is not None and not cache.prefill and not self.causal:
+            raise ValueError(
+                "Only causal self-attention can be continued from a cache. Received: "
+                f"causal=False in layer {self.path!r}. Enter the cache scope around the "
+                "decoder alone, or pass causal=True."
+            )
+        q, k, v = self._project(x, "query", "key", "value")
+        ordered = self.causal or self.window is not None
+        query_positions = key_positions = bias = context = None
+        if ordered or self.position is not None or cache is not None:
+            query_positions = key_positions = masks.positions(
+                ops.shape(x)[1], scope.first_position()
+            )
         if self.position is not None:
             q = self.position.rotate(q, query_positions)
             k = self.position.rotate(k, key_positions)
@@ -106,8 +132,6 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         if cache is not None and self.causal:
             k, v, key_mask, key_positions = self._remember(cache, k, v, mask, key_positions)
         fresh = key_positions is query_positions  # keys are those of this call
-
-        bias = context = None
         if self.position is not None:
             bias = self.position.bias(q * self._scale, query_positions, key_positions)
             if self.position.needs_weights:
@@ -116,8 +140,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
                     query_positions=query_positions,
                     key_positions=key_positions,
                 )
-
-        output, weights = self._attend(
+        return self._attend(
             q,
             k,
             v,
@@ -125,16 +148,16 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             key_mask=key_mask,
             attention_mask=attention_mask,
             visible=mask,  # a query sees itself
-            causal=self.causal and self.window is None and fresh,
+            causal=self.causal and fresh,
+            window=self.window if fresh else None,
             order=lambda: masks.causal_mask(
                 query_positions, key_positions, self.causal, self.window
             ),
             bias=bias,
             context=context,
             training=training,
-            return_weights=return_attention_scores,
+            return_weights=return_weights,
         )
-        return (output, weights) if return_attention_scores else output
 
     def _remember(
         self, cache: scope.Cache, k: Any, v: Any, mask: Any, positions: Any
@@ -166,22 +189,14 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         slot.write(key=keys, value=values, mask=present)
         return keys, values, present, masks.positions(keys.shape[2])
 
-    def _check(
-        self, query: Any, mask: Any, query_mask: Any, attention_mask: Any, cache: Any = None
-    ) -> None:
+    def check(self, query: Any, mask: Any, query_mask: Any, attention_mask: Any) -> None:
+        """Raises `ValueError` for arguments of `call` that do not fit together."""
         checks.rank("query", query.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "query", query.shape)
         checks.sequence_mask("query_mask", query_mask, "query", query.shape)
         batch, length, _ = query.shape
-        key_length = length
-        if cache is not None and not cache.prefill:
-            if not self.causal:
-                raise ValueError(
-                    "Only causal self-attention can be continued from a cache. Received: "
-                    f"causal=False in layer {self.path!r}. Enter the cache scope around the "
-                    "decoder alone, or pass causal=True."
-                )
-            key_length = None  # the cache's
+        # A call inside a cache scope may attend to more keys than it has queries.
+        key_length = length if scope.current_cache() is None else None
         checks.attention_mask(attention_mask, (batch, self.num_heads, length, key_length))
 
     def compute_output_shape(self, query_shape: tuple) -> tuple:
@@ -196,7 +211,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
-        self._check(query, mask, query_mask, attention_mask)
+        self.check(query, mask, query_mask, attention_mask)
         return self._spec(query, query.shape[1], return_attention_scores)
 
     def get_config(self) -> dict[str, Any]:

@@ -147,28 +147,29 @@ class TransformerBlock(keras.layers.Layer):
         attention_mask: Any = None,
         training: bool | None = None,
     ) -> Any:
-        self._check(query, mask, query_mask)
+        self.attention.check(query, mask, query_mask, attention_mask)
         mask = masks.both(mask, query_mask)
 
         def attend(x: Any) -> Any:
-            return self.attention(x, mask=mask, attention_mask=attention_mask, training=training)
+            output, _ = self.attention.attend(x, mask, attention_mask, training)
+            return output
+
+        def feed_forward(x: Any) -> Any:
+            return self.feed_forward.transform(x, training)
 
         x = masks.zero_masked(query, mask)
         x = self._residual(x, attend, self.attention_norm, training)
-        return self._residual(x, self.feed_forward, self.feed_forward_norm, training)
+        return self._residual(x, feed_forward, self.feed_forward_norm, training)
 
     def _residual(
         self, x: Any, sublayer: Callable, norm: keras.layers.Layer, training: bool | None
     ) -> Any:
-        y = sublayer(norm(x) if self.norm_first else x)
+        # One call of a Keras layer, the block's own, per step: another for each part would cost
+        # more than the computation of a small model.
+        y = sublayer(norm.call(x) if self.norm_first else x)
         if training:
-            y = self._drop_path(self._drop(y, training=True), training=True)
-        return x + y if self.norm_first else norm(x + y)
-
-    def _check(self, query: Any, mask: Any, query_mask: Any) -> None:
-        checks.rank("query", query.shape, "(B, T, D)")
-        checks.sequence_mask("mask", mask, "query", query.shape)
-        checks.sequence_mask("query_mask", query_mask, "query", query.shape)
+            y = self._drop_path.call(self._drop.call(y, training=True), training=True)
+        return x + y if self.norm_first else norm.call(x + y)
 
     def compute_output_shape(self, query_shape: tuple) -> tuple:
         return tuple(query_shape)
@@ -181,10 +182,7 @@ class TransformerBlock(keras.layers.Layer):
         attention_mask: Any = None,
         training: bool | None = None,
     ) -> keras.KerasTensor:
-        self._check(query, mask, query_mask)
-        batch, length, _ = query.shape
-        heads = self.attention.num_heads
-        checks.attention_mask(attention_mask, (batch, heads, length, length))
+        self.attention.check(query, mask, query_mask, attention_mask)
         return keras.KerasTensor(query.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -55,27 +55,35 @@ class TransformerDecoderBlock(TransformerBlock):
         cross_attention_mask: Any = None,
         training: bool | None = None,
     ) -> Any:
-        self._check(query, None, query_mask)
+        self.attention.check(query, None, query_mask, attention_mask)
+        self._check_memory(query, value, value_mask, cross_attention_mask)
 
         def attend(x: Any) -> Any:
-            return self.attention(
-                x, mask=query_mask, attention_mask=attention_mask, training=training
-            )
+            output, _ = self.attention.attend(x, query_mask, attention_mask, training)
+            return output
 
         def cross_attend(x: Any) -> Any:
-            return self.cross_attention(
-                x,
-                value,
-                query_mask=query_mask,
-                value_mask=value_mask,
-                attention_mask=cross_attention_mask,
-                training=training,
+            output, _ = self.cross_attention.attend(
+                x, value, None, query_mask, value_mask, cross_attention_mask, training
             )
+            return output
+
+        def feed_forward(x: Any) -> Any:
+            return self.feed_forward.transform(x, training)
 
         x = masks.zero_masked(query, query_mask)
         x = self._residual(x, attend, self.attention_norm, training)
         x = self._residual(x, cross_attend, self.cross_attention_norm, training)
-        return self._residual(x, self.feed_forward, self.feed_forward_norm, training)
+        return self._residual(x, feed_forward, self.feed_forward_norm, training)
+
+    def _check_memory(
+        self, query: Any, value: Any, value_mask: Any, cross_attention_mask: Any
+    ) -> None:
+        checks.rank("value", value.shape, "(B, S, D)")
+        checks.sequence_mask("value_mask", value_mask, "value", value.shape)
+        batch, length, _ = query.shape
+        shape = (batch, self.attention.num_heads, length, value.shape[1])
+        checks.attention_mask(cross_attention_mask, shape)
 
     def compute_output_shape(self, query_shape: tuple, value_shape: tuple) -> tuple:
         return tuple(query_shape)
@@ -90,11 +98,7 @@ class TransformerDecoderBlock(TransformerBlock):
         cross_attention_mask: Any = None,
         training: bool | None = None,
     ) -> keras.KerasTensor:
-        checks.rank("value", value.shape, "(B, S, D)")
-        checks.sequence_mask("value_mask", value_mask, "value", value.shape)
-        batch, length, _ = query.shape
-        heads = self.attention.num_heads
-        checks.attention_mask(cross_attention_mask, (batch, heads, length, value.shape[1]))
+        self._check_memory(query, value, value_mask, cross_attention_mask)
         return super().compute_output_spec(
             query, query_mask=query_mask, attention_mask=attention_mask, training=training
         )

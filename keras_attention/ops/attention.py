@@ -1,11 +1,15 @@
 """Attention: the masked softmax, scaled dot products."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
 from keras_attention import kernels
-from keras_attention.ops import masks
+from keras_attention.ops import masks, rows, tiled
 from keras_attention.ops.precision import at_least_float32
+
+_ROWS = 256  # queries of a block, where no window says
 
 
 def masked_softmax(logits, mask=None):
@@ -50,26 +54,103 @@ def weighted_sum(weights, value):
 
 
 def dot_product_attention(
-    query, key, value, *, mask=None, bias=None, causal=False, scale=None, dropout=0.0, seed=None
+    query,
+    key,
+    value,
+    *,
+    mask=None,
+    bias=None,
+    causal=False,
+    window=None,
+    scale=None,
+    dropout=0.0,
+    seed=None,
 ):
-    """Attention without its weights, on the backend's fused kernel where there is one.
+    """Attention without its weights, on the branch that `kernels` chooses for it.
 
     Args and shapes as `attention_weights`; `causal=True` also hides the keys after each query
-    (T = S); `dropout` acts on the weights, drawn from `seed` (a `keras.random.SeedGenerator`),
-    or not at all if `seed` is `None`.
+    and `window` those not nearer than it (T = S); `dropout` acts on the weights, drawn from
+    `seed` (a `keras.random.SeedGenerator`), or not at all if `seed` is `None`. A query that
+    sees nothing yields zeros, or on the fused branch anything.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     dropout = 0.0 if seed is None else dropout
-    output = kernels.fused_attention(
-        query, key, value, mask=mask, bias=bias, causal=causal, scale=scale, dropout=dropout
+    branch = kernels.attention_branch(query, key, window=window, dropout=dropout)
+    return _BRANCHES[branch](
+        query,
+        key,
+        value,
+        mask=mask,
+        bias=bias,
+        causal=causal,
+        window=window,
+        scale=scale,
+        dropout=dropout,
+        seed=seed,
     )
-    if output is not None:
-        return output
-    if causal:
-        length = masks.positions(ops.shape(query)[2])
-        mask = masks.both(mask, masks.causal_mask(length, length)[None, None])
+
+
+def _explicit(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
+    mask = masks.both(mask, _order(query, key, causal, window))
     weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
-    return weighted_sum(dropped(weights, dropout, seed), value)
+    return weighted_sum(dropped(weights, dropout, seed if dropout else None), value)
+
+
+def _fused(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
+    if window is not None or (causal and (mask is not None or bias is not None)):
+        mask = masks.both(mask, _order(query, key, causal, window))
+        causal = False
+    if bias is not None:
+        bias = ops.cast(bias, query.dtype)
+        hidden = ops.cast(float("-inf"), query.dtype)
+        mask = bias if mask is None else ops.where(mask, bias, hidden)
+    return kernels.fused_attention(
+        query, key, value, mask=mask, causal=causal, scale=scale, dropout=dropout
+    )
+
+
+def _by_rows(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
+    seed = seed.next() if dropout else None
+
+    def attend(index, query, key, value, mask, bias):
+        if not dropout:
+            beside = {"causal": False, "window": None, "dropout": 0.0, "seed": None}
+            return _fused(query, key, value, mask=mask, bias=bias, scale=scale, **beside)
+
+        def with_dropout(query, key, value, bias):
+            weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
+            factors = kernels.dropout_factors(seed, index, ops.shape(weights), dropout)
+            return weighted_sum(weights * factors, value)
+
+        return kernels.recompute(with_dropout)(query, key, value, bias)
+
+    size = _ROWS if window is None else max(64, window // 2)
+    return rows.attention(
+        attend,
+        query,
+        key,
+        value,
+        mask=mask,
+        bias=bias,
+        causal=causal,
+        window=window,
+        rows=kernels.block_size(size),
+    )
+
+
+_BRANCHES: dict[str, Callable] = {
+    "explicit": _explicit,
+    "fused": _fused,
+    "rows": _by_rows,
+    "tiled": tiled.attention,
+}
+
+
+def _order(query, key, causal, window):
+    if not causal and window is None:
+        return None
+    steps = masks.positions(ops.shape(query)[2])
+    return masks.causal_mask(steps, masks.positions(ops.shape(key)[2]), causal, window)[None, None]
 
 
 def _by_head_group(x, y):

@@ -1,59 +1,144 @@
 """Attention over the edges of graphs, in memory linear in the edges."""
 
+from typing import Any, NamedTuple
+
 from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops.precision import at_least_float32
 
+LOWEST = -1e30  # the logit of an edge that is not there
+# Of logits below a bound that no sum of weights underflows within, nor the square of one, which
+# gradients divide by: exp(-40)^2 is 2e-35.
+_REACH = 40.0
 
-def segment_softmax(logits, segment_ids, num_segments):
-    """Softmax among the rows that share an id: `(E, N)` logits to `(E, N)` weights.
 
-    In float32 at least. Rows whose id is `num_segments` belong to no segment and weigh zero.
+class Edges(NamedTuple):
+    """The M = B x E edges of a batch of graphs, as edges of one graph of B x N nodes.
+
+    Attributes:
+        source, target: `(M,)` integers; node 0 of its own graph where an edge is not there.
+        real: `(M,)` boolean; False for padding and where an edge touches a masked node.
     """
-    logits = at_least_float32(logits)
-    top = kernels.segment_max(logits, segment_ids, num_segments + 1)
-    shifted = logits - ops.stop_gradient(ops.take(top, segment_ids, axis=0))
-    real = (segment_ids < num_segments)[:, None]
-    exp = ops.where(real, ops.exp(shifted), 0.0)
-    total = kernels.segment_sum(exp, segment_ids, num_segments + 1)
-    return exp / ops.maximum(ops.take(total, segment_ids, axis=0), 1e-30)
+
+    source: Any
+    target: Any
+    real: Any
 
 
 def flatten_edges(edges, num_nodes, node_mask=None):
-    """The edges of a batch of graphs as edges of one graph of B x N nodes.
+    """`(B, E, 2)` pairs (source, target), padded by -1, as `Edges`; and `(B,)` booleans.
 
-    Args:
-        edges: `(B, E, 2)` pairs (source, target), padded by -1.
-        num_nodes: N.
-        node_mask: `(B, N)`; edges that touch a masked node are dropped.
-
-    Returns:
-        source `(B * E,)`, target `(B * E,)`: a dropped edge has source 0 and the target B x N,
-        which is no node.
+    These say which graphs have an edge to a node that they do not have. Edges that touch a node
+    masked by `node_mask` `(B, N)` are not there.
     """
-    batch = ops.shape(edges)[0]
-    edges = ops.cast(edges, "int32")
+    batch, num_edges = ops.shape(edges)[:2]
+    edges = ops.cast(edges, kernels.INDEX_DTYPE)
     source, target = edges[..., 0], edges[..., 1]
-    valid = ops.logical_and(source >= 0, target >= 0)
-    valid = ops.logical_and(valid, ops.logical_and(source < num_nodes, target < num_nodes))
-    shift = ops.arange(batch, dtype="int32")[:, None] * num_nodes  # (B, 1)
-    source = ops.reshape(ops.where(valid, source + shift, 0), (-1,))
-    target = ops.reshape(ops.where(valid, target + shift, 0), (-1,))
-    valid = ops.reshape(valid, (-1,))
+    # Both ends are in 0 to N - 1, or both are -1: the two extremes tell.
+    least, most = ops.minimum(source, target), ops.maximum(source, target)
+    real = ops.logical_and(least >= 0, most < num_nodes)  # (B, E)
+    padded = ops.logical_and(least == -1, most == -1)
+    outside = ops.logical_not(ops.all(ops.logical_or(real, padded), axis=-1))
+    shift = ops.arange(batch, dtype=kernels.INDEX_DTYPE)[:, None] * num_nodes
+    source = ops.reshape(ops.where(real, source, 0) + shift, (batch * num_edges,))
+    target = ops.reshape(ops.where(real, target, 0) + shift, (batch * num_edges,))
+    real = ops.reshape(real, (batch * num_edges,))
     if node_mask is not None:
         seen = ops.reshape(node_mask, (-1,))
-        ends = ops.logical_and(ops.take(seen, source), ops.take(seen, target))
-        valid = ops.logical_and(valid, ends)
-    return ops.where(valid, source, 0), ops.where(valid, target, batch * num_nodes)
+        ends = ops.logical_and(kernels.take_rows(seen, source), kernels.take_rows(seen, target))
+        real = ops.logical_and(real, ends)
+    return Edges(source, target, real), outside
 
 
-def edges_outside(edges, num_nodes):
-    """`(B,)`: whether a graph has an edge to a node that it does not have.
+def mean_by_target(x, edges, num_nodes):
+    """`(M, F)` numbers of edges to `(num_nodes, F)`: their mean over a node's incoming edges."""
+    real = ops.cast(edges.real, x.dtype)[:, None]
+    sums = kernels.segment_sum(x * real, edges.target, num_nodes)
+    return sums / ops.maximum(kernels.segment_sum(real, edges.target, num_nodes), 1)
 
-    Valid ends are 0 to `num_nodes` - 1; a padded edge is (-1, -1).
+
+def highest_logit(logits, own_logits, edges, num_nodes):
+    """The highest logit among a node's edges and its loop, `(num_nodes, heads)`.
+
+    What softmax subtracts to keep its exponentials in range; a constant to gradients.
     """
-    edges = ops.cast(edges, "int32")
-    padded = ops.all(edges == -1, axis=-1)
-    inside = ops.all(ops.logical_and(edges >= 0, edges < num_nodes), axis=-1)
-    return ops.logical_not(ops.all(ops.logical_or(padded, inside), axis=-1))
+    top = kernels.segment_max(ops.stop_gradient(logits), edges.target, num_nodes)
+    # Where there is nothing to attend to, edges that are not there must stay far below.
+    return ops.maximum(top, LOWEST / 2 if own_logits is None else ops.stop_gradient(own_logits))
+
+
+def highest_logit_or_bound(logits, own_logits, activation, at_target, lowest, highest, edges):
+    """The same, or an upper bound that no edge need be looked at for, where that is near enough.
+
+    For logits `activation(x + at_target)`, `x` between `lowest` and `highest` `(heads,)` and
+    `activation` growing and at most as steep as the identity, `at_target` `(num_nodes, heads)`.
+    """
+    at_target, lowest, highest = map(ops.stop_gradient, (at_target, lowest, highest))
+    bound = activation(highest + at_target)
+    near = ops.all(bound - activation(lowest + at_target) <= _REACH)  # not if one is NaN
+    return kernels.cond(
+        near,
+        lambda: bound,
+        lambda: highest_logit(logits, own_logits, edges, ops.shape(at_target)[0]),
+    )
+
+
+class Weights(NamedTuple):
+    """Attention weights before they are divided by their sum.
+
+    Attributes:
+        of_edges: `(M, heads)`.
+        of_loops: `(num_nodes, heads)`; `None` without self loops.
+        total: their sum for each node, `(num_nodes, heads)`; 0 if it attends to nothing.
+    """
+
+    of_edges: Any
+    of_loops: Any
+    total: Any
+
+
+def attend(values, logits, own_logits, top, edges, drop):
+    """The sum of a node's sources, weighted by a softmax over its incoming edges and its loop.
+
+    Numerator and denominator are summed apart and divided once per node.
+
+    Args:
+        values: `(num_nodes, heads, H)`.
+        logits: of the edges, `(M, heads)`; `LOWEST` where one is not there.
+        own_logits: of the loops, `(num_nodes, heads)`; `None` without.
+        top: what to subtract from a node's logits, `(num_nodes, heads)`; cancels.
+        edges: an `Edges`.
+        drop: the dropout, a function of weights.
+
+    Returns:
+        `(num_nodes, heads, H)`, zero for a node that attends to nothing, and `Weights`.
+    """
+    num_nodes = ops.shape(values)[0]
+    summed = at_least_float32(values)
+    weights = ops.exp(logits - kernels.take_rows(top, edges.target))
+    total = kernels.segment_sum(weights, edges.target, num_nodes)
+    output = kernels.weighted_segment_sum(
+        summed, drop(weights), edges.source, edges.target, num_nodes
+    )
+    own = None
+    if own_logits is not None:
+        own = ops.exp(own_logits - top)
+        total = total + own
+        output = output + summed * drop(own)[..., None]
+    output = output / _divisor(total)[..., None]
+    return ops.cast(output, values.dtype), Weights(weights, own, total)
+
+
+def normalised(weights, edges, loops):
+    """The softmax itself: `(M, heads)`; where `loops` `(M,)`, that of the node's own loop."""
+    divisor = _divisor(weights.total)
+    of_edges = weights.of_edges / kernels.take_rows(divisor, edges.target)
+    if loops is None:
+        return of_edges
+    own = kernels.take_rows(weights.of_loops / divisor, edges.target)
+    return ops.where(loops[:, None], own, of_edges)
+
+
+def _divisor(total):
+    return ops.where(total == 0, 1.0, total)

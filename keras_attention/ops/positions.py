@@ -5,7 +5,6 @@ Angles are computed in float32: in bfloat16 neighbouring positions become the sa
 
 import math
 
-import numpy as np
 from keras import ops
 
 from keras_attention.ops.precision import at_least_float32
@@ -22,14 +21,14 @@ def sinusoids(positions, dim, max_wavelength=10_000.0):
         max_wavelength: the longest wavelength is 2 pi times this.
     """
     pairs = (dim + 1) // 2
-    frequencies = max_wavelength ** (-2.0 * np.arange(pairs) / dim)
-    angles = ops.multiply(ops.cast(positions, "float32")[..., None], frequencies.astype("float32"))
+    frequencies = [max_wavelength ** (-2.0 * i / dim) for i in range(pairs)]
+    angles = _angles(positions, frequencies)
     waves = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)  # (..., pairs, 2)
     return ops.reshape(waves, (*ops.shape(positions), 2 * pairs))[..., :dim]
 
 
 def rotary_frequencies(dim, max_wavelength=10_000.0, scaling=None, factor=1.0):
-    """Angles per position of rotary embedding, `(dim / 2,)` as a NumPy array.
+    """Angles per position of rotary embedding, `dim / 2` floats.
 
     Su et al., 2021 (https://arxiv.org/abs/2104.09864), equation 15. `scaling="linear"` divides
     positions by `factor` (https://arxiv.org/abs/2306.15595); `"ntk"` stretches the base by
@@ -38,8 +37,8 @@ def rotary_frequencies(dim, max_wavelength=10_000.0, scaling=None, factor=1.0):
     """
     if scaling == "ntk":
         max_wavelength = max_wavelength * factor ** (dim / (dim - 2))
-    frequencies = max_wavelength ** (-np.arange(0, dim, 2) / dim)
-    return frequencies / factor if scaling == "linear" else frequencies
+    divisor = factor if scaling == "linear" else 1.0
+    return tuple(max_wavelength ** (-i / dim) / divisor for i in range(0, dim, 2))
 
 
 def rotate(x, positions, frequencies, interleaved=False):
@@ -49,9 +48,7 @@ def rotate(x, positions, frequencies, interleaved=False):
     channel i + len(frequencies), or with its neighbour if `interleaved`.
     """
     dim = 2 * len(frequencies)
-    angles = ops.multiply(  # (T, dim / 2)
-        ops.cast(positions, "float32")[:, None], frequencies.astype("float32")
-    )
+    angles = _angles(positions, frequencies)  # (T, dim / 2)
     cos, sin = ops.cos(angles), ops.sin(angles)
     turned = at_least_float32(x[..., :dim])
     if interleaved:
@@ -97,13 +94,19 @@ def relative_position_buckets(relative, num_buckets, max_distance, bidirectional
 
 
 def alibi_slopes(num_heads):
-    """One slope per head, `(num_heads,)` as a NumPy array.
+    """One slope per head, `num_heads` floats.
 
     Press et al., 2022 (https://arxiv.org/abs/2108.12409), section 3: a geometric sequence from
     `2 ** (-8 / num_heads)`; for other than powers of two the sequence of the power below,
     filled up with every other slope of the power above.
     """
     power = 2 ** int(math.log2(num_heads))
-    slopes = 2.0 ** (-8.0 / power * np.arange(1, power + 1))
-    extra = 2.0 ** (-4.0 / power * np.arange(1, 2 * (num_heads - power), 2))
-    return np.concatenate([slopes, extra]).astype("float32")
+    slopes = [2.0 ** (-8.0 / power * i) for i in range(1, power + 1)]
+    extra = [2.0 ** (-4.0 / power * i) for i in range(1, 2 * (num_heads - power), 2)]
+    return (*slopes, *extra)
+
+
+def _angles(positions, frequencies):
+    # Frequencies are plain tuples: torch.compile traces neither NumPy's arrays nor Keras's lists.
+    frequencies = ops.convert_to_tensor(frequencies, dtype="float32")
+    return ops.multiply(ops.cast(positions, "float32")[..., None], frequencies)

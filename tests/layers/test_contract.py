@@ -35,10 +35,11 @@ def test_every_layer_has_a_case(name):
 @pytest.mark.parametrize(("check", "case"), RUNS)
 def test_contract(check, case, request):
     keras.utils.set_random_seed(0)
-    if check is contracts.round_trip:
-        check(case, request.getfixturevalue("tmp_path"))
-    else:
-        check(case)
+    with case.running():
+        if check is contracts.round_trip:
+            check(case, request.getfixturevalue("tmp_path"))
+        else:
+            check(case)
 
 
 def test_files_load_in_a_fresh_process(tmp_path):

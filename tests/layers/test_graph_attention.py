@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
+from keras_attention.ops import graph
 from tests.backend import gradients, to_numpy, traced
 from tests.contracts import Case
 
@@ -56,22 +57,22 @@ def test_dense_is_sparse():
     sees = rng.random(size=(2, 7, 7)) < 0.4
     mask = np.array([[True] * 7, [True] * 5 + [False] * 2])
     features[1, 5:] = np.nan
-    listed = [np.argwhere(graph)[:, ::-1] for graph in sees]  # [i, j]: i attends to j
+    listed = [np.argwhere(seen)[:, ::-1] for seen in sees]  # [i, j]: i attends to j
     pairs = np.full((2, max(map(len, listed)), 2), -1)
-    for graph, found in zip(pairs, listed, strict=True):
-        graph[: len(found)] = found
+    for padded, found in zip(pairs, listed, strict=True):
+        padded[: len(found)] = found
     for config in ({"variant": "gat"}, {"variant": "gatv2"}, {"self_loops": False}):
         layer = sparse(**config).make()
         by_edge = layer(features, edges=pairs, features_mask=mask, return_attention_scores=True)
         by_node = layer(features, adjacency=sees, features_mask=mask, return_attention_scores=True)
         np.testing.assert_allclose(to_numpy(by_edge[0]), to_numpy(by_node[0]), atol=1e-5)
         dense, weights = to_numpy(by_node[1]), to_numpy(by_edge[1])
-        for graph in range(2):
-            source, target = listed[graph].T
+        for i in range(2):
+            source, target = listed[i].T
             np.testing.assert_allclose(
-                weights[graph, :, : len(source)], dense[graph][:, target, source], atol=1e-6
+                weights[i, :, : len(source)], dense[i][:, target, source], atol=1e-6
             )
-            assert (weights[graph, :, len(source) :] == 0).all()
+            assert (weights[i, :, len(source) :] == 0).all()
         visible = (sees | (np.eye(7, dtype=bool) if layer.self_loops else False)) & (
             mask[:, :, None] & mask[:, None]
         )
@@ -162,3 +163,105 @@ def test_one_graph_of_many_edges():
     )
     assert output.shape == (1, nodes, 8)
     assert np.isfinite(to_numpy(output)).all()
+
+
+def numpy_gat(x, pairs, layer):
+    """Equations 1 to 5 of GAT in float64, node after node: output, and weights by edge."""
+    get = {w.path.split("/")[-1]: to_numpy(w).astype("float64") for w in layer.weights}
+    heads, size = layer.num_heads, layer.head_dim
+    h = (x.astype("float64") @ get["source_kernel"]).reshape(len(x), heads, size)
+    output, weights = np.zeros_like(h), np.zeros((heads, len(pairs)))
+    for i in range(len(x)):
+        places = [
+            e for e, (s, t) in enumerate(pairs) if t == i and not (layer.self_loops and s == i)
+        ]
+        sources = [pairs[e][0] for e in places] + [i] * layer.self_loops
+        for n in range(heads if sources else 0):
+            logits = h[sources, n] @ get["attention_source"][n]
+            logits = logits + h[i, n] @ get["attention_target"][n]
+            logits = np.where(logits > 0, logits, layer.negative_slope * logits)
+            alpha = np.exp(logits - logits.max())
+            alpha /= alpha.sum()
+            output[i, n] = alpha @ h[sources, n]
+            weights[n, places] = alpha[: len(places)]
+            if layer.self_loops:
+                loops = [e for e, pair in enumerate(pairs) if tuple(pair) == (i, i)]
+                weights[n, loops] = alpha[-1]
+    return output.reshape(len(x), -1) + get["bias"], weights
+
+
+@pytest.mark.parametrize("self_loops", [True, False])
+@pytest.mark.parametrize("hub", [1.0, 1e3, -1e3], ids="hub {}".format)
+@pytest.mark.parametrize("slope", [0.2, 1.5, -0.5], ids="slope {}".format)
+def test_logits_far_apart(self_loops, hub, slope):
+    """A node whose logits are 1000 above (or below) all others, and nodes that do not see it."""
+    rng = np.random.default_rng(0)
+    layer = sparse(variant="gat", self_loops=self_loops, negative_slope=slope).make()
+    x = rng.normal(size=(12, 6)).astype("float32")
+    # Feature 0 alone makes the logit of a source; the rest is small.
+    kernel = 0.3 * rng.normal(size=(6, 8))
+    kernel[0] = 0.25
+    layer.source_kernel.assign(kernel)
+    layer.attention_source.assign(np.ones((2, 4)))
+    x[:, 0] = -1e3 * (hub != 1.0)
+    x[3, 0] = hub
+    pairs = rng.integers(0, 12, size=(40, 2))
+    pairs[:3] = [[3, 1], [5, 2], [4, 4]]
+    pairs = pairs[pairs[:, 1] != 7]  # which none looks at
+    pairs = pairs[(pairs[:, 0] != 3) | (pairs[:, 1] < 6)]
+    expected, expected_weights = numpy_gat(x, pairs, layer)
+    run = traced(lambda x, e: layer(x, edges=e, return_attention_scores=True))
+    given = ops.convert_to_tensor(x[None]), ops.convert_to_tensor(pairs[None])
+    for output, weights in (layer(x[None], pairs[None], return_attention_scores=True), run(*given)):
+        seen = np.isin(np.arange(12), pairs[:, 1]) | self_loops
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(
+            to_numpy(output)[0], np.where(seen[:, None], expected, 0), atol=1e-5 * scale
+        )
+        np.testing.assert_allclose(to_numpy(weights)[0], expected_weights, atol=2e-4)
+    _, by_input, by_weight = gradients(
+        lambda x: ops.mean(layer(x, pairs[None])), [x[None]], layer.trainable_variables
+    )
+    assert all(np.isfinite(g).all() for g in (*by_input, *by_weight))
+
+
+def test_gradients_do_not_depend_on_the_bound(monkeypatch):
+    """What is subtracted from the logits cancels, in gradients too."""
+    layer = sparse(variant="gat", edge_features=True).make()
+    data = CASES[2].data()
+    names = ("features", "edge_features")
+
+    def loss(features, edge_features):
+        return ops.sum(ops.sin(layer(features, data["edges"], edge_features=edge_features)))
+
+    arrays = [data[name] for name in names]
+    bounded = gradients(loss, arrays, layer.trainable_variables)
+    monkeypatch.setattr(graph, "_REACH", -1.0)
+    exact = gradients(loss, arrays, layer.trainable_variables)
+    for a, b in zip([*bounded[1], *bounded[2]], [*exact[1], *exact[2]], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_order_of_edges_does_not_matter(case):
+    """Sorted by target or not; the weights come back in the order of the edges."""
+    layer, data = case.make(), case.data()
+    order = np.argsort(data["edges"][..., 1], axis=1)[..., None]
+    in_order = {k: np.take_along_axis(data[k], order, 1) for k in data if k.startswith("edge")}
+    given = layer(**data, return_attention_scores=True)
+    found = layer(**{**data, **in_order}, return_attention_scores=True)
+    np.testing.assert_allclose(to_numpy(found[0]), to_numpy(given[0]), atol=1e-6)
+    weights = np.take_along_axis(to_numpy(given[1]), order[:, None, :, 0], 2)
+    np.testing.assert_allclose(to_numpy(found[1]), weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_no_edges_at_all(case):
+    """E = 0: a node sees itself, or nothing."""
+    layer, data = case.make(), case.data()
+    empty = {k: x[:, :0] if k.startswith("edge") else x for k, x in data.items()}
+    padded = {**data, "edges": np.full_like(data["edges"], -1)}
+    output, weights = layer(**empty, return_attention_scores=True)
+    assert weights.shape == (3, 2, 0)
+    np.testing.assert_allclose(to_numpy(output), to_numpy(layer(**padded)), atol=1e-6)
+    assert (np.abs(to_numpy(output)).max() > 0) == layer.self_loops

@@ -1,10 +1,11 @@
 """Multi-head self-attention: cases for the contract."""
 
 import keras_attention as ka
+from keras_attention import kernels
 from tests.contracts import Case
 
 
-def case(causal=False, silent=("key_bias",), **config):
+def case(causal=False, silent=("key_bias",), branch=None, **config):
     return Case(
         layer=ka.layers.MultiHeadSelfAttention,
         config={"num_heads": 4, "causal": causal, **config},
@@ -16,6 +17,7 @@ def case(causal=False, silent=("key_bias",), **config):
         scores=True,
         hears=("query_kernel", "query_bias"),
         silent=silent,
+        branch=branch,
     )
 
 
@@ -32,3 +34,9 @@ CASES = [
     case(position="alibi", causal=True),
     case(position=ka.layers.ShawRelativePosition(max_distance=2)),
 ]
+# Each branch that short sequences do not take by themselves.
+for name in kernels.BRANCHES:
+    CASES += [
+        case(branch=name),
+        case(branch=name, num_kv_heads=2, causal=True, window=3, position="alibi"),
+    ]

@@ -1,0 +1,61 @@
+"""Measures time and memory of the layers beside their peers, and appends to a results file."""
+
+import argparse
+from pathlib import Path
+
+import _backend
+import benchmarks
+from benchmarks import measure, results
+
+
+def parse() -> argparse.Namespace:
+    names = benchmarks.names()
+    listing = "\n".join(f"  {name:<16} {benchmarks.promise(name)}" for name in names)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"benchmarks:\n{listing}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", choices=names, default=names, help="see below; all"
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes: see that it all runs")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        help=f"pairs to measure; {measure.ROUNDS}, or {measure.QUICK_ROUNDS} with --quick",
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("runs/benchmarks.jsonl"), help="file to append to"
+    )
+    parser.add_argument(
+        "--table",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="measure nothing; print the latest of these results files as Markdown",
+    )
+    args = parser.parse_args()
+    if args.rounds is None:
+        args.rounds = measure.QUICK_ROUNDS if args.quick else measure.ROUNDS
+    if args.rounds < (1 if args.quick else measure.ROUNDS):
+        parser.error(f"--rounds must be at least {measure.ROUNDS}, or 1 with --quick")
+    return args
+
+
+def main() -> None:
+    args = parse()
+    if args.table:
+        print(results.table(results.read(args.table)))
+        return
+    _backend.choose()
+    from benchmarks import runner
+
+    failed = runner.run(args.only, quick=args.quick, rounds=args.rounds, results_file=args.results)
+    print(f"Next: python scripts/benchmark.py --table {args.results}")
+    if failed:
+        raise SystemExit(f"{len(failed)} failed: " + "; ".join(failed))
+
+
+if __name__ == "__main__":
+    main()

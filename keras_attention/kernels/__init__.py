@@ -9,7 +9,7 @@ rounding. T and S are the lengths of queries and keys:
 |---|---|---|---|
 | torch | all | no dropout; no window, or T < 4 windows, or T < 256 | `fused`: PyTorch's kernel |
 | torch | all | no dropout, a window | `rows`: the fused kernel by blocks of queries |
-| torch | CPU | training with dropout | `explicit`; from T x S = 1024 x 1024, `rows` |
+| torch | CPU | training with dropout | `explicit`; from T x S = 2048 x 2048, `rows` |
 | jax | CPU | T x S >= 128 x 128 | `tiled`: FlashAttention for XLA, linear memory |
 | tensorflow | CPU | T x S >= 512 x 512, both known | `tiled` |
 | all | all | all else | `explicit`: softmax of T x S logits |
@@ -46,6 +46,7 @@ cond = _kernels.cond
 device_name = _kernels.device_name
 differentiable = _kernels.differentiable
 dropout_factors = _kernels.dropout_factors
+dropped = _kernels.dropped
 fused_attention = _kernels.fused_attention
 is_concrete = _kernels.is_concrete
 linear = _kernels.linear
@@ -117,6 +118,7 @@ __all__ = [
     "device_name",
     "differentiable",
     "dropout_factors",
+    "dropped",
     "forced",
     "fused_attention",
     "is_concrete",

@@ -5,6 +5,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import keras
 from keras import ops
 
 INDEX_DTYPE = "int32"
@@ -192,6 +193,11 @@ def differentiable(forward, backward):
     function = jax.custom_vjp(lambda *tensors: forward(*tensors)[0])
     function.defvjp(forward, backward)
     return function
+
+
+def dropped(weights, rate, seed):
+    """`weights` with dropout, drawn from a `keras.random.SeedGenerator`."""
+    return keras.random.dropout(weights, rate, seed=seed)
 
 
 def dropout_factors(seed, index, shape, rate):

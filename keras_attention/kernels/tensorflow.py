@@ -1,5 +1,6 @@
 """TensorFlow."""
 
+import keras
 import tensorflow as tf
 from keras import ops
 
@@ -153,6 +154,11 @@ def differentiable(forward, backward):
         return output, lambda gradient: backward(saved, gradient)
 
     return function
+
+
+def dropped(weights, rate, seed):
+    """`weights` with dropout, drawn from a `keras.random.SeedGenerator`."""
+    return keras.random.dropout(weights, rate, seed=seed)
 
 
 def dropout_factors(seed, index, shape, rate):

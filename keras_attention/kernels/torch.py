@@ -1,8 +1,14 @@
 """PyTorch."""
 
+import math
+
+import keras
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
+
+from keras_attention.kernels import torch_additive
+from keras_attention.kernels.torch_graph import WeightedSegmentSum
 
 INDEX_DTYPE = "int64"  # `index_add` takes nine times as long with int32 ids.
 
@@ -13,8 +19,8 @@ def attention_branch(query, key, *, window, dropout):
     """The computation of attention that is fastest here, by name."""
     length = query.shape[2]
     if dropout and query.device.type == "cpu":
-        return "rows" if length * key.shape[2] >= 1024 * 1024 else "explicit"
-    if window is not None and length >= max(4 * window, 256):
+        return "rows" if length * key.shape[2] >= 2048 * 2048 else "explicit"
+    if window is not None and not dropout and length >= max(4 * window, 256):
         return "rows"
     return "fused"
 
@@ -98,99 +104,8 @@ def weighted_segment_sum(values, weights, source, target, num_segments):
     target and head. Compiled, they are fused away.
     """
     if values.device.type == "cpu" and not torch.compiler.is_compiling():
-        return _WeightedSegmentSum.apply(values, weights, source, target, num_segments)
+        return WeightedSegmentSum.apply(values, weights, source, target, num_segments)
     return segment_sum(take_rows(values, source) * weights[..., None], target, num_segments)
-
-
-class _WeightedSegmentSum(torch.autograd.Function):
-    """Its gradients are a sum of the same kind, the other way round, and a dot per edge."""
-
-    @staticmethod
-    def forward(values, weights, source, target, num_segments):
-        bags = _Bags(source, target, num_segments, *values.shape[:2])
-        return bags.unstack(
-            F.embedding_bag(
-                bags.rows,
-                bags.stack(values),
-                bags.starts,
-                mode="sum",
-                per_sample_weights=bags.sort(weights),
-            )
-        )
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        *tensors, _ = inputs
-        ctx.save_for_backward(*tensors)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        values, weights, source, target = ctx.saved_tensors
-        by_value = by_weight = None
-        if ctx.needs_input_grad[0]:
-            by_value = weighted_segment_sum(gradient, weights, target, source, len(values))
-        if ctx.needs_input_grad[1]:
-            by_weight = _EdgeDots.apply(values, gradient, source, target)
-        return by_value, by_weight, None, None, None
-
-
-class _EdgeDots(torch.autograd.Function):
-    """`a[source[e]] . b[target[e]]` per edge and head: `(E, heads)`."""
-
-    @staticmethod
-    def forward(a, b, source, target):
-        bags = _Bags(source, target, len(b), *a.shape[:2])
-        dots = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-            bags.stack(b), bags.stack(a), bags.rows, bags.starts, bags.bag_of_row(), 0
-        )
-        return bags.unsort(dots)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        a, b, source, target = ctx.saved_tensors
-        by_a = weighted_segment_sum(b, gradient, target, source, len(a))
-        by_b = weighted_segment_sum(a, gradient, source, target, len(b))
-        return by_a, by_b, None, None
-
-
-class _Bags:
-    """Edges as bags of rows for `embedding_bag`: sorted by target, head after head."""
-
-    def __init__(self, source, target, num_targets, num_rows, heads):
-        self.num_targets, self.num_rows, self.heads = num_targets, num_rows, heads
-        self.target, self.order = torch.sort(target)
-        counts = torch.bincount(target, minlength=num_targets)
-        starts = counts.cumsum(0) - counts
-        self.rows = self._every_head(source.index_select(0, self.order), num_rows)
-        self.starts = self._every_head(starts, len(source))
-
-    def _every_head(self, ids, shift):
-        shifts = torch.arange(self.heads, device=ids.device)[:, None] * shift
-        return (shifts + ids).to(torch.int32).flatten()
-
-    def bag_of_row(self):
-        return self._every_head(self.target, self.num_targets)
-
-    def stack(self, x):
-        """`(N, heads, H)` to `(heads * N, H)`."""
-        return x.transpose(0, 1).reshape(-1, x.shape[-1])
-
-    def unstack(self, x):
-        return x.view(self.heads, self.num_targets, -1).transpose(0, 1)
-
-    def sort(self, weights):
-        """`(E, heads)` to `(heads * E,)`."""
-        return weights.index_select(0, self.order).t().flatten()
-
-    def unsort(self, x):
-        x = x.view(self.heads, -1).t()
-        return torch.empty_like(x, memory_format=torch.contiguous_format).index_copy_(
-            0, self.order, x.contiguous()
-        )
 
 
 def additive_scores(query, key, vector):
@@ -200,57 +115,8 @@ def additive_scores(query, key, vector):
     then nothing of T x S x U is held either.
     """
     if torch.compiler.is_compiling():
-        return _additive_scores(query, key, vector)
-    return _AdditiveScores.apply(query, key, vector)
-
-
-def _additive_scores(query, key, vector):
-    """With `tanh(x) = 2 sigmoid(2 x) - 1`: PyTorch's sigmoid takes a fifth of its tanh's time."""
-    hidden = torch.sigmoid(2 * (query[..., :, None, :] + key[..., None, :, :]))
-    return (hidden * (2 * vector)).sum(-1) - vector.sum()
-
-
-class _AdditiveScores(torch.autograd.Function):
-    """The same in chunks, with the sigmoids computed once more in the backward pass."""
-
-    @staticmethod
-    def forward(query, key, vector):
-        scores = query.new_empty(*query.shape[:-1], key.shape[-2])
-        q, k, out = (x.reshape(-1, *x.shape[-2:]) for x in (2 * query, 2 * key, scores))
-        for row, chunk in _row_chunks(q, k):
-            hidden = (q[row, chunk, None] + k[row]).sigmoid_()  # (C, S, U)
-            torch.matmul(hidden, 2 * vector, out=out[row, chunk])
-        return scores.sub_(vector.sum())
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        query, key, vector = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for second derivatives
-            scores = _additive_scores(query, key, vector)
-            return torch.autograd.grad(scores, (query, key, vector), gradient, create_graph=True)
-        q, k, g = (x.reshape(-1, *x.shape[-2:]) for x in (2 * query, 2 * key, gradient))
-        by_query, by_key, by_vector = map(torch.zeros_like, (q, k, vector))
-        for row, chunk in _row_chunks(q, k):
-            hidden = (q[row, chunk, None] + k[row]).sigmoid_()  # (C, S, U)
-            by_vector.addmv_(hidden.flatten(0, 1).t(), g[row, chunk].flatten(), alpha=2)
-            # tanh' = 4 (s - s^2), with s the sigmoid.
-            hidden.addcmul_(hidden, hidden, value=-1).mul_(g[row, chunk, :, None])
-            torch.sum(hidden, 1, out=by_query[row, chunk])
-            by_key[row] += hidden.sum(0)
-        by_query, by_key = (x.mul_(4 * vector) for x in (by_query, by_key))
-        return by_query.view_as(query), by_key.view_as(key), by_vector - gradient.sum()
-
-
-def _row_chunks(query, key):
-    """Row by row of `(rows, T, U)` queries, slices of T that fill `chunk_numbers`."""
-    size = max(1, chunk_numbers() // max(1, key[0].numel()))
-    for row in range(len(query)):
-        for start in range(0, query.shape[1], size):
-            yield row, slice(start, start + size)
+        return torch_additive.scores(query, key, vector)
+    return torch_additive.Scores.apply(query, key, vector, chunk_numbers())
 
 
 def chunk_numbers():
@@ -315,9 +181,26 @@ def differentiable(forward, backward):
     return Function.apply
 
 
+def dropped(weights, rate, seed):
+    """`weights` with dropout, drawn from a `keras.random.SeedGenerator`.
+
+    On a CPU drawing takes most of the time, so `dropout_factors` takes 16 bits for each.
+    """
+    if weights.device.type != "cpu" or torch.compiler.is_compiling():
+        return keras.random.dropout(weights, rate, seed=seed)
+    return weights * dropout_factors(seed.next(), 0, weights.shape, rate)
+
+
 def dropout_factors(seed, index, shape, rate):
-    """0 with probability `rate`, else `1 / (1 - rate)`; by a Keras seed `(2,)` and an integer."""
-    high, low = (int(part) for part in seed)
-    generator = torch.Generator(seed.device).manual_seed(hash((high, low, int(index))))
-    keep = torch.rand(shape, generator=generator, device=seed.device) >= rate
-    return keep.to(torch.float32) / (1 - rate)
+    """0 with probability `rate`, else `1 / (1 - rate)`; by a Keras seed `(2,)` and an integer.
+
+    Four share 64 random bits: the rate is rounded to a multiple of 2^-16.
+    """
+    seeds = tuple(int(part) for part in (*seed, index))
+    generator = torch.Generator().manual_seed(hash(seeds))
+    number = math.prod(shape)
+    bits = torch.empty((number + 3) // 4, dtype=torch.int64)
+    bits = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
+    dropped_values = min(round(rate * 2**16), 2**16 - 1)
+    keep = bits[:number].view(shape) >= dropped_values - 2**15
+    return keep.to(torch.float32).mul_(1 / (1 - dropped_values / 2**16))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import keras
 from keras import ops
 
 from keras_attention import kernels
@@ -27,7 +26,7 @@ def masked_softmax(logits, mask=None):
 
 def dropped(weights, rate, seed):
     """Attention dropout (`seed=None` for inference)."""
-    return weights if seed is None or not rate else keras.random.dropout(weights, rate, seed=seed)
+    return weights if seed is None or not rate else kernels.dropped(weights, rate, seed)
 
 
 def attention_weights(query, key, *, mask=None, bias=None, scale=None):

@@ -6,16 +6,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import benchmarks
 import keras
 import numpy as np
 import pytest
+from benchmarks import measure, peers, results, runner
+from benchmarks.case import Case, Peer
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))  # where Python finds them when it runs the script
-
-import benchmarks  # noqa: E402
-from benchmarks import measure, peers, results, runner  # noqa: E402
-from benchmarks.case import Case, Peer  # noqa: E402
 
 
 class Machine:
@@ -68,7 +66,9 @@ def test_every_output_is_waited_for():
 
 
 def test_a_run_may_bring_its_own_clock():
-    run = lambda: measure.Elapsed(3.0)  # noqa: E731
+    def run():
+        return measure.Elapsed(3.0)
+
     seconds = measure.interleaved({"a": run}, rounds=2, sync=lambda output: None)
     assert seconds == {"a": [3.0, 3.0]}
 

@@ -1,12 +1,20 @@
-"""Files that are written completely or not at all."""
+"""Files that are written completely or not at all, and what the numbers in them depend on."""
 
 import json
 import os
+import platform
+import shlex
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import keras
+
+import keras_attention as ka
+from keras_attention.kernels import device_name
 
 
 @contextmanager
@@ -40,3 +48,19 @@ def write_json(path: str | Path, content: Any) -> None:
     """Writes `content` as indented JSON."""
     with complete(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def provenance() -> dict[str, Any]:
+    """What a number that this process measures depends on, to stand beside the number."""
+    backend = keras.backend.backend()
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            backend: sys.modules[backend].__version__,
+            "keras_attention": ka.__version__,
+        },
+        "backend": backend,
+        "device": device_name(),
+        "command": f"KERAS_BACKEND={backend} {shlex.join(['python', *sys.argv])}",
+    }

@@ -1,7 +1,5 @@
 """What a recipe is, and what is done with one: train, measure, repeat, write down."""
 
-import platform
-import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.kernels import device_name
+from zoo import artifacts
 from zoo.artifacts import complete, write_json
 from zoo.data import Splits
 
@@ -155,22 +152,13 @@ def baselines(recipe: Recipe) -> dict[str, float]:
 
 def provenance(recipe: Recipe) -> dict[str, Any]:
     """What a number of this recipe depends on, to stand beside the number."""
-    backend = keras.backend.backend()
     return {
         "recipe": recipe.name,
         "variant": recipe.variant,
         "parameters": recipe.model.count_params(),
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
-        "versions": {
-            "python": platform.python_version(),
-            "keras": keras.__version__,
-            backend: sys.modules[backend].__version__,
-            "keras_attention": ka.__version__,
-        },
-        "backend": backend,
-        "device": device_name(),
-        "command": f"KERAS_BACKEND={backend} {shlex.join(['python', *sys.argv])}",
+        **artifacts.provenance(),
     }
 
 

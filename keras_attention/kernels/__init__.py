@@ -8,6 +8,7 @@ rounding. T and S are the lengths of queries and keys:
 | backend | device | when | branch |
 |---|---|---|---|
 | torch | all | no dropout; no window, or T < 4 windows, or T < 256 | `fused`: PyTorch's kernel |
+| torch | GPU | training with dropout | `fused` |
 | torch | all | no dropout, a window | `rows`: the fused kernel by blocks of queries |
 | torch | CPU | training with dropout | `explicit`; from T x S = 2048 x 2048, `rows` |
 | jax | CPU | T x S >= 128 x 128 | `tiled`: FlashAttention for XLA, linear memory |
@@ -39,8 +40,8 @@ _kernels = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
 INDEX_DTYPE = _kernels.INDEX_DTYPE
 BRANCHES = _kernels.BRANCHES
 additive_scores = _kernels.additive_scores
-chunk_numbers = _kernels.chunk_numbers
 blocks = _kernels.blocks
+chunk_numbers = _kernels.chunk_numbers
 compile = _kernels.compile
 cond = _kernels.cond
 device_name = _kernels.device_name

@@ -92,7 +92,7 @@ def dot_product_attention(
 def _explicit(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
     mask = masks.both(mask, _order(query, key, causal, window))
     weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
-    return weighted_sum(dropped(weights, dropout, seed if dropout else None), value)
+    return weighted_sum(dropped(weights, dropout, seed), value)
 
 
 def _fused(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):

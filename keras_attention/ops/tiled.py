@@ -20,19 +20,7 @@ _LARGE, _SMALL = 512, 256
 _LOWEST = -1e30  # a logit of nothing; finite, since -inf - -inf is NaN
 
 
-def attention(
-    query,
-    key,
-    value,
-    *,
-    mask=None,
-    bias=None,
-    causal=False,
-    window=None,
-    scale,
-    dropout=0.0,
-    seed=None,
-):
+def attention(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
     """`(B, N, T, H)` on `(B, K, S, H)`; see `ops.attention.dot_product_attention`.
 
     T and S must be known.

@@ -65,7 +65,7 @@ def _graph(nodes: int, edges: int) -> tuple[Any, Any]:
     return inputs.normal(1, nodes, WIDTH), inputs.edges(nodes, edges)
 
 
-def _ours(features: Any, edges: Any, *, train: bool, compiled: bool | None = None) -> Run:
+def _ours(features: Any, edges: Any, *, train: bool, compiled: bool = False) -> Run:
     layer = ka.layers.GraphAttention(HEAD_DIM, HEADS, "gat")
     layer.build(features.shape, edges.shape)
     run = peers.training if train else peers.forward
@@ -74,7 +74,7 @@ def _ours(features: Any, edges: Any, *, train: bool, compiled: bool | None = Non
         features,
         edges,
         layer=layer,
-        compiled=bool(compiled),
+        compiled=compiled,
     )
 
 

@@ -2,16 +2,13 @@
 
 import os
 import platform
-import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import keras
-
-import keras_attention as ka
 from keras_attention import kernels
+from zoo import artifacts
 
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS")
 
@@ -22,27 +19,19 @@ def provenance(library: str | None) -> dict[str, Any]:
     Args:
         library: imported module whose version counts, beside Keras's and the backend's.
     """
-    backend = keras.backend.backend()
-    versions = {"python": platform.python_version(), "keras": keras.__version__}
-    versions |= {name: sys.modules[name].__version__ for name in (backend, library) if name}
+    run = artifacts.provenance()
+    more = {library: sys.modules[library].__version__} if library else {}
     return {
+        **run,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "backend": backend,
-        "device": kernels.device_name(),
-        "versions": versions | {"keras_attention": ka.__version__},
+        "versions": {**run["versions"], **more},
         "machine": {
             "cpu": _cpu_model(),
             "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
             "threads": {name: os.environ[name] for name in _THREADS if name in os.environ},
         },
-        "command": f"KERAS_BACKEND={backend} {shlex.join(['python', *sys.argv])}",
-        "switches": switches(),
+        "switches": kernels.describe(),
     }
-
-
-def switches() -> dict[str, str]:
-    """What forces a branch of the kernels."""
-    return getattr(kernels, "describe", dict)()
 
 
 def _cpu_model() -> str:

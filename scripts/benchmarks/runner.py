@@ -14,7 +14,7 @@ import keras
 import benchmarks
 from benchmarks import measure, peers, results
 from benchmarks.case import Case, Peer
-from benchmarks.provenance import provenance, switches
+from benchmarks.provenance import provenance
 from keras_attention import kernels
 
 OURS = "keras_attention"
@@ -27,7 +27,7 @@ def run(names: Sequence[str], *, quick: bool, rounds: int, results_file: Path) -
         The cases that failed, each with its error; the others are measured all the same.
     """
     scale, failed = prepare(quick), []
-    print(f"Device: {kernels.device_name()}, {scale} sizes. Switches: {switches() or 'none'}.")
+    print(f"Device: {kernels.device_name()}, {scale} sizes. Switches: {kernels.describe()}.")
     for name in names:
         print(f"\n{name}: {benchmarks.promise(name)}", flush=True)
         for case in benchmarks.load(name)(scale=scale):

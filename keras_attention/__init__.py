@@ -8,9 +8,20 @@ with ka.capture() as maps: ...
 ```
 """
 
-from keras_attention import explain, layers, schedules
+from keras_attention import callbacks, explain, layers, saving, schedules
+from keras_attention.saving import load_model, save_model
 from keras_attention.scope import cache, capture
+from keras_attention.version import __version__
 
-__version__ = "0.1.0"
-
-__all__ = ["cache", "capture", "explain", "layers", "schedules"]
+__all__ = [
+    "__version__",
+    "cache",
+    "callbacks",
+    "capture",
+    "explain",
+    "layers",
+    "load_model",
+    "save_model",
+    "saving",
+    "schedules",
+]

@@ -24,15 +24,24 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="folder; runs/RECIPE by default")
     parser.add_argument("--smoke", action="store_true", help="see in seconds that it all runs")
     parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue an interrupted training from OUTPUT/checkpoints, or begin if there are none",
+    )
+    parser.add_argument(
         "--repeats", type=int, metavar="N", help="measure the spread over N seeds instead"
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.repeats and args.resume:
+        parser.error("--repeats leaves no checkpoints that --resume could continue from")
+    return args
 
 
 def main() -> None:
     args = parse()
     backend = _backend.choose()
-    from zoo import artifacts, experiment
+    from keras_attention.saving.files import write_json
+    from zoo import experiment
 
     folder = args.output or Path("runs") / args.recipe
     make = partial(
@@ -45,11 +54,12 @@ def main() -> None:
     )
     if args.repeats:
         study = experiment.repeat(make, seeds=range(args.seed, args.seed + args.repeats))
-        artifacts.write_json(folder / "repeats.json", study)
+        write_json(folder / "repeats.json", study)
         print(experiment.table(study))
         print(f"Next: see each split in {folder / 'repeats.json'}.")
         return
-    result = experiment.train(make(args.seed))
+    checkpoints = folder / "checkpoints"
+    result = experiment.train(make(args.seed), checkpoint_folder=checkpoints, resume=args.resume)
     metrics = experiment.save(result, folder)
     print(experiment.summary(metrics))
     print("Next:", result.recipe.next_step.format(folder=folder, backend=backend))

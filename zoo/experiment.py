@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,11 @@ import keras
 import numpy as np
 
 from keras_attention.explain import plots
-from zoo import artifacts
-from zoo.artifacts import complete, write_json
+from keras_attention.saving.files import complete, write_json
+from zoo import checkpoints
+from zoo import provenance as process
 from zoo.data import Splits
+from zoo.data.batches import Batches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,10 +30,11 @@ class Recipe:
         data: what to train and test on.
         optimizer, loss, metrics: for `model.compile`.
         score: the metric that counts; by its name in `model.evaluate`.
-        epochs, batch_size, callbacks: for `model.fit`.
+        epochs, batch_size, callbacks: for `model.fit`, which shuffles.
         baselines: simpler methods, by name: the score of each on the same data.
         pictures: draws the trained model, figures by file name; `training_curves` come anyway.
         next_step: what to do with the result; `{folder}` and `{backend}` are filled in.
+        task: as Hugging Face calls it, https://huggingface.co/tasks; for the model card.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Recipe:
     baselines: Mapping[str, Callable[[Splits], float]] = field(default_factory=dict)
     pictures: Callable[[keras.Model, Splits], Mapping[str, "Figure"]] = lambda model, data: {}
     next_step: str = "Load the model: keras.models.load_model('{folder}/model.keras')"
+    task: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +63,7 @@ class Result:
         recipe: the recipe, whose model is trained now.
         test: loss and metrics on the test split.
         history: loss and metrics by epoch, as in `keras.callbacks.History`.
-        seconds: of `fit` alone.
+        seconds: of `fit` alone, those before an interruption included.
     """
 
     recipe: Recipe
@@ -108,6 +112,9 @@ class ProgressBar(keras.callbacks.Callback):
         )
         self._done = 0
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._done = epoch * self._steps  # more than are trained here, if training was resumed
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._done += 1
         self._bar.update(self._done, (logs or {}).items(), finalize=False)
@@ -116,33 +123,66 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar.update(self._done, (logs or {}).items(), finalize=True)
 
 
-def train(recipe: Recipe, *, watch: bool = True) -> Result:
+def train(
+    recipe: Recipe,
+    *,
+    watch: bool = True,
+    checkpoint_folder: str | Path | None = None,
+    resume: bool = False,
+) -> Result:
     """Compiles, fits and tests the recipe's model.
 
     Args:
         recipe: used up by this, since its model is trained in place.
         watch: show a progress bar, and measure the held-out split after each epoch: that for
             validation, or the test split where there is none. Nothing is chosen by it.
+        checkpoint_folder: where to leave a checkpoint after each epoch, if anywhere.
+        resume: continue the training whose checkpoints are there.
+
+    Raises:
+        ValueError: there are checkpoints of an interrupted training, and `resume` is `False`;
+            or they are of another recipe, variant, seed, batch size or data.
     """
     model, data = recipe.model, recipe.data
     model.compile(optimizer=recipe.optimizer, loss=recipe.loss, metrics=list(recipe.metrics))
+    callbacks = [*recipe.callbacks, *([ProgressBar()] if watch else [])]
+    checkpoint = None
+    if checkpoint_folder is not None:
+        folder, training = Path(checkpoint_folder), identity(recipe)
+        checkpoint = checkpoints.begin(training, folder, resume=resume)
+        callbacks.append(checkpoint)  # last, so that it sees what the others changed
     start = time.perf_counter()
     history = model.fit(
-        *data.train,
+        Batches(*data.train, batch_size=recipe.batch_size),
+        shuffle=False,  # `Batches` did
         validation_data=(data.validation or data.test) if watch else None,
         epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        callbacks=[*recipe.callbacks, *([ProgressBar()] if watch else [])],
+        validation_batch_size=recipe.batch_size,
+        callbacks=callbacks,
         verbose=0,
-    )
+    ).history
     seconds = time.perf_counter() - start
+    if checkpoint:
+        history, seconds = checkpoint.history, checkpoint.seconds
+        checkpoints.complete(training, folder)
     test = model.evaluate(*data.test, batch_size=recipe.batch_size, verbose=0, return_dict=True)
     return Result(
         recipe=recipe,
         test={name: float(value) for name, value in test.items()},
-        history=history.history,
+        history=history,
         seconds=seconds,
     )
+
+
+def identity(recipe: Recipe) -> dict[str, Any]:
+    """What tells a training from others; it may be continued for more epochs."""
+    return {
+        "recipe": recipe.name,
+        "variant": recipe.variant,
+        "seed": recipe.seed,
+        "batch_size": recipe.batch_size,
+        "data_sha256": recipe.data.sha256(),
+    }
 
 
 def baselines(recipe: Recipe) -> dict[str, float]:
@@ -155,10 +195,12 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
     return {
         "recipe": recipe.name,
         "variant": recipe.variant,
+        "task": recipe.task,
+        "data": asdict(recipe.data.source) if recipe.data.source else None,
         "parameters": recipe.model.count_params(),
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
-        **artifacts.provenance(),
+        **process.provenance(),
     }
 
 

@@ -12,7 +12,7 @@ rounding. T and S are the lengths of queries and keys:
 | torch | all | no dropout, a window | `rows`: the fused kernel by blocks of queries |
 | torch | CPU | training with dropout | `explicit`; from T x S = 2048 x 2048, `rows` |
 | jax | CPU | T x S >= 128 x 128 | `tiled`: FlashAttention for XLA, linear memory |
-| tensorflow | CPU | T x S >= 512 x 512, both known | `tiled` |
+| tensorflow | CPU | T x S >= 512 x 512, with dropout >= 4096 x 4096, both known | `tiled` |
 | all | all | all else | `explicit`: softmax of T x S logits |
 
 `with forced("explicit"):` overrules the table, when a function is called or compiled.
@@ -53,9 +53,11 @@ is_concrete = _kernels.is_concrete
 linear = _kernels.linear
 linears = _kernels.linears
 merge_heads = _kernels.merge_heads
+random_state = _kernels.random_state
 recompute = _kernels.recompute
 segment_max = _kernels.segment_max
 segment_sum = _kernels.segment_sum
+set_random_state = _kernels.set_random_state
 split_heads = _kernels.split_heads
 take_rows = _kernels.take_rows
 weighted_segment_sum = _kernels.weighted_segment_sum
@@ -126,9 +128,11 @@ __all__ = [
     "linear",
     "linears",
     "merge_heads",
+    "random_state",
     "recompute",
     "segment_max",
     "segment_sum",
+    "set_random_state",
     "split_heads",
     "take_rows",
     "weighted_segment_sum",

@@ -204,3 +204,12 @@ def dropout_factors(seed, index, shape, rate):
     """0 with probability `rate`, else `1 / (1 - rate)`; by a Keras seed `(2,)` and an integer."""
     keep = jax.random.bernoulli(jax.random.fold_in(seed, index), 1 - rate, shape)
     return keep.astype("float32") / (1 - rate)
+
+
+def random_state():
+    """The state of the backend's own random numbers as text, or `None` if it cannot be read."""
+    return None  # JAX has none: each draw takes its key.
+
+
+def set_random_state(state):
+    """Sets what `random_state` gave."""

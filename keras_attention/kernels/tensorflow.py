@@ -14,7 +14,9 @@ def attention_branch(query, key, *, window, dropout):
     length, key_length = query.shape[2], key.shape[2]
     if length is None or key_length is None or _on_gpu():
         return "explicit"
-    return "tiled" if length * key_length >= 512 * 512 else "explicit"
+    # XLA draws random numbers on a CPU at a quarter of TensorFlow's speed.
+    least = 4096 if dropout else 512
+    return "tiled" if length * key_length >= least * least else "explicit"
 
 
 def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropout=0.0):
@@ -170,3 +172,12 @@ def dropout_factors(seed, index, shape, rate):
 
 def _on_gpu():
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def random_state():
+    """The state of the backend's own random numbers as text, or `None` if it cannot be read."""
+    return None  # TensorFlow keeps one in each operation, out of reach.
+
+
+def set_random_state(state):
+    """Sets what `random_state` gave."""

@@ -1,8 +1,10 @@
 """PyTorch."""
 
+import base64
 import math
 
 import keras
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
@@ -204,3 +206,14 @@ def dropout_factors(seed, index, shape, rate):
     dropped_values = min(round(rate * 2**16), 2**16 - 1)
     keep = bits[:number].view(shape) >= dropped_values - 2**15
     return keep.to(torch.float32).mul_(1 / (1 - dropped_values / 2**16))
+
+
+def random_state():
+    """The state of the backend's own random numbers as text, or `None` if it cannot be read."""
+    return base64.b64encode(torch.get_rng_state().numpy().tobytes()).decode()
+
+
+def set_random_state(state):
+    """Sets what `random_state` gave."""
+    content = np.frombuffer(base64.b64decode(state, validate=True), "uint8")
+    torch.set_rng_state(torch.from_numpy(content.copy()))

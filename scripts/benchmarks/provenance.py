@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_attention import kernels
-from zoo import artifacts
+from zoo.provenance import provenance as of_process
 
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS")
 
@@ -19,7 +19,7 @@ def provenance(library: str | None) -> dict[str, Any]:
     Args:
         library: imported module whose version counts, beside Keras's and the backend's.
     """
-    run = artifacts.provenance()
+    run = of_process()
     more = {library: sys.modules[library].__version__} if library else {}
     return {
         **run,

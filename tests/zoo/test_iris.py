@@ -6,7 +6,8 @@ import pytest
 from sklearn.datasets import load_iris
 
 import keras_attention as ka
-from zoo import artifacts, experiment, recipes
+from keras_attention.saving import files
+from zoo import experiment, recipes
 from zoo.data import Splits
 from zoo.data import iris as data
 from zoo.iris import VARIANTS, iris
@@ -130,11 +131,11 @@ def test_a_failing_picture_leaves_no_metrics_behind(tmp_path):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_interrupted_writing_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "new" / "metrics.json"
-    artifacts.write_json(path, {"accuracy": 1})
+    files.write_json(path, {"accuracy": 1})
     before = path.read_text()
 
     def interrupted():
-        with artifacts.complete(path) as temporary:
+        with files.complete(path) as temporary:
             temporary.write_text('{"accur')
             raise error
 

@@ -4,7 +4,17 @@ import numpy as np
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
-from zoo.data import Splits
+from zoo.data import Source, Splits
+
+SOURCE = Source(
+    name="Iris (scikit-learn's copy)",
+    url="https://archive.ics.uci.edu/dataset/53/iris",
+    license="CC BY 4.0",
+    citation=(
+        "R. A. Fisher, The use of multiple measurements in taxonomic problems, 1936, "
+        "https://doi.org/10.1111/j.1469-1809.1936.tb02137.x"
+    ),
+)
 
 
 def load(seed: int = 0) -> Splits:
@@ -30,4 +40,5 @@ def load(seed: int = 0) -> Splits:
         test=(x_test, y_test),
         feature_names=tuple(name.removesuffix(" (cm)") for name in flowers.feature_names),
         class_names=tuple(map(str, flowers.target_names)),
+        source=SOURCE,
     )

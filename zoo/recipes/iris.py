@@ -70,6 +70,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         baselines={"logistic regression": logistic_regression},
         pictures=pictures,
         next_step=_next_step(splits),
+        task="tabular-classification",
     )
 
 

@@ -1,0 +1,215 @@
+"""Checkpoints on the disk: a model's file each, and beside it a manifest, the last to appear.
+
+    step-00000120.keras    the model after 120 batches, within an epoch
+    step-00000120.json     what is needed to go on from there
+    step-00000150-end.*    the same at the end of an epoch
+
+A file without its manifest is no checkpoint: a save, or a removal, was killed.
+"""
+
+import hashlib
+import json
+import math
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_attention import saving
+from keras_attention.saving import DamagedFileError, FileError, NewerFileError
+from keras_attention.saving.files import sha256, write_text
+
+FORMAT = 1
+_NAME = re.compile(r"step-(\d{8,})(-end)?")
+_TEMPORARY = re.compile(r"\.step-\d{8,}(-end)?\..+")  # as `saving.files.complete` names them
+_OWN = re.compile(r"\.?step-\d{8,}(-end)?\..+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a checkpoint holds beside the model.
+
+    Attributes:
+        step: batches trained since the beginning.
+        epoch: the epoch to go on with, from 0.
+        position: batches of it that are trained; 0 at the end of the epoch before.
+        steps: batches per epoch, if known.
+        random: the random states of the process when the checkpoint was written.
+        epoch_random: those at the beginning of the epoch, when its order was drawn; within an
+            epoch only.
+        metrics: values of the metrics' variables; within an epoch only.
+        logs: for each complete epoch its number, as `"epoch"`, and its logs.
+        seconds: of training, this far.
+        monitor, value: the log that decides which checkpoint is best, and what it was.
+        policy, backend, versions: what wrote the checkpoint.
+        size, sha256: of the model's file, in bytes.
+        format: of the manifest.
+    """
+
+    step: int
+    epoch: int
+    position: int
+    steps: int | None
+    random: dict[str, Any]
+    epoch_random: dict[str, Any] | None
+    metrics: list[Any]
+    logs: list[dict[str, Any]]
+    seconds: float
+    monitor: str | None
+    value: float | None
+    policy: str
+    backend: str
+    versions: dict[str, str]
+    size: int = 0
+    sha256: str = ""
+    format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        """Of the files, without suffix."""
+        return f"step-{self.step:08d}" + ("" if self.position else "-end")
+
+    def text(self) -> str:
+        """JSON as Python writes it, NaN included, with a digest of its own."""
+        content = dict(vars(self))
+        content["digest"] = _digest(content)
+        lines = (f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in content.items())
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read(path: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        DamagedFileError: it is none, or was changed.
+        NewerFileError: it has a format that this version does not know.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        digest = content.pop("digest")
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise DamagedFileError(f"{path.name} is not a checkpoint's manifest: {error!r}") from error
+    if digest != _digest(content):
+        raise DamagedFileError(f"{path.name} was changed: its digest does not fit.")
+    if content["format"] > FORMAT:
+        raise NewerFileError(
+            f"{path} has format {content['format']}; this version of keras_attention knows "
+            f"formats up to {FORMAT}. Install a newer keras_attention."
+        )
+    return Manifest(**content)
+
+
+class Folder:
+    """The checkpoints of one training."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def manifests(self) -> list[Path]:
+        """The manifests, the oldest first; a checkpoint's model is `.with_suffix(".keras")`."""
+        return sorted(self._files(".json"), key=_order)
+
+    def prepare(self) -> None:
+        """Makes the folder, sees that it can be written, removes what killed saves left.
+
+        Models without manifests stay if there are no manifests at all: a copy without them may
+        be all that somebody has.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.path):
+            pass
+        manifests = {path.stem for path in self.manifests()}
+        for path in self.path.iterdir():
+            orphan = path.suffix == ".keras" and _NAME.fullmatch(path.stem)
+            if _TEMPORARY.fullmatch(path.name) or (
+                orphan and manifests and path.stem not in manifests
+            ):
+                path.unlink()
+
+    def orphans(self) -> list[Path]:
+        """Models without manifests."""
+        manifests = {path.stem for path in self.manifests()}
+        return [path for path in self._files(".keras") if path.stem not in manifests]
+
+    def write(self, model: keras.Model, manifest: Manifest) -> None:
+        """Adds a checkpoint, completely or not at all."""
+        path = self.path / f"{manifest.name}.keras"
+        try:
+            saving.save_model(model, path)
+            written = replace(manifest, size=path.stat().st_size, sha256=sha256(path))
+            write_text(path.with_suffix(".json"), written.text())
+        except Exception:
+            if not path.with_suffix(".json").exists():
+                path.unlink(missing_ok=True)
+            raise
+
+    def verified(self, path: Path) -> Manifest:
+        """A manifest whose model is as it was written.
+
+        Raises:
+            DamagedFileError: it or the model was changed, or the model is not there.
+        """
+        manifest, model = read(path), path.with_suffix(".keras")
+        if not model.exists():
+            raise DamagedFileError(f"{model.name} is not there.")
+        if model.stat().st_size != manifest.size:
+            raise DamagedFileError(
+                f"{model.name} has {model.stat().st_size:,} bytes; {manifest.size:,} were written."
+            )
+        if sha256(model) != manifest.sha256:
+            raise DamagedFileError(f"{model.name} was changed: its sha256 does not fit.")
+        return manifest
+
+    def best(self, monitor: str, mode: str) -> Path | None:
+        """The manifest with the lowest (`"min"`) or highest finite value, the first of equals."""
+        values: dict[Path, float] = {}
+        for path in self.manifests():
+            try:
+                manifest = read(path)
+            except (FileError, OSError):
+                continue
+            value = manifest.value if manifest.monitor == monitor else None
+            if value is not None and math.isfinite(value):
+                values[path] = value
+        return (min if mode == "min" else max)(values, key=values.__getitem__, default=None)
+
+    def prune(self, keep: int, best: Path | None) -> None:
+        """Removes all but the newest `keep` and the best."""
+        for path in self.manifests()[:-keep]:
+            if path != best:
+                path.unlink()  # first, so that no manifest is ever without its model
+                path.with_suffix(".keras").unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Removes all checkpoints, damaged ones and what killed saves left included."""
+        files = [path for path in self.path.glob("*") if _OWN.fullmatch(path.name)]
+        for path in sorted(files, key=lambda path: path.suffix != ".json"):
+            path.unlink()
+
+    def set_aside(self, path: Path) -> None:
+        """Renames a damaged checkpoint's files, so that they count no more and nothing is lost."""
+        for file in (path, path.with_suffix(".keras")):
+            if file.exists():
+                file.rename(file.with_name(f"{file.name}.damaged"))
+
+    def _files(self, suffix: str) -> list[Path]:
+        if not self.path.exists():
+            return []
+        return [
+            path
+            for path in self.path.iterdir()
+            if path.suffix == suffix and _NAME.fullmatch(path.stem)
+        ]
+
+
+def _order(path: Path) -> tuple[int, bool]:
+    match = _NAME.fullmatch(path.stem)
+    assert match is not None
+    return int(match[1]), match[2] is not None
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

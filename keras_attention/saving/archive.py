@@ -1,0 +1,215 @@
+"""The members of a `.keras` file, or of a folder of them, read with nothing taken on trust."""
+
+import json
+import re
+import stat
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keras_attention.saving.errors import DamagedFileError, FileError, RefusedFileError
+from keras_attention.saving.limits import MIB, Limits, exceeded
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+TRAINING = "training.json"  # ours; Keras leaves it alone
+ASSETS = "assets/"
+REQUIRED = (METADATA, CONFIG, WEIGHTS)
+_ASSET_NAME = re.compile(r"assets(/[A-Za-z0-9_\- ]+(\.[A-Za-z0-9_\-]+)*)+")
+
+
+@dataclass
+class Archive:
+    """A model as a file holds it.
+
+    Attributes:
+        members: content by name: `config.json`, `metadata.json`, `model.weights.h5`, perhaps
+            `training.json`, and what is under `assets/`.
+    """
+
+    members: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def assets(self) -> dict[str, bytes]:
+        return {name: self.members[name] for name in self.members if name.startswith(ASSETS)}
+
+    def write(self, path: str | Path) -> None:
+        """Writes a `.keras` file that Keras reads."""
+        with zipfile.ZipFile(path, "w") as file:
+            for name, content in self.members.items():
+                file.writestr(name, content)
+
+    def write_folder(self, path: str | Path) -> None:
+        """Writes the members as the files of a folder, which Keras reads too."""
+        for name, content in self.members.items():
+            target = Path(path) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+    def json(self, name: str) -> Any:
+        """A member as JSON.
+
+        Raises:
+            DamagedFileError: it is none, or has NaN, an infinity or a key twice.
+        """
+        try:
+            return json.loads(
+                self.members[name],
+                parse_constant=_no_constant,
+                parse_float=_finite,
+                object_pairs_hook=_no_twins,
+            )
+        except RecursionError as error:
+            raise RefusedFileError(f"{name} is nested too deeply to be read.") from error
+        except ValueError as error:  # also of bytes that are no UTF-8
+            raise DamagedFileError(f"{name} is not JSON as Keras writes it: {error}") from error
+
+
+def read(path: str | Path, limits: Limits) -> Archive:
+    """The members of a `.keras` file, or of a folder in Keras's layout.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`.
+        DamagedFileError: it is no such file, or not whole.
+        RefusedFileError: it has members that it should not have, or is too large.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        archive = _read_folder(path, limits) if path.is_dir() else _read_zip(path, limits)
+        absent = [name for name in REQUIRED if name not in archive.members]
+        if absent:
+            raise DamagedFileError(f"It lacks {' and '.join(absent)}.")
+    except FileError as error:
+        raise type(error)(f"{path}: {error}") from error
+    return archive
+
+
+def _read_zip(path: Path, limits: Limits) -> Archive:
+    size = path.stat().st_size
+    if not path.is_file():
+        raise DamagedFileError("It is not a regular file.")
+    if size > limits.file_bytes:
+        raise RefusedFileError(
+            exceeded("The file's size", f"{size:,} bytes", "file_bytes", limits.file_bytes)
+        )
+    _check_type(path)
+    try:
+        with zipfile.ZipFile(path) as file:
+            _check_members(file, limits)
+            return Archive({info.filename: file.read(info) for info in file.infolist()})
+    except FileError:
+        raise
+    except zipfile.BadZipFile as error:
+        what = "A member was changed" if "CRC" in str(error) else "The file is truncated or changed"
+        raise DamagedFileError(
+            f"{what} ({error}). Get it again, or load an earlier copy."
+        ) from error
+    except Exception as error:  # zipfile and zlib have many kinds for bytes that make no sense
+        raise DamagedFileError(f"Its archive cannot be read: {error!r}.") from error
+
+
+def _check_type(path: Path) -> None:
+    """Says what a file is that is no zip file."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        raise DamagedFileError("The file is empty.")
+    if start == b"\x89HDF\r\n\x1a\n":
+        raise DamagedFileError(
+            "It is an HDF5 file: weights alone, or a model in Keras's old format. Use "
+            "`model.load_weights`, or `keras.saving.load_model` if you trust it."
+        )
+    if start[:4] != b"PK\x03\x04":
+        raise DamagedFileError("It is not a `.keras` file: it does not begin as a zip file does.")
+
+
+def _check_members(file: zipfile.ZipFile, limits: Limits) -> None:
+    """Refuses members by their entries, before any is expanded."""
+    infos = file.infolist()
+    if file.comment:
+        raise RefusedFileError("The archive has a comment.")
+    seen: set[str] = set()
+    for info in infos:
+        name = info.filename
+        _check_name(name)
+        if name in seen:
+            raise RefusedFileError(f"It has {name!r} twice.")
+        seen.add(name)
+        if info.flag_bits & 0x1:
+            raise RefusedFileError(f"{name!r} is encrypted.")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise RefusedFileError(f"{name!r} is a link.")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise RefusedFileError(f"{name!r} is compressed by method {info.compress_type}.")
+        _check_size(name, info.file_size, limits)
+        if info.file_size > max(MIB, limits.expansion * info.compress_size):
+            times = f"{info.file_size:,} bytes out of {info.compress_size:,}"
+            raise RefusedFileError(
+                exceeded(f"What {name!r} expands to", times, "expansion", limits.expansion)
+            )
+    _check_total(sum(info.file_size for info in infos), limits)
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end or (not end and info.header_offset):
+            raise RefusedFileError(f"{info.filename!r} shares its bytes with others.")
+        end = info.header_offset + 30 + len(info.filename) + info.compress_size
+
+
+def _check_name(name: str) -> None:
+    if name in (*REQUIRED, TRAINING) or _ASSET_NAME.fullmatch(name):
+        return
+    if name == "model.weights.npz":
+        raise RefusedFileError("Its weights are in NumPy's format. Save it anew with `model.save`.")
+    raise RefusedFileError(f"It has a member {name[:200]!r}, which no `.keras` file has.")
+
+
+def _check_size(name: str, size: int, limits: Limits) -> None:
+    if name != WEIGHTS and size > limits.config_bytes:
+        raise RefusedFileError(
+            exceeded(
+                f"The size of {name!r}", f"{size:,} bytes", "config_bytes", limits.config_bytes
+            )
+        )
+
+
+def _check_total(total: int, limits: Limits) -> None:
+    if total > limits.expanded_bytes:
+        raise RefusedFileError(
+            exceeded("Its size", f"{total:,} bytes", "expanded_bytes", limits.expanded_bytes)
+        )
+
+
+def _read_folder(path: Path, limits: Limits) -> Archive:
+    """The members in a folder; other files in it, such as a model card, are left alone."""
+    files = {name: path / name for name in (*REQUIRED, TRAINING) if (path / name).exists()}
+    for asset in sorted((path / ASSETS).rglob("*")):
+        if not asset.is_dir():
+            files[asset.relative_to(path).as_posix()] = asset
+    for name, file in files.items():
+        _check_name(name)
+        if not file.is_file():
+            raise RefusedFileError(f"{name!r} is not a regular file.")
+        _check_size(name, file.stat().st_size, limits)
+    _check_total(sum(file.stat().st_size for file in files.values()), limits)
+    return Archive({name: file.read_bytes() for name, file in files.items()})
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"it has {name}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"it has the number {text[:50]}")
+    return number
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("it has a key twice")
+    return content

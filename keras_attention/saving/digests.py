@@ -1,0 +1,56 @@
+"""What a model's file, or its folder of files, is known by."""
+
+import hashlib
+from pathlib import Path
+
+from keras_attention.saving.archive import ASSETS, REQUIRED, TRAINING
+from keras_attention.saving.errors import RefusedFileError
+from keras_attention.saving.files import sha256
+
+
+def members(folder: str | Path) -> dict[str, Path]:
+    """The files of a model in a folder, by name and sorted by it; other files are left out.
+
+    They are those that Keras writes, `training.json`, and what is under `assets`.
+
+    Raises:
+        RefusedFileError: an asset has a name of more than one line.
+    """
+    folder = Path(folder)
+    found = {name: folder / name for name in (*REQUIRED, TRAINING)}
+    found |= {path.relative_to(folder).as_posix(): path for path in (folder / ASSETS).rglob("*")}
+    for name in found:
+        if not name.isprintable():  # it would look like other lines to `digest`
+            raise RefusedFileError(f"{folder}: It has a file with the name {name!r}.")
+    return {name: path for name, path in sorted(found.items()) if path.is_file()}
+
+
+def digests(path: str | Path) -> dict[str, str]:
+    """The SHA-256 of a file, or of each file of a model in a folder, by name."""
+    path = Path(path)
+    files = members(path) if path.is_dir() else {path.name: path}
+    return {name: sha256(file) for name, file in files.items()}
+
+
+def digest(path: str | Path) -> str:
+    """One SHA-256 for a model, which `ka.load_model(..., sha256=...)` can ask for.
+
+    Of a file it is the digest of the bytes. Of a folder it is the digest of a list of the
+    model's files (`config.json`, `metadata.json`, `model.weights.h5`, and `training.json` and
+    those under `assets` if there), sorted by name, in the format of `sha256sum`. So it does not
+    change with a model card or anything else beside them, and a shell gives it too:
+
+    ```bash
+    LC_ALL=C sha256sum config.json metadata.json model.weights.h5 | sha256sum
+    ```
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`, or no model in the folder.
+    """
+    found = digests(path)
+    if not found:
+        raise FileNotFoundError(f"There are no files of a model in {path}.")
+    if not Path(path).is_dir():
+        return next(iter(found.values()))
+    lines = "".join(f"{value}  {name}\n" for name, value in found.items())
+    return hashlib.sha256(lines.encode()).hexdigest()

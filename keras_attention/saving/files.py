@@ -1,0 +1,113 @@
+"""Files that are written completely or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def complete(path: str | Path) -> Iterator[Path]:
+    """A temporary name to write to, which becomes `path` if the block succeeds.
+
+    The name is in the folder of `path`, so that the replacement is atomic, and has its suffix,
+    by which savers choose the format. What was written is on the disk before it gets its name,
+    and the name before this returns; so after a power cut, as after an error, `path` is either
+    as it was or complete.
+
+    ```python
+    with complete("runs/iris/model.keras") as temporary:
+        model.save(temporary)
+    ```
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's is private to the user
+        flush(temporary)
+        os.replace(temporary, path)
+        flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def complete_folder(path: str | Path, *, holds: str) -> Iterator[Path]:
+    """A temporary folder to fill, which becomes `path` if the block succeeds.
+
+    Args:
+        path: if it is there, it must be empty or have a file `holds`, and is replaced as a
+            whole. No system replaces folders at once: if the process dies in between, the old
+            one is beside it, with the name of the temporary one and `.old`.
+        holds: a file that tells a folder that may be replaced.
+
+    Raises:
+        ValueError: `path` is something else.
+    """
+    path = Path(path)
+    if path.exists() and not (
+        path.is_dir() and (not any(path.iterdir()) or (path / holds).exists())
+    ):
+        raise ValueError(
+            f"{path} is there and not a folder with {holds}. It is left as it is: save to another "
+            "path."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    old = temporary.with_name(f"{temporary.name}.old")
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        for written in temporary.rglob("*"):
+            flush(written)
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+        flush(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def flush(path: Path) -> None:
+    """Puts what was written to a file, or the names in a folder, on the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders, and needs no flush of names.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    """Writes `content` in UTF-8."""
+    with complete(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Writes `content` as indented JSON."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def sha256(path: str | Path) -> str:
+    """The digest of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,251 @@
+"""Models on the Hugging Face Hub, and on servers with its interface."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from keras_attention.saving.archive import ASSETS, CONFIG, REQUIRED, TRAINING
+from keras_attention.saving.digests import members
+from keras_attention.saving.errors import RefusedFileError
+from keras_attention.saving.limits import DEFAULT, Limits, exceeded
+
+SCHEME = "hf://"
+CARD = "README.md"
+_LAYOUT = [*REQUIRED, TRAINING, f"{ASSETS}*"]
+_ADDRESS = re.compile(
+    r"hf://(?!datasets/|spaces/|models/)(?P<repository>[\w.-]+/[\w.-]+)"
+    r"(@(?P<revision>refs/(pr|convert)/[\w.-]+|[^/@]+))?(/(?P<file>[^@]+))?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """What an `hf://` address names.
+
+    Attributes:
+        repository: `user/name`.
+        revision: branch, tag or commit; `None` is the main branch.
+        file: a `.keras` file in it; `None` is the model whose files lie in the repository.
+    """
+
+    repository: str
+    revision: str | None = None
+    file: str | None = None
+
+
+def parse(url: str, *, revision: str | None = None) -> Address:
+    """Reads `hf://user/name`, `hf://user/name@revision` or `hf://user/name/file.keras`.
+
+    Args:
+        url: the address. A branch whose name has a slash is given as `revision`.
+        revision: beside an address without one.
+
+    Raises:
+        ValueError: it is none, names a file that is no `.keras` file, or has two revisions.
+    """
+    found = _ADDRESS.fullmatch(url)
+    if found is None:
+        raise ValueError(
+            "An address on the Hub is hf://user/name, hf://user/name@revision or "
+            f"hf://user/name/file.keras, of a model. Received: {url!r}"
+        )
+    file = found["file"]
+    if file and (not file.endswith(".keras") or {"", ".", ".."} & set(file.split("/"))):
+        raise ValueError(f"A file on the Hub must be a `.keras` file. Received: {url!r}")
+    if revision and found["revision"] and revision != found["revision"]:
+        raise ValueError(
+            f"`revision` must be that of the address, or left out. Received: {url!r}, "
+            f"revision={revision!r}"
+        )
+    return Address(
+        repository=found["repository"], revision=revision or found["revision"], file=file
+    )
+
+
+def download(url: str, *, revision: str | None = None, limits: Limits = DEFAULT) -> Path:
+    """Gets a model into the Hub's cache, or finds it there.
+
+    Of a repository only the files of a model are fetched, not scripts or models in other
+    formats. What was fetched once is there without a network.
+
+    Args:
+        url: `hf://user/name`, `hf://user/name@revision` or `hf://user/name/file.keras`.
+        revision: branch, tag or commit. Only a commit's hash is always the same model.
+        limits: `file_bytes` of a file or `expanded_bytes` of a repository's, as it tells them,
+            before they are fetched.
+
+    Returns:
+        The `.keras` file, or a folder with the files of a model among others. They are the
+        cache's: to be read, not changed.
+
+    Raises:
+        ValueError: `url` is no such address.
+        FileNotFoundError: the repository, the revision, the file, or a model there is missing.
+        PermissionError: the repository asks for a right that the token, if any, does not give.
+        ConnectionError: the Hub cannot be reached, and the cache does not have the model.
+        RefusedFileError: it is too large.
+        ImportError: huggingface_hub is not installed.
+    """
+    address = parse(url, revision=revision)
+    library = _library()
+    with _explained(library, url, address):
+        _check_size(library, url, address, limits)
+        if address.file:
+            path = library.hf_hub_download(
+                address.repository, address.file, revision=address.revision
+            )
+            return Path(path)
+        folder = Path(
+            library.snapshot_download(
+                address.repository, revision=address.revision, allow_patterns=_LAYOUT
+            )
+        )
+    if not (folder / CONFIG).exists():
+        raise FileNotFoundError(
+            f"{url} has no {CONFIG}: it is no model in Keras's layout. If there is a `.keras` file "
+            f"in it, name it: {SCHEME}{address.repository}/file.keras"
+        )
+    return folder
+
+
+def upload(folder: str | Path, url: str, *, message: str) -> str:
+    """Puts a model on the Hub, in one commit.
+
+    The repository is made if it is not there, for everybody to see; make it on the site first
+    to have it private. The model replaces the one in it, whose other files stay.
+
+    Args:
+        folder: has the files of a model in Keras's layout, and `README.md`, its card; others
+            are left out.
+        url: `hf://user/name`, or `hf://user/name@branch` of a branch that exists.
+        message: of the commit.
+
+    Returns:
+        The hash of the commit, for `ka.load_model(url, revision=...)`.
+
+    Raises:
+        ValueError: `url` is no such address, or the Hub does not accept the card.
+        FileNotFoundError: there is no model in `folder`, or no such branch.
+        PermissionError: nobody is logged in, or may not write there.
+        ConnectionError: the Hub cannot be reached.
+        ImportError: huggingface_hub is not installed.
+    """
+    address = parse(url)
+    if address.file:
+        raise ValueError(
+            "The Hub gets a model's files, not a `.keras` file. Save to "
+            f"{SCHEME}{address.repository}. Received: {url!r}"
+        )
+    library = _library()
+    files = members(folder)
+    absent = [name for name in REQUIRED if name not in files]
+    if absent:
+        raise FileNotFoundError(f"{folder} holds no model: it lacks {' and '.join(absent)}.")
+    if (Path(folder) / CARD).is_file():
+        files[CARD] = Path(folder) / CARD
+    api = library.HfApi()
+    with _explained(library, url, address):
+        api.create_repo(address.repository, exist_ok=True)
+        info = api.model_info(address.repository, revision=address.revision)
+        there = [sibling.rfilename for sibling in info.siblings or []]
+        commit = api.create_commit(
+            address.repository,
+            [
+                *(library.CommitOperationAdd(name, str(path)) for name, path in files.items()),
+                *(
+                    library.CommitOperationDelete(name)
+                    for name in there
+                    if _in_layout(name) and name not in files
+                ),
+            ],
+            commit_message=message,
+            revision=address.revision,
+        )
+    return commit.oid
+
+
+def _in_layout(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in _LAYOUT)
+
+
+def _check_size(library: Any, url: str, address: Address, limits: Limits) -> None:
+    try:
+        info = library.HfApi().model_info(
+            address.repository, revision=address.revision, files_metadata=True
+        )
+    except Exception:
+        return  # The download meets the same: it finds the model in the cache, or says why not.
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+    if address.file:
+        limit, size = "file_bytes", sizes.get(address.file, 0)
+    else:
+        limit = "expanded_bytes"
+        size = sum(size for name, size in sizes.items() if _in_layout(name))
+    if size > getattr(limits, limit):
+        what = f"{url}: The size of the model"
+        raise RefusedFileError(
+            exceeded(what, f"{size:,} bytes", limit, f"{getattr(limits, limit):,}")
+        )
+
+
+@contextmanager
+def _explained(library: Any, url: str, address: Address) -> Iterator[None]:
+    """Says what to do about the library's errors, which stay as causes."""
+    errors = library.errors
+    try:
+        yield
+    except Exception as error:
+        problem = error
+        if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(
+            error.__cause__, errors.HfHubHTTPError
+        ):
+            problem = error.__cause__  # what the Hub said before the cache was tried
+        status = getattr(getattr(problem, "response", None), "status_code", None)
+        login = "log in with `hf auth login`, or set HF_TOKEN"
+        if isinstance(problem, errors.GatedRepoError):
+            raise PermissionError(
+                f"{url} is given to those only who asked for it: do so on its page, then {login}."
+            ) from error
+        if isinstance(problem, errors.RepositoryNotFoundError):
+            raise FileNotFoundError(
+                f"There is no model {url}, or it is private. Check the name; if it is private, "
+                f"{login}."
+            ) from error
+        if isinstance(problem, errors.RevisionNotFoundError):
+            raise FileNotFoundError(
+                f"{url} has no branch, tag or commit {address.revision!r}."
+            ) from error
+        if status in (401, 403):
+            raise PermissionError(
+                f"The Hub does not let you do this with {url}: {login}, with a token that has the "
+                "right to."
+            ) from error
+        if isinstance(problem, errors.LocalEntryNotFoundError | ConnectionError) or (
+            status is None and isinstance(problem, errors.HTTPError)
+        ):
+            raise ConnectionError(
+                f"The Hub cannot be reached for {url}, and its cache "
+                f"({library.constants.HF_HUB_CACHE}) does not help. Check the network, "
+                f"HF_ENDPOINT and HF_HUB_OFFLINE. ({problem})"
+            ) from error
+        if isinstance(problem, errors.EntryNotFoundError):
+            raise FileNotFoundError(f"{url}: There is no such file in the repository.") from error
+        if isinstance(problem, errors.HfHubHTTPError):
+            raise ConnectionError(f"The Hub answered with an error for {url}: {problem}") from error
+        raise
+
+
+def _library() -> Any:
+    try:
+        import huggingface_hub.constants
+        import huggingface_hub.errors
+    except ImportError as error:
+        raise ImportError(
+            f'{SCHEME} addresses need huggingface_hub: python -m pip install "keras-attention[hub]"'
+        ) from error
+    return huggingface_hub

@@ -1,0 +1,48 @@
+"""How large a file may be that nobody vouches for."""
+
+from dataclasses import dataclass
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds that a file must keep before anything of it is used.
+
+    Attributes:
+        file_bytes: size of the file.
+        expanded_bytes: size of all its members together.
+        expansion: how many times its size in the file a member may have; small members, up to
+            1 MiB, may have more. Keras does not compress.
+        config_bytes: size of the configuration, and that of the assets.
+        config_depth: how deep the configuration may be nested.
+        objects: how many layers, initializers and their like it may name.
+        input_numbers: product of the sizes that an input fixes.
+        parameters: numbers that the model may hold beyond those that the file brings along,
+            such as the states of metrics.
+        stateful: whether recurrent layers may keep a state for each row of a batch, whose size
+            the file chooses.
+        non_finite: whether weights may be NaN or infinite.
+    """
+
+    file_bytes: int = 16 * 1024 * MIB
+    expanded_bytes: int = 16 * 1024 * MIB
+    expansion: int = 20
+    config_bytes: int = 64 * MIB
+    config_depth: int = 100
+    objects: int = 100_000
+    input_numbers: int = 2**26
+    parameters: int = 1_000_000
+    stateful: bool = False
+    non_finite: bool = False
+
+
+DEFAULT = Limits()
+
+
+def exceeded(what: str, found: object, limit: str, value: object) -> str:
+    """The end of a refusal: what was found, and which limit to raise."""
+    return (
+        f"{what} is {found}, above the limit of {value}. If you trust the file, pass "
+        f"`limits=ka.saving.Limits({limit}=...)`."
+    )

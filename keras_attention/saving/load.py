@@ -1,0 +1,149 @@
+"""Reading a model from a file that may come from a stranger."""
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_attention.saving import archive, hub, resuming, training, weights
+from keras_attention.saving.archive import Archive
+from keras_attention.saving.budget import budget
+from keras_attention.saving.config import Checker
+from keras_attention.saving.digests import digest
+from keras_attention.saving.errors import (
+    DamagedFileError,
+    FileError,
+    NewerFileError,
+    RefusedFileError,
+)
+from keras_attention.saving.limits import DEFAULT, Limits
+
+
+def load_model(
+    path: str | Path,
+    *,
+    resume: bool = False,
+    allow: Sequence[type | Callable] = (),
+    limits: Limits = DEFAULT,
+    revision: str | None = None,
+    sha256: str | None = None,
+) -> keras.Model:
+    """A model from a `.keras` file, a folder or the Hugging Face Hub, safe by default.
+
+    Unlike `keras.saving.load_model` it looks at the whole file before it builds anything:
+    members, configuration and weights. What it builds are Keras's own layers and this
+    package's, without `Lambda` and all else that brings code or reads other files, and no more
+    of them than the file has weights for.
+
+    ```python
+    model = ka.load_model("shared.keras")
+    model = ka.load_model("mine.keras", allow=[MyLayer])
+    model = ka.load_model("hf://user/name", revision="v1.0")
+    ```
+
+    Args:
+        path: a `.keras` file; a folder that holds its members; or `hf://user/name`,
+            `hf://user/name@revision` or `hf://user/name/file.keras`.
+        resume: whether to give the model back its optimizer, so that `fit` goes on as if it had
+            not stopped, on any backend. If the file is of `ka.save_model` or of a checkpoint,
+            this sets the random states of the layers, of Python, of NumPy and of the backend
+            too. Otherwise the model is not compiled.
+        allow: classes and functions beyond those, which the file may name.
+        limits: of sizes, see `ka.saving.Limits`.
+        revision: branch, tag or commit of `hf://`.
+        sha256: the digest that `ka.saving.digest` must give for the file or folder.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFileError: it is truncated, changed, or of another type.
+        NewerFileError: it has a format that this version does not know.
+        RefusedFileError: it holds something that a file from a stranger may not. The message
+            says what, and how to allow it.
+    """
+    location = Path(path)
+    if str(path).startswith(hub.SCHEME):
+        location = hub.download(str(path), revision=revision, limits=limits)
+    elif revision is not None:
+        raise ValueError(
+            f"`revision` belongs to a path that begins with hf://. Received: path={path}, "
+            f"revision={revision}"
+        )
+    if sha256 is not None and (found := digest(location)) != sha256.lower():
+        raise RefusedFileError(f"{path}: Its SHA-256 is {found}, and {sha256} was asked for.")
+    saved = archive.read(location, limits)
+    try:
+        return _model(saved, Checker(allow, limits), limits, resume=resume)
+    except FileError as error:
+        raise type(error)(f"{path}: {error}") from error.__cause__
+
+
+def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) -> keras.Model:
+    age = _age(saved)
+    config = saved.json(archive.CONFIG)
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise DamagedFileError("config.json is not that of a model.")
+    compile_config = config.pop("compile_config", None)
+    config = checker.check(config)
+    _check_assets(saved, checker)
+    stored = weights.read(saved.members[archive.WEIGHTS], limits)
+    if resume:
+        if not compile_config or not isinstance(compile_config, dict):
+            raise RefusedFileError("It was saved without a training: there is nothing to resume.")
+        compile_config = checker.check(compile_config)
+        state = training.read(saved)
+    with budget(stored.size, limits) as spent:
+        try:
+            model = _build(saved, config, checker.custom_objects)
+            if resume:
+                resuming.resume(model, compile_config, stored, state, checker.custom_objects)
+        except Exception as error:  # of whatever kind Keras or its backend has for it
+            if spent.refusal:
+                raise spent.refusal from error
+            if isinstance(error, FileError):
+                raise
+            raise DamagedFileError(f"No model can be built of it{age}: {error}") from error
+    return model
+
+
+def _build(saved: Archive, config: dict[str, Any], custom_objects: dict[str, Any]) -> keras.Model:
+    """What Keras makes of the checked members: of a copy, so that nobody changes it meanwhile."""
+    clean = Archive({**saved.members, archive.CONFIG: json.dumps(config).encode()})
+    clean.members.pop(archive.TRAINING, None)
+    with tempfile.TemporaryDirectory(prefix="keras_attention_") as folder:
+        path = Path(folder) / "model.keras"
+        clean.write(path)
+        model = keras.saving.load_model(path, custom_objects=custom_objects, compile=False)
+    if not isinstance(model, keras.Model):
+        raise RefusedFileError(f"It holds a {type(model).__name__}, not a model.")
+    return model
+
+
+def _age(saved: Archive) -> str:
+    """Says so if the file's Keras is newer than this one, and refuses another generation's."""
+    metadata = saved.json(archive.METADATA)
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    found = re.match(r"(\d+)\.(\d+)", version) if isinstance(version, str) else None
+    if found is None:
+        raise DamagedFileError("metadata.json does not tell the version of Keras.")
+    major, minor = map(int, found.groups())
+    here = [int(part) for part in keras.__version__.split(".")[:2]]
+    if major > here[0]:
+        raise NewerFileError(f"It was saved by Keras {version}; this is Keras {keras.__version__}.")
+    if [major, minor] > here:
+        return f", perhaps because Keras {version} saved it and this is {keras.__version__}"
+    return ""
+
+
+def _check_assets(saved: Archive, checker: Checker) -> None:
+    """Refuses files for layers where no layer reads any."""
+    if not saved.assets:
+        return
+    for name in checker.classes:
+        cls = checker.custom_objects.get(name) or getattr(keras.layers, name, None)
+        if hasattr(cls, "load_assets"):
+            return
+    raise RefusedFileError(f"It has {next(iter(saved.assets))!r}, but no layer that reads it.")

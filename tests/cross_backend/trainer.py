@@ -1,0 +1,70 @@
+"""One backend's part of the test of resuming, in a process of its own and with no other backend.
+
+`python -m tests.cross_backend.trainer train FOLDER` trains, saves in the midst and goes on;
+`... resume FOLDER OUT` goes on from those files. Both write the losses of the second half.
+"""
+
+import json
+import os
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+OTHERS = {"jax", "tensorflow", "torch"} - {os.environ["KERAS_BACKEND"]}
+
+
+class NotInstalled(MetaPathFinder, Loader):
+    """The backends that are not in use cannot be imported."""
+
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self) if name in OTHERS else None
+
+    def exec_module(self, module):
+        raise ModuleNotFoundError(f"No module named {module.__name__!r}", name=module.__name__)
+
+
+sys.meta_path.insert(0, NotInstalled())
+
+import keras  # noqa: E402
+
+import keras_attention as ka  # noqa: E402
+from tests.saving.trainings import OPTIMIZERS, compiled, losses  # noqa: E402
+
+STEPS = 20
+OF_KERAS = ("Adam", "Nadam", "schedule of ours")  # saved by Keras alone too
+
+
+class Saves(keras.callbacks.Callback):
+    def __init__(self, folder, name):
+        super().__init__()
+        self.folder, self.name = folder, name
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == STEPS - 1:
+            ka.save_model(self.model, self.folder / f"{self.name}.keras")
+            if self.name in OF_KERAS:
+                self.model.save(self.folder / f"{self.name}, by Keras.keras")
+
+
+def train(folder):
+    results = {}
+    for name in OPTIMIZERS:
+        model = compiled(name, dropout=0.0)
+        results[name] = losses(model, 2 * STEPS, callbacks=[Saves(folder, name)])[STEPS:]
+        if name in OF_KERAS:
+            results[f"{name}, by Keras"] = results[name]
+    return results
+
+
+def resume(folder):
+    return {
+        file.stem: losses(ka.load_model(file, resume=True), STEPS)
+        for file in sorted(folder.glob("*.keras"))
+    }
+
+
+if __name__ == "__main__":
+    command, folder, out = sys.argv[1:]
+    results = {"train": train, "resume": resume}[command](Path(folder))
+    Path(out).write_text(json.dumps(results))

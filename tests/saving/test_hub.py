@@ -1,0 +1,313 @@
+"""Saving to and loading from the Hub, by huggingface_hub against a stand-in of its server."""
+
+import shutil
+import subprocess
+import sys
+
+import huggingface_hub.constants
+import huggingface_hub.errors
+import keras
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from keras_attention.saving import digests, hub
+from keras_attention.saving.errors import RefusedFileError
+from keras_attention.saving.limits import Limits
+from tests.saving.hub_server import serve
+
+URL = "hf://someone/model"
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    constants = huggingface_hub.constants
+    with serve() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("HF_TOKEN", "good")
+        yield server
+
+
+@pytest.fixture
+def model():
+    x = keras.Input((4, 6))
+    y = ka.layers.TransformerBlock(num_heads=2, intermediate_dim=8)(x)
+    return keras.Model(x, keras.layers.Dense(3)(y))
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    """A model in Keras's layout, with a card and with what does not belong to it."""
+    folder = tmp_path / "folder"
+    keras.saving.save_model(model, folder, zipped=False)
+    (folder / "training.json").write_text("{}")
+    (folder / "assets" / "layer").mkdir(parents=True)
+    (folder / "assets" / "layer" / "words.txt").write_text("a b")
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# A model\n")
+    (folder / "secret.py").write_text("print('mine')")
+    return folder
+
+
+def output(model):
+    x = np.linspace(-1, 1, 48, dtype="float32").reshape(2, 4, 6)
+    return keras.ops.convert_to_numpy(model(x))
+
+
+LAYOUT = {
+    "config.json",
+    "metadata.json",
+    "model.weights.h5",
+    "training.json",
+    "assets/layer/words.txt",
+}
+
+
+def test_a_model_goes_up_in_one_commit_and_comes_back(server, folder, model):
+    oid = hub.upload(folder, URL, message="First")
+    (_, first), (last, files) = server.commits["someone/model"]
+    assert last == oid
+    assert set(files) - set(first) == LAYOUT | {"README.md"}  # not secret.py
+    assert files["model.weights.h5"] == (folder / "model.weights.h5").read_bytes()
+
+    found = hub.download(URL)
+    assert digests.digest(found) == digests.digest(folder)
+    for address in (URL, str(found)):  # Keras's own way from the Hub, and from the folder
+        np.testing.assert_allclose(
+            output(keras.saving.load_model(address)), output(model), atol=1e-6
+        )
+
+
+def test_the_next_model_replaces_the_files_of_the_last(server, folder):
+    hub.upload(folder, URL, message="First")
+    server.commits["someone/model"][-1][1]["notes.txt"] = b"mine"
+    shutil.rmtree(folder / "assets")
+    (folder / "training.json").unlink()
+    before = len(server.commits["someone/model"])
+    hub.upload(folder, URL, message="Second")
+    assert len(server.commits["someone/model"]) == before + 1
+    _, files = server.commits["someone/model"][-1]
+    assert set(files) & LAYOUT == LAYOUT - {"training.json", "assets/layer/words.txt"}
+    assert files["notes.txt"] == b"mine"
+
+
+def test_only_the_files_of_a_model_are_fetched(server, folder):
+    hub.upload(folder, URL, message="First")
+    _, files = server.commits["someone/model"][-1]
+    others = ("evil.py", "model.safetensors", "tokenizer/config.json", "pytorch_model.bin")
+    files.update(dict.fromkeys(others, b"no"))
+    found = hub.download(URL)
+    there = {path.relative_to(found).as_posix() for path in found.rglob("*") if path.is_file()}
+    assert there == LAYOUT
+    assert not [line for line in server.requests if line.endswith(others) and "resolve" in line]
+
+
+def test_a_revision_is_pinned(server, folder):
+    first = hub.upload(folder, URL, message="First")
+    old = digests.digest(folder)
+    (folder / "training.json").write_text('{"format": 2}')
+    second = hub.upload(folder, URL, message="Second")
+    assert first != second
+    assert digests.digest(hub.download(f"{URL}@{first}")) == old
+    assert digests.digest(hub.download(URL, revision=first)) == old
+    assert digests.digest(hub.download(URL)) == digests.digest(folder) != old
+    with pytest.raises(FileNotFoundError, match="no branch, tag or commit 'v9'"):
+        hub.download(URL, revision="v9")
+
+
+def test_loading_asks_for_a_revision_and_a_digest(server, folder, model):
+    shutil.rmtree(folder / "assets")  # of no layer of this model
+    first = hub.upload(folder, URL, message="First")
+    pinned = ka.saving.digest(folder)
+    loaded = ka.saving.load_model(URL, revision=first, sha256=pinned)
+    np.testing.assert_allclose(output(loaded), output(model), atol=1e-6)
+    (folder / "training.json").write_text('{"format": 2}')
+    hub.upload(folder, URL, message="Second")
+    with pytest.raises(RefusedFileError, match=f"{ka.saving.digest(folder)}.*{pinned}"):
+        ka.saving.load_model(URL, sha256=pinned)
+    loaded = ka.saving.load_model(f"{URL}@{first}", sha256=pinned)
+    np.testing.assert_allclose(output(loaded), output(model), atol=1e-6)
+
+
+def test_a_file_in_a_repository(server, model, tmp_path):
+    model.save(tmp_path / "x.keras")
+    content = (tmp_path / "x.keras").read_bytes()
+    oid = server.commit("someone/model", {"models/x.keras": content, "run.py": b""})
+    found = hub.download(f"{URL}@{oid}/models/x.keras")
+    assert found.read_bytes() == content
+    np.testing.assert_allclose(output(keras.saving.load_model(found)), output(model), atol=1e-6)
+    with pytest.raises(FileNotFoundError, match=r"y\.keras: There is no such file"):
+        hub.download(f"{URL}/y.keras")
+    with pytest.raises(FileNotFoundError, match=r"no config\.json.*name it: .*/file\.keras"):
+        hub.download(URL)
+
+
+def test_what_was_fetched_is_there_without_a_network(server, folder, monkeypatch):
+    hub.upload(folder, URL, message="First")
+    hub.download(URL)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert digests.digest(hub.download(URL)) == digests.digest(folder)
+    for address in ("hf://someone/else", f"{URL}/x.keras"):
+        with pytest.raises(ConnectionError, match="HF_HUB_OFFLINE") as error:
+            hub.download(address)
+        assert isinstance(error.value.__cause__, huggingface_hub.errors.LocalEntryNotFoundError)
+    with pytest.raises(ConnectionError, match="cannot be reached"):
+        hub.upload(folder, URL, message="Second")
+
+
+def test_a_server_that_is_not_there(server, folder, monkeypatch):
+    nowhere = "http://127.0.0.1:9"
+    template = nowhere + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", nowhere)
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    with pytest.raises(ConnectionError, match="cannot be reached"):
+        hub.download(URL)
+    with pytest.raises(ConnectionError, match="cannot be reached"):
+        hub.upload(folder, URL, message="First")
+
+
+def test_missing_rights_are_explained(server, folder, monkeypatch):
+    hub.upload(folder, URL, message="First")
+    server.private.add("someone/model")
+    server.commit("someone/gated", {})
+    server.gated.add("someone/gated")
+    with pytest.raises(PermissionError, match="those only who asked"):
+        hub.download("hf://someone/gated")
+    with pytest.raises(FileNotFoundError, match=r"no model hf://someone/none.*Check the name"):
+        hub.download("hf://someone/none")
+    monkeypatch.setenv("HF_TOKEN", "bad")
+    with pytest.raises(FileNotFoundError, match=r"private.*hf auth login") as error:
+        hub.download(URL)
+    assert isinstance(error.value.__cause__, huggingface_hub.errors.RepositoryNotFoundError)
+    with pytest.raises(PermissionError, match=r"does not let you.*hf auth login"):
+        hub.upload(folder, URL, message="Second")
+    assert len(server.commits["someone/model"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "file", "error", "message"),
+    [
+        (403, "", PermissionError, "does not let you"),
+        (403, "/x.keras", PermissionError, "does not let you"),
+        (500, "", ConnectionError, "answered with an error"),
+    ],
+)
+def test_what_the_hub_says_comes_before_what_the_cache_lacks(server, status, file, error, message):
+    server.failing["someone/model"] = status
+    with pytest.raises(error, match=message):
+        hub.download(URL + file)
+
+
+def test_a_large_model_is_refused_before_it_is_fetched(server, folder):
+    hub.upload(folder, URL, message="First")
+    server.commit("someone/file", {"x.keras": b"x" * 1000})
+    server.requests.clear()
+    with pytest.raises(RefusedFileError, match=r"expanded_bytes=\.\.\."):
+        hub.download(URL, limits=Limits(expanded_bytes=1000))
+    with pytest.raises(RefusedFileError, match=r"1,000 bytes.*file_bytes=\.\.\."):
+        hub.download("hf://someone/file/x.keras", limits=Limits(file_bytes=999))
+    assert not [line for line in server.requests if "resolve" in line]
+    assert hub.download("hf://someone/file/x.keras", limits=Limits(file_bytes=1000)).exists()
+
+
+def test_a_card_that_the_hub_refuses_changes_nothing(server, folder):
+    (folder / "README.md").write_text("---\nlicense: my own\n---\n")
+    with pytest.raises(ValueError, match='"license" must be one of'):
+        hub.upload(folder, URL, message="First")
+    assert len(server.commits["someone/model"]) == 1  # the empty one of the repository
+
+
+def test_uploading_needs_a_model_and_a_repository(tmp_path, server):
+    with pytest.raises(FileNotFoundError, match=r"lacks metadata\.json and config\.json and"):
+        hub.upload(tmp_path, URL, message="First")
+    with pytest.raises(ValueError, match=r"Save to hf://someone/model\. Received: .*x\.keras"):
+        hub.upload(tmp_path, f"{URL}/x.keras", message="First")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("hf://a/b", ("a/b", None, None)),
+        ("hf://a/b@v1.0", ("a/b", "v1.0", None)),
+        ("hf://a/b@refs/pr/3", ("a/b", "refs/pr/3", None)),
+        ("hf://a/b@refs/pr/3/c/d.keras", ("a/b", "refs/pr/3", "c/d.keras")),
+        ("hf://a-1/b_2.x/c.keras", ("a-1/b_2.x", None, "c.keras")),
+    ],
+)
+def test_addresses(url, address):
+    assert hub.parse(url) == hub.Address(
+        repository=address[0], revision=address[1], file=address[2]
+    )
+    assert hub.parse("hf://a/b", revision="x/y").revision == "x/y"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hf://",
+        "hf://a",
+        "hf://a/",
+        "hf://a/b/",
+        "hf://a/b@",
+        "hf://a b/c",
+        "hf://a/b\n",
+        "hf://datasets/a/b.keras",
+        "hf://a/b/script.py",
+        "hf://a/b/../x.keras",
+        "hf://a/b//x.keras",
+        "https://huggingface.co/a/b",
+        "hf:/a/b",
+    ],
+)
+def test_what_is_no_address(url):
+    with pytest.raises(ValueError, match="Received: ") as error:
+        hub.parse(url)
+    assert repr(url) in str(error.value)
+
+
+def test_two_revisions_are_one_too_many():
+    assert hub.parse("hf://a/b@v1", revision="v1").revision == "v1"
+    with pytest.raises(ValueError, match="`revision` must be that of the address"):
+        hub.parse("hf://a/b@v1", revision="v2")
+
+
+def test_a_missing_library_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r'pip install "keras-attention\[hub\]"'):
+        hub.download(URL)
+
+
+def test_the_digest_of_a_folder_is_what_a_shell_says(folder):
+    names = sorted(LAYOUT)
+    listing = subprocess.run(
+        ["sha256sum", *names], cwd=folder, capture_output=True, check=True
+    ).stdout
+    total = subprocess.run(["sha256sum"], input=listing, capture_output=True, check=True).stdout
+    assert digests.digest(folder) == total.decode().split()[0]
+    assert list(digests.digests(folder)) == names
+
+
+def test_the_digest_sees_every_file_of_a_model_and_no_other(folder, tmp_path):
+    before = digests.digest(folder)
+    (folder / "README.md").write_text("other")
+    assert digests.digest(folder) == before
+    seen = {before}
+    for name in sorted(LAYOUT):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content + b" ")
+        seen.add(digests.digest(folder))
+        (folder / name).unlink()
+        seen.add(digests.digest(folder))
+        (folder / name).write_bytes(content)
+    assert digests.digest(folder) == before
+    assert len(seen) == 1 + 2 * len(LAYOUT)
+    (folder / "assets" / "a\nb").write_text("")
+    with pytest.raises(RefusedFileError, match=r"assets/a\\nb"):
+        digests.digest(folder)
+    with pytest.raises(FileNotFoundError, match="no files of a model"):
+        digests.digest(tmp_path)

@@ -1,0 +1,49 @@
+"""Where a recipe's training leaves checkpoints, and whose they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras_attention as ka
+from keras_attention.saving.files import write_json
+
+KEEP = 2  # so that there is one to go back to if the newest is damaged
+_FILE = "training.json"  # what is trained here, and whether it came to its end
+
+
+def begin(training: dict[str, Any], folder: Path, *, resume: bool) -> ka.callbacks.Checkpoint:
+    """The callback that writes checkpoints to `folder`, or continues from those in it.
+
+    Args:
+        training: what tells this training from others, as JSON can hold it.
+        folder: of the checkpoints. Those of a training that came to its end make room.
+        resume: continue, from the beginning if there are no checkpoints.
+
+    Raises:
+        ValueError: the checkpoints are of a training that was interrupted, and `resume` is
+            `False`; or they are of another training than this.
+    """
+    file = folder / _FILE
+    known = json.loads(file.read_text()) if file.exists() else {"training": training}
+    checkpoint = ka.callbacks.Checkpoint(folder, keep=KEEP, resume=resume)
+    if not resume:
+        if checkpoint.latest and not known.get("complete"):
+            raise ValueError(
+                f"{folder} holds checkpoints of a training that was interrupted. Continue it "
+                "with --resume, or delete that folder to start over."
+            )
+        checkpoint.clear()
+    elif known["training"] != training:
+        changes = ", ".join(
+            f"{name}={known['training'].get(name)!r} there, {value!r} here"
+            for name, value in training.items()
+            if known["training"].get(name) != value
+        )
+        raise ValueError(f"{folder} holds checkpoints of another training: {changes}.")
+    write_json(file, {"training": training, "complete": False})
+    return checkpoint
+
+
+def complete(training: dict[str, Any], folder: Path) -> None:
+    """Notes that a training came to its end; its checkpoints stay until the next begins."""
+    write_json(folder / _FILE, {"training": training, "complete": True})

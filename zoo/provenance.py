@@ -1,0 +1,21 @@
+"""What numbers depend on, to stand beside them."""
+
+import shlex
+import sys
+from typing import Any
+
+import keras
+
+from keras_attention.kernels import device_name
+from keras_attention.version import versions
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, backend, device and command of this process."""
+    backend = keras.backend.backend()
+    return {
+        "versions": versions(),
+        "backend": backend,
+        "device": device_name(),
+        "command": f"KERAS_BACKEND={backend} {shlex.join(['python', *sys.argv])}",
+    }

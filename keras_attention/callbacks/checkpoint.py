@@ -19,6 +19,7 @@ from keras_attention.saving import DamagedFileError, FileError, NewerFileError
 from keras_attention.saving.training import random_state, set_random_state
 from keras_attention.version import versions
 
+_OWN = saving.Limits(file_bytes=2**63, expanded_bytes=2**63)  # of files that we wrote
 _LOWER = ("loss", "error", "perplexity", "crossentropy", "divergence", "mse", "mae")
 _HIGHER = ("acc", "auc", "precision", "recall", "f1", "score", "iou", "bleu", "similarity")
 
@@ -69,6 +70,19 @@ class Checkpoint(keras.callbacks.Callback):
         RuntimeError: of `fit`, if a checkpoint cannot be written and `on_error` is `"stop"`.
     """
 
+    _start: float | None  # as `time.perf_counter` has it
+    _seconds: float  # before that
+    _logs: list[dict[str, Any]]  # of the complete epochs
+    _step: int
+    _epoch: int
+    _position: int
+    _epoch_random: dict[str, Any]
+    _stopped: bool  # with the last batch
+    _resumed: Manifest | None  # until its epoch begins
+    _within: Manifest | None  # until its last batch was passed over
+    _passed_logs: dict[str, Any] | None  # of the batches that are passed over
+    _initial_epoch: int | None  # of the model, while it is another
+
     def __init__(
         self,
         folder: str | Path,
@@ -81,11 +95,9 @@ class Checkpoint(keras.callbacks.Callback):
         on_error: str = "stop",
     ) -> None:
         super().__init__()
-        if every != "epoch" and (isinstance(every, (bool, str)) or not isinstance(every, int)):
-            raise ValueError(
-                f"`every` must be 'epoch' or a number of batches. Received: every={every!r}"
-            )
-        if every != "epoch":
+        if isinstance(every, str):
+            checks.one_of("every", every, ("epoch",))
+        else:
             checks.positive_int(every=every)
         checks.positive_int(keep=keep)
         checks.one_of("mode", mode, ("auto", "min", "max"))
@@ -165,8 +177,12 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         if self._within and batch < self._within.position:
             model = self._model  # `self.model` would bring home JAX's state for nothing
-            last = batch + model.steps_per_execution >= self._within.position
-            model.train_function = partial(self._pass_over, model.train_function, last)
+            model.train_function = partial(
+                self._pass_over,
+                resumed=self._within,
+                last=batch + model.steps_per_execution >= self._within.position,
+                train_function=model.train_function,
+            )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         before, self._position = self._position, batch + 1
@@ -201,14 +217,12 @@ class Checkpoint(keras.callbacks.Callback):
     def _begin(self) -> None:
         """The state of a training that has not begun."""
         self._seconds = 0.0
-        self._start: float | None = None
-        self._logs: list[dict[str, Any]] = []
+        self._start = None
+        self._logs = []
         self._step = self._epoch = self._position = 0
         self._stopped = False
-        self._epoch_random: dict[str, Any] = {}
-        self._resumed: Manifest | None = None  # until its epoch begins
-        self._within: Manifest | None = None  # until its last batch was passed over
-        self._initial_epoch: int | None = None
+        self._epoch_random = {}
+        self._resumed = self._within = self._initial_epoch = None
 
     @property
     def _steps(self) -> int | None:
@@ -222,6 +236,13 @@ class Checkpoint(keras.callbacks.Callback):
         """Writes a checkpoint from which training goes on at batch `position` of `epoch`."""
         with self._errors(f"be written at step {self._step}"):
             model = self.model
+            if not _finite(model):
+                warnings.warn(
+                    f"The model at step {self._step} has weights that are not finite. It is not "
+                    "written, for training cannot go on from it.",
+                    stacklevel=2,
+                )
+                return
             manifest = Manifest(
                 step=self._step,
                 epoch=epoch,
@@ -233,7 +254,7 @@ class Checkpoint(keras.callbacks.Callback):
                 logs=self._logs,
                 seconds=self.seconds,
                 monitor=self.monitor,
-                value=self._value(logs) if logs and self.monitor else None,
+                value=self._value(logs),
                 policy=model.dtype_policy.name,
                 backend=keras.backend.backend(),
                 versions=versions(),
@@ -241,17 +262,18 @@ class Checkpoint(keras.callbacks.Callback):
             self._folder.write(model, manifest)
             self._folder.prune(self.keep, self._best())
 
-    def _value(self, logs: dict[str, Any]) -> float | None:
-        value = logs.get(self.monitor)
-        if not isinstance(value, (int, float)):
-            known = ", ".join(name for name in logs if isinstance(logs[name], (int, float)))
+    def _value(self, logs: dict[str, Any] | None) -> float | None:
+        """That of `monitor`; within an epoch there is none."""
+        if logs is None or self.monitor is None:
+            return None
+        numbers = {name: value for name, value in logs.items() if isinstance(value, (int, float))}
+        if self.monitor not in numbers:
             warnings.warn(
-                f"`monitor` must be the name of a log that is a number: {known}. Received: "
-                f"monitor={self.monitor!r}. The checkpoint cannot become the best.",
+                f"`monitor` must be the name of a log that is a number: {', '.join(numbers)}. "
+                f"Received: monitor={self.monitor!r}. This checkpoint cannot become the best.",
                 stacklevel=2,
             )
-            return None
-        return float(value)
+        return numbers.get(self.monitor)
 
     def _continue(self, manifests: list[Path]) -> None:
         """Puts the newest checkpoint that is whole into the model."""
@@ -266,7 +288,7 @@ class Checkpoint(keras.callbacks.Callback):
             try:
                 manifest = self._folder.verified(path)
                 self._check(manifest)
-                saving.restore(model, path.with_suffix(".keras"))
+                saving.restore(model, path.with_suffix(".keras"), limits=_OWN)
                 break
             except NewerFileError:
                 raise
@@ -332,18 +354,20 @@ class Checkpoint(keras.callbacks.Callback):
         set_random_state(resumed.epoch_random or resumed.random)
         if resumed.position:
             self._within = resumed
-            self._passed_logs: dict[str, Any] | None = None
+            self._passed_logs = None
             model = self.model
             if len(model.metrics_variables) == len(resumed.metrics):
                 self._set_metrics(model, resumed)
 
-    def _pass_over(self, train_function: Any, last: bool, *arguments: Any) -> Any:
+    def _pass_over(
+        self, *arguments: Any, resumed: Manifest, last: bool, train_function: Any
+    ) -> Any:
         """In the place of `train_function`, takes the batches of one execution but no step.
 
         JAX passes its state and an iterator and gets the state back, TensorFlow passes an
         iterator, PyTorch batches.
         """
-        model, resumed = self._model, self._within
+        model = self._model
         model.train_function = train_function
         *state, batches = arguments
         if not isinstance(batches, list):
@@ -395,6 +419,12 @@ def _take(iterator: Iterator[Any], count: int) -> list[Any]:
     except StopIteration:
         pass
     return batches
+
+
+def _finite(model: keras.Model) -> bool:
+    """Whether all weights and what the optimizer keeps are."""
+    arrays = (ops.convert_to_numpy(v.value) for v in (*model.weights, *model.optimizer.variables))
+    return all(np.isfinite(array).all() for array in arrays)
 
 
 def _values(variables: list[keras.Variable]) -> list[Any]:

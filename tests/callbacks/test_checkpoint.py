@@ -53,9 +53,9 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
     file = tmp_path / "step-00000009.keras"
     assert manifest["size"] == file.stat().st_size
     assert manifest["sha256"] == files.sha256(file)
-    # It is a model like any other.
-    assert_same_weights(ka.load_model(file), model)
-    assert_same_weights(keras.saving.load_model(file), model)
+    for load in (ka.load_model, keras.saving.load_model):  # a model like any other
+        for ours, theirs in zip(load(file).get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_manifest_is_the_last_to_appear(tmp_path, monkeypatch):
@@ -91,6 +91,18 @@ def test_what_is_not_finite_is_never_best(tmp_path, never):
     assert np.isnan(never) or not np.isfinite(checkpoint.history["val_loss"][0])
 
 
+def test_weights_that_are_not_finite_displace_nothing(tmp_path):
+    class Diverge(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.trainable_variables[0].assign(np.full((4, 8), np.nan))
+
+    checkpoint = Checkpoint(tmp_path, keep=1)
+    with pytest.warns(UserWarning, match="step 10 has weights that are not finite"):
+        fit(make(), Diverge(), checkpoint, epochs=3)
+    assert names(tmp_path) == ["step-00000005-end"]
+
+
 def test_the_best_survives_a_restart(tmp_path):
     quality = Logs(quality=[0.9, 0.3, 0.5, 0.4])
     arguments = {"keep": 1, "monitor": "quality", "mode": "max"}
@@ -124,8 +136,7 @@ def test_an_unknown_monitor_is_named(tmp_path):
     ("arguments", "message"),
     [
         ({"every": 0}, "`every` must be a positive integer. Received: every=0"),
-        ({"every": "step"}, "`every` must be 'epoch' or a number of batches. Received: every='st"),
-        ({"every": True}, "`every` must be 'epoch' or a number of batches"),
+        ({"every": "step"}, "`every` must be one of 'epoch'. Received: every='step'"),
         ({"keep": 0}, "`keep` must be a positive integer"),
         ({"mode": "best"}, "`mode` must be one of 'auto', 'min', 'max'"),
         ({"monitor": "val_quality"}, "`mode` must be 'min' or 'max' where the name"),
@@ -243,7 +254,7 @@ def test_all_damaged_is_an_error_that_lists_them(folder):
     for path in folder.glob("*.keras"):
         flip(path)
     before = content(folder)
-    with pytest.raises(DamagedFileError, match="(?s)No checkpoint in .*00000003: .*2: .*1: "):
+    with pytest.raises(DamagedFileError, match=r"(?s)No checkpoint in .*00000003: .*2: .*1: "):
         resume(folder)
     assert content(folder) == before
 
@@ -254,7 +265,7 @@ def test_a_newer_format_is_no_damage(folder):
     path = folder / "step-00000003.json"
     text = module.replace(module.read(path), format=99).text()
     path.write_text(text)
-    with pytest.raises(NewerFileError, match="format 99.*Install a newer keras_attention"):
+    with pytest.raises(NewerFileError, match=r"format 99.*Install a newer keras_attention"):
         resume(folder)
 
 
@@ -318,16 +329,14 @@ def no_space(*arguments):
 
 
 @pytest.mark.parametrize("on_error", ["stop", "continue"])
-@pytest.mark.parametrize(
-    "fault", ["config", "disk full for the model", "disk full for the manifest"]
-)
+@pytest.mark.parametrize("fault", ["config", "no space for model", "no space for manifest"])
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch, fault, on_error):
     flush = files.flush
 
     def how():
         if fault == "config":
             monkeypatch.setattr(NoConfig, "broken", True)
-        elif "model" in fault:
+        elif fault == "no space for model":
             monkeypatch.setattr(files, "flush", no_space)
         else:
             monkeypatch.setattr(
@@ -344,9 +353,8 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch, fault, o
     callbacks = [Checkpoint(tmp_path, on_error=on_error), Look(), Break(how)]
     reason = "this layer has no config" if fault == "config" else "No space left on device"
     if on_error == "stop":
-        with pytest.raises(RuntimeError, match=f"step 10: .*{reason}.*unharmed") as error:
+        with pytest.raises(RuntimeError, match=f"step 10: .*{reason}.*unharmed"):
             fit(model, *callbacks, epochs=2)
-        assert isinstance(error.value.__cause__, (NotImplementedError, OSError))
     else:
         with pytest.warns(UserWarning, match=f"step 10: .*{reason}.*Training goes on"):
             assert len(fit(model, *callbacks, epochs=2)["loss"]) == 2

@@ -76,8 +76,7 @@ def test_thirty_kills_and_the_same_weights(tmp_path):
     assert not leftovers(folder)
 
 
-@pytest.mark.parametrize("limit", [1000, 20_000])
-@pytest.mark.parametrize("on_error", ["stop", "continue"])
+@pytest.mark.parametrize(("on_error", "limit"), [("stop", 1000), ("continue", 20_000)])
 def test_limit_on_file_sizes_leaves_the_old_checkpoint(tmp_path, on_error, limit):
     folder = tmp_path / "checkpoints"
     with killing.process(killing.train_with_limit, str(folder), on_error, limit) as (_, pipe):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka  # registers the layers of the saved model
+from zoo import experiment
 from zoo.data import iris as data
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,7 @@ def test_leaves_every_file(run):
         "training_curves.png",
         "confusion_matrix.png",
         "attention.png",
+        "checkpoints",
     }
     for picture in folder.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
@@ -100,6 +102,77 @@ def test_repeats_measure_the_spread(train, tmp_path, capsys):
     assert 0.9 < study["summary"]["logistic regression"]["mean"] <= 1
     assert {"backend", "versions", "parameters", "command"} <= set(study)
     assert "logistic regression" in capsys.readouterr().out
+
+
+SETTINGS = ("iris", "--variant", "tiny", "--epochs", 3, "--seed", 4)
+
+
+@pytest.fixture
+def interrupted(train, tmp_path):
+    """The folder of a run that was interrupted in its third epoch, of 8 batches each."""
+
+    class Interrupted(experiment.ProgressBar):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if self._done == 18:
+                raise KeyboardInterrupt
+
+    folder = tmp_path / "interrupted"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment, "ProgressBar", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(*SETTINGS, "--output", folder)
+    assert {path.name for path in folder.iterdir()} == {"checkpoints"}
+    return folder
+
+
+def test_resumed_run_leaves_what_an_uninterrupted_one_does(
+    train, interrupted, monkeypatch, tmp_path, capsys
+):
+    histories = []
+    draw = experiment.plots.training_curves
+    monkeypatch.setattr(
+        experiment.plots,
+        "training_curves",
+        lambda history, **rest: histories.append(history) or draw(history, **rest),
+    )
+    train(*SETTINGS, "--resume", "--output", interrupted)
+    assert "24/24" in capsys.readouterr().out  # the bar knows of the batches before
+    train(*SETTINGS, "--output", tmp_path / "whole")
+    assert histories[0] == histories[1]
+    assert len(histories[0]["loss"]) == 3
+    resumed, whole = (
+        json.loads((folder / "metrics.json").read_text())
+        for folder in (interrupted, tmp_path / "whole")
+    )
+    for metrics in (resumed, whole):
+        del metrics["seconds"], metrics["command"]
+    assert resumed == whole
+    models = [keras.models.load_model(f / "model.keras") for f in (interrupted, tmp_path / "whole")]
+    for ours, theirs in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_interrupted_run_is_not_overwritten(train, interrupted):
+    before = {path: path.read_bytes() for path in (interrupted / "checkpoints").iterdir()}
+    with pytest.raises(ValueError, match=r"interrupted. Continue it with --resume, or delete"):
+        train(*SETTINGS, "--output", interrupted)
+    with pytest.raises(ValueError, match="of another training: seed=4 there, 5 here"):
+        train(*SETTINGS[:-1], 5, "--resume", "--output", interrupted)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_complete_run_is_started_over(train, tmp_path):
+    for seed in (0, 1):
+        train("iris", "--variant", "tiny", "--smoke", "--seed", seed, "--output", tmp_path)
+        assert json.loads((tmp_path / "metrics.json").read_text())["seed"] == seed
+        assert len(list((tmp_path / "checkpoints").glob("*.keras"))) == 2
+
+
+def test_repeats_cannot_be_resumed(train, capsys):
+    with pytest.raises(SystemExit):
+        train("iris", "--repeats", 2, "--resume")
+    assert "--repeats leaves no checkpoints" in capsys.readouterr().err
 
 
 def test_unknown_recipe_lists_the_known_ones(train, capsys):

@@ -1,4 +1,4 @@
-"""Arrays in batches, in an order that every backend draws alike and a checkpoint brings back."""
+"""Arrays in batches, in an order that a checkpoint brings back on every backend."""
 
 import keras
 import numpy as np

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+import keras_attention as ka
 from keras_attention.explain import plots
 from keras_attention.saving.files import complete, write_json
 from zoo import checkpoints
@@ -205,16 +206,12 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
 
 
 def save(result: Result, folder: str | Path) -> dict[str, Any]:
-    """Writes model, pictures and `metrics.json` to `folder`, each completely or not at all.
+    """Writes model, card, pictures and `metrics.json` to `folder`, each complete or not at all.
 
     Returns:
         The content of `metrics.json`, which is written last.
     """
     folder, recipe = Path(folder), result.recipe
-    # Without the optimizer: the one of a compiled model can be read by its own backend alone.
-    model = keras.Model(recipe.model.input, recipe.model.output, name=recipe.model.name)
-    with complete(folder / "model.keras") as temporary:
-        model.save(temporary)
     curves = plots.training_curves(
         result.history, held_out="validation" if recipe.data.validation else "test"
     )
@@ -230,6 +227,9 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
         "data_sha256": recipe.data.sha256(),
         **provenance(recipe),
     }
+    # Without the optimizer, which is twice the model's size; the checkpoints have it.
+    model = keras.Model(recipe.model.input, recipe.model.output, name=recipe.model.name)
+    ka.save_model(model, folder / "model.keras", card=metrics)
     write_json(folder / "metrics.json", metrics)
     return metrics
 

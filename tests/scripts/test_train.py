@@ -54,6 +54,7 @@ def test_leaves_every_file(run):
     folder, _ = run
     assert {path.name for path in folder.iterdir()} == {
         "model.keras",
+        "model.md",
         "metrics.json",
         "training_curves.png",
         "confusion_matrix.png",

@@ -12,6 +12,7 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.explain import plots
+from keras_attention.saving import card
 from keras_attention.saving.files import complete, write_json
 from zoo import checkpoints
 from zoo import provenance as process
@@ -212,6 +213,9 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
         The content of `metrics.json`, which is written last.
     """
     folder, recipe = Path(folder), result.recipe
+    # Without the optimizer, which is twice the model's size; the checkpoints have it.
+    model = keras.Model(recipe.model.input, recipe.model.output, name=recipe.model.name)
+    ka.save_model(model, folder / "model.keras")
     curves = plots.training_curves(
         result.history, held_out="validation" if recipe.data.validation else "test"
     )
@@ -227,9 +231,7 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
         "data_sha256": recipe.data.sha256(),
         **provenance(recipe),
     }
-    # Without the optimizer, which is twice the model's size; the checkpoints have it.
-    model = keras.Model(recipe.model.input, recipe.model.output, name=recipe.model.name)
-    ka.save_model(model, folder / "model.keras", card=metrics)
+    card.write(folder / "model.keras", metrics)
     write_json(folder / "metrics.json", metrics)
     return metrics
 

@@ -1,8 +1,10 @@
 """The members of a `.keras` file, or of a folder of them, read with nothing taken on trust."""
 
 import json
+import os
 import re
 import stat
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,9 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 TRAINING = "training.json"  # ours; Keras leaves it alone
 ASSETS = "assets/"
 REQUIRED = (METADATA, CONFIG, WEIGHTS)
+_MEMBERS = 1000
+_END = struct.Struct("<10xHI6x")  # the last record: number of members, bytes of their directory
+_END_64, _LOCATOR = struct.Struct("<32xQQ8x"), 20  # the same of a large file, before a pointer
 _ASSET_NAME = re.compile(r"assets(/[A-Za-z0-9_\- ]+(\.[A-Za-z0-9_\-]+)*)+")
 
 
@@ -96,6 +101,7 @@ def _read_zip(path: Path, limits: Limits) -> Archive:
             exceeded("The file's size", f"{size:,} bytes", "file_bytes", limits.file_bytes)
         )
     _check_type(path)
+    _check_directory(path)
     try:
         with zipfile.ZipFile(path) as file:
             _check_members(file, limits)
@@ -126,11 +132,27 @@ def _check_type(path: Path) -> None:
         raise DamagedFileError("It is not a `.keras` file: it does not begin as a zip file does.")
 
 
+def _check_directory(path: Path) -> None:
+    """Refuses a directory that is long, before it is read, and a file that does not end with it."""
+    with path.open("rb") as file:
+        end = file.seek(-min(_END.size, path.stat().st_size), os.SEEK_END)
+        tail = file.read()
+        if not tail.startswith(b"PK\x05\x06") or len(tail) < _END.size:
+            raise DamagedFileError(
+                "The file is truncated, or something was added to its end. Get it again, or load "
+                "an earlier copy."
+            )
+        count, length = _END.unpack(tail)
+        if count == 0xFFFF or length == 0xFFFFFFFF:  # a larger file, and zipfile looks further
+            file.seek(max(0, end - _END_64.size - _LOCATOR))
+            count, length = _END_64.unpack(file.read(_END_64.size))
+    if count > _MEMBERS or length > MIB:
+        raise RefusedFileError(f"It has {count:,} members, in a directory of {length:,} bytes.")
+
+
 def _check_members(file: zipfile.ZipFile, limits: Limits) -> None:
     """Refuses members by their entries, before any is expanded."""
     infos = file.infolist()
-    if file.comment:
-        raise RefusedFileError("The archive has a comment.")
     seen: set[str] = set()
     for info in infos:
         name = info.filename
@@ -167,11 +189,11 @@ def _check_name(name: str) -> None:
 
 
 def _check_size(name: str, size: int, limits: Limits) -> None:
-    if name != WEIGHTS and size > limits.config_bytes:
+    limit = "asset_bytes" if name.startswith(ASSETS) else "config_bytes"
+    if name != WEIGHTS and size > getattr(limits, limit):
+        found = f"{size:,} bytes"
         raise RefusedFileError(
-            exceeded(
-                f"The size of {name!r}", f"{size:,} bytes", "config_bytes", limits.config_bytes
-            )
+            exceeded(f"The size of {name!r}", found, limit, f"{getattr(limits, limit):,}")
         )
 
 

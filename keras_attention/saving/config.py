@@ -18,6 +18,9 @@ _DTYPES = {
     "bool", "bfloat16", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
     "uint16", "uint32", "uint64",
 }  # fmt: skip
+# Keras takes these keys as regular expressions; of these none takes long.
+_PATTERNS = {"DTypePolicyMap": "policy_map", "OptimizerMap": "optimizer_map"}
+_PATTERN = re.compile(r"[\w/.-]*(\.\*[\w/.-]*){0,2}", re.ASCII)
 _LARGEST = 2**63
 OURS = "keras_attention>"
 
@@ -164,6 +167,13 @@ class Checker:
                 raise RefusedFileError(
                     f"{where} is a {name} that reads the file {inner[key]!r}. Give it the "
                     f"`{key}` itself, a list, and save it anew."
+                )
+        patterns = inner.get(_PATTERNS.get(name, ""))
+        for pattern in patterns if isinstance(patterns, dict) else ():
+            if not _PATTERN.fullmatch(pattern):
+                raise RefusedFileError(
+                    f"{where} has the pattern {pattern!r:.100}, which could take forever. Save it "
+                    "anew with the paths themselves, or with `.*` at most twice in a pattern."
                 )
         if inner.get("stateful") and not self.limits.stateful:
             raise RefusedFileError(

@@ -14,9 +14,11 @@ class Limits:
         expanded_bytes: size of all its members together.
         expansion: how many times its size in the file a member may have; small members, up to
             1 MiB, may have more. Keras does not compress.
-        config_bytes: size of the configuration, and that of the assets.
+        config_bytes: size of the configuration.
+        asset_bytes: size of an asset, such as a vocabulary.
         config_depth: how deep the configuration may be nested.
-        objects: how many layers, initializers and their like it may name.
+        objects: how many layers, initializers and their like it may name; and how many groups
+            and arrays the weights may have.
         input_numbers: product of the sizes that an input fixes.
         parameters: numbers that the model may hold beyond those that the file brings along,
             such as the states of metrics.
@@ -28,9 +30,10 @@ class Limits:
     file_bytes: int = 16 * 1024 * MIB
     expanded_bytes: int = 16 * 1024 * MIB
     expansion: int = 20
-    config_bytes: int = 64 * MIB
+    config_bytes: int = 16 * MIB
+    asset_bytes: int = 64 * MIB
     config_depth: int = 100
-    objects: int = 100_000
+    objects: int = 50_000
     input_numbers: int = 2**26
     parameters: int = 1_000_000
     stateful: bool = False

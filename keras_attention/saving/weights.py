@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_attention.saving.errors import DamagedFileError, FileError, RefusedFileError
-from keras_attention.saving.limits import Limits
+from keras_attention.saving.limits import Limits, exceeded
 
 if TYPE_CHECKING:
     import h5py
@@ -48,7 +48,7 @@ def read(content: bytes, limits: Limits) -> Weights:
         raise DamagedFileError("model.weights.h5 is not an HDF5 file.")
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            found = dict(_datasets(file))
+            found = dict(_datasets(file, limits))
             _check_total(found, len(content))
             optimizer = {}
             for name, dataset in found.items():
@@ -66,7 +66,7 @@ def read(content: bytes, limits: Limits) -> Weights:
         raise DamagedFileError(f"model.weights.h5 cannot be read: {error}") from error
 
 
-def _datasets(file: "h5py.File") -> Iterator[tuple[str, "h5py.Dataset"]]:
+def _datasets(file: "h5py.File", limits: Limits) -> Iterator[tuple[str, "h5py.Dataset"]]:
     """Every dataset by path, along plain names alone."""
     import h5py
 
@@ -84,6 +84,9 @@ def _datasets(file: "h5py.File") -> Iterator[tuple[str, "h5py.Dataset"]]:
             if address in seen:
                 raise RefusedFileError(f"model.weights.h5 has {where!r} under two names.")
             seen.add(address)
+            if len(seen) > limits.objects:
+                what = "The number of groups and arrays in model.weights.h5"
+                raise RefusedFileError(exceeded(what, len(seen), "objects", limits.objects))
             if isinstance(each, h5py.Group):
                 pending.append((where, each))
             elif isinstance(each, h5py.Dataset):

@@ -142,7 +142,7 @@ def bomb_of_weights(members, path):
 
 @hostile("expands to")
 def bomb_of_config(members, path):
-    write({**members, "config.json": b" " * 2**25}, path, zipfile.ZIP_DEFLATED)
+    write({**members, "config.json": b" " * 2**23}, path, zipfile.ZIP_DEFLATED)
 
 
 @hostile("compressed by method")
@@ -181,11 +181,26 @@ def something_before(members, path):
     path.write_bytes(b"PK\x03\x04" + bytes(1000) + path.read_bytes())
 
 
-@hostile("comment")
+@hostile("added to its end")
 def comment(members, path):
     write(members, path)
     with zipfile.ZipFile(path, "a") as file:
         file.comment = b"#!/bin/sh"
+
+
+@hostile("2,004 members")
+def many_members(members, path):
+    write({**members, **{f"assets/{i}": b"" for i in range(2000)}}, path)
+
+
+@hostile("70,004 members")
+def more_members_than_the_small_format_has(members, path):
+    write({**members, **{f"assets/{i}": b"" for i in range(70_000)}}, path)
+
+
+@hostile("asset_bytes")
+def huge_asset(members, path):
+    write({**members, "assets/x/vocabulary.txt": bytes(65 * 2**20)}, path)
 
 
 @hostile("lacks model.weights.h5")
@@ -254,7 +269,7 @@ def config_deeper_than_the_stack(members, path):
 @hostile("number of its objects")
 def config_of_many_objects(members, path):
     def change(config):
-        config["more"] = [{"class_name": "__ellipsis__", "config": {}}] * 100_001
+        config["more"] = [{"class_name": "__ellipsis__", "config": {}}] * 50_001
 
     with_config(members, path, change)
 
@@ -381,7 +396,14 @@ def huge_input(members, path):
     with_config(members, path, change)
 
 
-@hostile("cannot be built|No model can be built")
+@hostile("could take forever")
+def pattern_that_takes_forever(members, path):
+    policies = {"module": "keras.dtype_policies", "class_name": "DTypePolicyMap"}
+    pattern = {"policy_map": {"(a|a?)*b": "float32"}}
+    with_setting(members, path, dtype=policies | {"config": pattern, "registered_name": None})
+
+
+@hostile("No model can be built")
 def negative_units(members, path):
     with_setting(members, path, units=-3)
 
@@ -392,6 +414,15 @@ def negative_units(members, path):
 @hostile("not an HDF5 file")
 def weights_of_pickle(members, path):
     write({**members, "model.weights.h5": b"\x80\x04cos\nsystem\n"}, path)
+
+
+@hostile("number of groups and arrays")
+def many_groups(members, path):
+    def change(file):
+        for i in range(50_001):
+            file["layers"].create_group(str(i))
+
+    with_weights(members, path, change)
 
 
 @hostile("has a link")

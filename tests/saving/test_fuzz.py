@@ -1,4 +1,7 @@
-"""Whatever is changed in a file: it is loaded, or refused by name; nothing else happens."""
+"""Whatever is changed in a file: it is loaded, or refused by name; nothing else happens.
+
+`FUZZ_EXAMPLES=5000` looks further than a run of all tests has time for.
+"""
 
 import json
 import os
@@ -16,7 +19,7 @@ from tests.saving import hostile
 
 SECONDS, MIB = 20, 1024  # for one file, and for all of them
 FUZZ = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", 40)),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", 150)),
     deadline=None,
     derandomize=True,
     database=None,

@@ -88,7 +88,7 @@ def read(path: str | Path, limits: Limits) -> Archive:
         if absent:
             raise DamagedFileError(f"It lacks {' and '.join(absent)}.")
     except FileError as error:
-        raise type(error)(f"{path}: {error}") from error
+        raise error.of(path) from error.__cause__
     return archive
 
 
@@ -97,9 +97,7 @@ def _read_zip(path: Path, limits: Limits) -> Archive:
     if not path.is_file():
         raise DamagedFileError("It is not a regular file.")
     if size > limits.file_bytes:
-        raise RefusedFileError(
-            exceeded("The file's size", f"{size:,} bytes", "file_bytes", limits.file_bytes)
-        )
+        raise exceeded("The file's size", f"{size:,} bytes", "file_bytes", limits.file_bytes)
     _check_type(path)
     _check_directory(path)
     try:
@@ -169,9 +167,7 @@ def _check_members(file: zipfile.ZipFile, limits: Limits) -> None:
         _check_size(name, info.file_size, limits)
         if info.file_size > max(MIB, limits.expansion * info.compress_size):
             times = f"{info.file_size:,} bytes out of {info.compress_size:,}"
-            raise RefusedFileError(
-                exceeded(f"What {name!r} expands to", times, "expansion", limits.expansion)
-            )
+            raise exceeded(f"What {name!r} expands to", times, "expansion", limits.expansion)
     _check_total(sum(info.file_size for info in infos), limits)
     end = 0
     for info in sorted(infos, key=lambda info: info.header_offset):
@@ -184,7 +180,9 @@ def _check_name(name: str) -> None:
     if name in (*REQUIRED, TRAINING) or _ASSET_NAME.fullmatch(name):
         return
     if name == "model.weights.npz":
-        raise RefusedFileError("Its weights are in NumPy's format. Save it anew with `model.save`.")
+        raise RefusedFileError(
+            "Its weights are in NumPy's format.", "Save it anew with `ka.save_model`."
+        )
     raise RefusedFileError(f"It has a member {name[:200]!r}, which no `.keras` file has.")
 
 
@@ -192,16 +190,12 @@ def _check_size(name: str, size: int, limits: Limits) -> None:
     limit = "asset_bytes" if name.startswith(ASSETS) else "config_bytes"
     if name != WEIGHTS and size > getattr(limits, limit):
         found = f"{size:,} bytes"
-        raise RefusedFileError(
-            exceeded(f"The size of {name!r}", found, limit, f"{getattr(limits, limit):,}")
-        )
+        raise exceeded(f"The size of {name!r}", found, limit, f"{getattr(limits, limit):,}")
 
 
 def _check_total(total: int, limits: Limits) -> None:
     if total > limits.expanded_bytes:
-        raise RefusedFileError(
-            exceeded("Its size", f"{total:,} bytes", "expanded_bytes", limits.expanded_bytes)
-        )
+        raise exceeded("Its size", f"{total:,} bytes", "expanded_bytes", limits.expanded_bytes)
 
 
 def _read_folder(path: Path, limits: Limits) -> Archive:

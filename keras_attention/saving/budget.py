@@ -61,13 +61,11 @@ def _counted(
         sizes = shape if shape is not None else getattr(initializer, "shape", ())
         count = math.prod(max(size, 0) for size in sizes if isinstance(size, int))
         if count > _budget.left:
-            _budget.refusal = RefusedFileError(
-                exceeded(
-                    f"What the model holds beyond its file's weights (a variable {tuple(sizes)})",
-                    f"{count - _budget.left:,} numbers",
-                    "parameters",
-                    "what is left of `Limits.parameters`",
-                )
+            _budget.refusal = exceeded(
+                f"What the model holds beyond its file's weights (a variable {tuple(sizes)})",
+                f"{count - _budget.left:,} numbers",
+                "parameters",
+                "what is left of `Limits.parameters`",
             )
             raise _budget.refusal
         _budget.left -= count

@@ -75,10 +75,8 @@ class Checker:
 
     def _value(self, value: Any, where: str, depth: int) -> Any:
         if depth > self.limits.config_depth:
-            raise RefusedFileError(
-                exceeded(
-                    "The configuration's depth", depth, "config_depth", self.limits.config_depth
-                )
+            raise exceeded(
+                "The configuration's depth", depth, "config_depth", self.limits.config_depth
             )
         if isinstance(value, dict):
             value = {
@@ -94,7 +92,7 @@ class Checker:
             raise RefusedFileError(f"{where} is a number of {value.bit_length()} bits.")
         if isinstance(value, str) and value in self.refused_strings:
             raise RefusedFileError(
-                f"{where} is {value!r}, the name of a registered object. {_how(value)}"
+                f"{where} is {value!r}, the name of a registered object.", _how(value)
             )
         return value
 
@@ -102,8 +100,8 @@ class Checker:
         """Checks what a dict with a `class_name` names."""
         self.objects += 1
         if self.objects > self.limits.objects:
-            raise RefusedFileError(
-                exceeded("The number of its objects", self.objects, "objects", self.limits.objects)
+            raise exceeded(
+                "The number of its objects", self.objects, "objects", self.limits.objects
             )
         name, module = config["class_name"], config.get("module")
         registered = config.get("registered_name")
@@ -126,7 +124,8 @@ class Checker:
         if not allowed.is_class(module, name) or registered not in (None, name):
             raise RefusedFileError(
                 f"{where} is {_named(module, name, registered)}, which is not on the list of what "
-                f"a file may hold. {_how(name)}"
+                "a file may hold.",
+                _how(name),
             )
         if isinstance(inner, dict):
             self._setting(inner, str(name), where)
@@ -140,7 +139,8 @@ class Checker:
             return config
         raise RefusedFileError(
             f"{where} is the function {name!r} of {module}, which is not on the list of what a "
-            f"file may hold. {_how(name)}"
+            "file may hold.",
+            _how(name),
         )
 
     def _special(self, config: dict[str, Any], name: str, where: str) -> dict[str, Any]:
@@ -153,8 +153,9 @@ class Checker:
                 raise RefusedFileError(f"{where} is an array that is not of numbers.")
         elif name == "__lambda__":
             raise RefusedFileError(
-                f"{where} is a Python lambda, that is code. Replace it by a layer; or load the "
-                "file by `keras.saving.load_model(path, safe_mode=False)`, which runs that code."
+                f"{where} is a Python lambda, that is code.",
+                "Replace it by a layer; or load the file by `keras.saving.load_model(path, "
+                "safe_mode=False)`, which runs that code.",
             )
         elif name not in ("__slice__", "__ellipsis__", "__bytes__"):
             raise RefusedFileError(f"{where} is of the type {name!r}, which no model needs.")
@@ -165,32 +166,30 @@ class Checker:
         for key in ("vocabulary", "idf_weights") if name in _LOOKUPS else ():
             if isinstance(inner.get(key), str):
                 raise RefusedFileError(
-                    f"{where} is a {name} that reads the file {inner[key]!r}. Give it the "
-                    f"`{key}` itself, a list, and save it anew."
+                    f"{where} is a {name} that reads the file {inner[key]!r}.",
+                    f"Give it the `{key}` itself, a list, and save it anew.",
                 )
         patterns = inner.get(_PATTERNS.get(name, ""))
         for pattern in patterns if isinstance(patterns, dict) else ():
             if not _PATTERN.fullmatch(pattern):
                 raise RefusedFileError(
-                    f"{where} has the pattern {pattern!r:.100}, which could take forever. Save it "
-                    "anew with the paths themselves, or with `.*` at most twice in a pattern."
+                    f"{where} has the pattern {pattern!r:.100}, which could take forever.",
+                    "Save it anew with the paths themselves, or with `.*` at most twice in each.",
                 )
         if inner.get("stateful") and not self.limits.stateful:
             raise RefusedFileError(
-                f"{where} is a {name} with a state for each row of a batch. If you trust the "
-                "file, pass `limits=ka.saving.Limits(stateful=True)`."
+                f"{where} is a {name} with a state for each row of a batch.",
+                "If you trust the file, pass `limits=ka.saving.Limits(stateful=True)`.",
             )
         shape = inner.get("batch_shape")
         if name == "InputLayer" and isinstance(shape, list):
             size = math.prod(each for each in shape if isinstance(each, int))
             if size > self.limits.input_numbers:
-                raise RefusedFileError(
-                    exceeded(
-                        f"The size of {where}",
-                        f"{size:,}",
-                        "input_numbers",
-                        f"{self.limits.input_numbers:,}",
-                    )
+                raise exceeded(
+                    f"The size of {where}",
+                    f"{size:,}",
+                    "input_numbers",
+                    f"{self.limits.input_numbers:,}",
                 )
 
 

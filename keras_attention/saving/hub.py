@@ -10,7 +10,6 @@ from typing import Any
 
 from keras_attention.saving.archive import ASSETS, CONFIG, REQUIRED, TRAINING
 from keras_attention.saving.digests import members
-from keras_attention.saving.errors import RefusedFileError
 from keras_attention.saving.limits import DEFAULT, Limits, exceeded
 
 SCHEME = "hf://"
@@ -188,9 +187,7 @@ def _check_size(library: Any, url: str, address: Address, limits: Limits) -> Non
         size = sum(size for name, size in sizes.items() if _in_layout(name))
     if size > getattr(limits, limit):
         what = f"{url}: The size of the model"
-        raise RefusedFileError(
-            exceeded(what, f"{size:,} bytes", limit, f"{getattr(limits, limit):,}")
-        )
+        raise exceeded(what, f"{size:,} bytes", limit, f"{getattr(limits, limit):,}")
 
 
 @contextmanager

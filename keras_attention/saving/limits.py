@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from keras_attention.saving.errors import RefusedFileError
+
 MIB = 2**20
 
 
@@ -43,9 +45,9 @@ class Limits:
 DEFAULT = Limits()
 
 
-def exceeded(what: str, found: object, limit: str, value: object) -> str:
-    """The end of a refusal: what was found, and which limit to raise."""
-    return (
-        f"{what} is {found}, above the limit of {value}. If you trust the file, pass "
-        f"`limits=ka.saving.Limits({limit}=...)`."
+def exceeded(what: str, found: object, limit: str, value: object) -> RefusedFileError:
+    """The refusal of a file because of a limit, by its name and value."""
+    return RefusedFileError(
+        f"{what} is {found}, above the limit of {value}.",
+        f"If you trust the file, pass `limits=ka.saving.Limits({limit}=...)`.",
     )

@@ -73,12 +73,15 @@ def load_model(
             f"revision={revision}"
         )
     if sha256 is not None and (found := digest(location)) != sha256.lower():
-        raise RefusedFileError(f"{path}: Its SHA-256 is {found}, and {sha256} was asked for.")
+        raise RefusedFileError(
+            f"{path}: Its SHA-256 is {found}, and {sha256} was asked for.",
+            "Get the file again, or find out who changed it.",
+        )
     saved = archive.read(location, limits)
     try:
         return _model(saved, Checker(allow, limits), limits, resume=resume)
     except FileError as error:
-        raise type(error)(f"{path}: {error}") from error.__cause__
+        raise error.of(path) from error.__cause__
 
 
 def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) -> keras.Model:
@@ -92,7 +95,10 @@ def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) ->
     stored = weights.read(saved.members[archive.WEIGHTS], limits)
     if resume:
         if not compile_config or not isinstance(compile_config, dict):
-            raise RefusedFileError("It was saved without a training: there is nothing to resume.")
+            raise RefusedFileError(
+                "It was saved without a training: there is nothing to resume.",
+                "Load it without `resume`, and compile it.",
+            )
         compile_config = checker.check(compile_config)
         state = training.read(saved)
     with budget(stored.size, limits) as spent:

@@ -35,6 +35,6 @@ def restore(model: keras.Model, path: str | Path, *, limits: Limits = DEFAULT) -
             training.restore_seeds(model, state)
             training.set_random_state(state["random"])
     except FileError as error:
-        raise type(error)(f"{path}: {error}") from error.__cause__
+        raise error.of(path) from error.__cause__
     except ValueError as error:  # of Keras, whose weights do not fit
         raise DamagedFileError(f"{path} is of another model: {error}") from error

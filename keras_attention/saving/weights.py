@@ -86,7 +86,7 @@ def _datasets(file: "h5py.File", limits: Limits) -> Iterator[tuple[str, "h5py.Da
             seen.add(address)
             if len(seen) > limits.objects:
                 what = "The number of groups and arrays in model.weights.h5"
-                raise RefusedFileError(exceeded(what, len(seen), "objects", limits.objects))
+                raise exceeded(what, len(seen), "objects", limits.objects)
             if isinstance(each, h5py.Group):
                 pending.append((where, each))
             elif isinstance(each, h5py.Dataset):
@@ -106,8 +106,8 @@ def _check_dataset(where: str, dataset: "h5py.Dataset") -> None:
     layout = properties.get_layout()
     if layout not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) or properties.get_nfilters():
         raise RefusedFileError(
-            f"model.weights.h5 has {where!r} in pieces, compressed or virtual. Save it anew with "
-            "`model.save`."
+            f"model.weights.h5 has {where!r} in pieces, compressed or virtual.",
+            "Save it anew with `ka.save_model`.",
         )
     numbers = dataset.dtype.kind in "biuf" or _is_bfloat16(dataset)
     if dataset.shape is None or not numbers:
@@ -138,8 +138,8 @@ def _array(where: str, dataset: "h5py.Dataset", limits: Limits) -> np.ndarray:
         for start in range(0, flat.size, _CHUNK):
             if not np.isfinite(flat[start : start + _CHUNK].astype("float64")).all():
                 raise RefusedFileError(
-                    f"model.weights.h5 has NaN or an infinity in {where!r}. To load it all the "
-                    "same, pass `limits=ka.saving.Limits(non_finite=True)`."
+                    f"model.weights.h5 has NaN or an infinity in {where!r}.",
+                    "If you trust the file, pass `limits=ka.saving.Limits(non_finite=True)`.",
                 )
     return array
 

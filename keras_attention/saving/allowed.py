@@ -74,7 +74,10 @@ _CLASSES = {
         Int8QuantizationConfig""",
     "keras.random": "SeedGenerator",
     "keras.regularizers": "L1 L1L2 L2 OrthogonalRegularizer",
-    "keras.src.models.functional": "Functional",  # where Keras says that it lives
+    # Of its applications, not exported.
+    "keras.src.applications.convnext": "LayerScale StochasticDepth",
+    "keras.src.applications.inception_resnet_v2": "CustomScaleLayer",
+    "keras.src.models.functional": "Functional",
 }
 _TAKE_FUNCTIONS = {
     "AssociativeScan", "Cond", "ForiLoop", "JVP", "Map", "Scan", "Switch", "VectorizedMap",

@@ -12,7 +12,7 @@ from keras_attention.saving import archive, hub, training
 from keras_attention.saving import card as model_card
 from keras_attention.saving.archive import Archive
 from keras_attention.saving.config import portable
-from keras_attention.saving.files import complete, complete_folder
+from keras_attention.saving.files import complete, complete_folder, flush
 from keras_attention.saving.limits import Limits
 
 _OWN = Limits(file_bytes=2**63, expanded_bytes=2**63, config_bytes=2**31)
@@ -66,7 +66,8 @@ def save_model(
     if path.suffix == ".keras":
         with complete(path) as temporary:
             _archive(model).write(temporary)
-            archive.read(temporary, _OWN)  # what the disk has, by its checksums
+            flush(temporary)
+            archive.read(temporary, _OWN)  # what was written, by its checksums
     elif path.suffix:
         raise ValueError(f"`path` must end in .keras, or be a folder. Received: path={path}")
     else:

@@ -29,7 +29,7 @@ sys.meta_path.insert(0, NotInstalled())
 import keras  # noqa: E402
 
 import keras_attention as ka  # noqa: E402
-from tests.saving.trainings import OPTIMIZERS, compiled, losses  # noqa: E402
+from tests.saving.trainings import OPTIMIZERS, POLICIES, compiled, losses  # noqa: E402
 
 STEPS = 20
 OF_KERAS = ("Adam", "Nadam", "schedule of ours")  # saved by Keras alone too
@@ -49,8 +49,10 @@ class Saves(keras.callbacks.Callback):
 
 def train(folder):
     results = {}
-    for name in OPTIMIZERS:
-        model = compiled(name, dropout=0.0)
+    trainings = {name: (name, "float32") for name in OPTIMIZERS}
+    trainings |= {f"Adam, {policy}": ("Adam", policy) for policy in POLICIES}
+    for name, (optimizer, policy) in trainings.items():
+        model = compiled(optimizer, dropout=0.0, policy=policy)
         results[name] = losses(model, 2 * STEPS, callbacks=[Saves(folder, name)])[STEPS:]
         if name in OF_KERAS:
             results[f"{name}, by Keras"] = results[name]

@@ -1,5 +1,6 @@
 """What `ka.load_model` refuses, and that it does so before anything is built."""
 
+import importlib
 import json
 import re
 
@@ -7,6 +8,7 @@ import keras
 import pytest
 
 import keras_attention as ka
+from keras_attention.saving import allowed
 from tests.saving import hostile
 
 BUILT = []
@@ -40,6 +42,30 @@ def test_the_good_file_is_loaded(good, tmp_path):
 
 def test_there_are_many():
     assert len(hostile.FILES) >= 40
+
+
+def test_of_keras_all_layers_but_these_are_allowed():
+    """A new version's layers, too, must be looked at."""
+    names: dict[type, set[str]] = {}
+    for name, layer in vars(keras.layers).items():
+        if isinstance(layer, type):
+            names.setdefault(layer, set()).add(name)
+    refused = [
+        min(aliases)
+        for aliases in names.values()
+        if not any(allowed.is_class("keras.layers", name) for name in aliases)
+    ]
+    assert sorted(refused) == [
+        "FlaxLayer", "InputSpec", "JaxLayer", "Lambda", "Layer", "TFSMLayer", "TextVectorization",
+        "TorchModuleWrapper", "Wrapper",
+    ]  # fmt: skip
+
+
+def test_what_is_allowed_exists():
+    for module, names in allowed._CLASSES.items():
+        for name in names.split():
+            found = importlib.import_module(module)
+            assert isinstance(getattr(found, name), type), f"{module}.{name}"
 
 
 @pytest.mark.parametrize("name", hostile.FILES)

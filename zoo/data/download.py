@@ -1,0 +1,94 @@
+"""Files of datasets: fetched once from where they were published, and checked each time."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from keras_attention.saving.files import sha256
+
+VARIABLE = "KERAS_ATTENTION_DATA"
+_ATTEMPTS, _PAUSE = 3, 2.0  # seconds before the second attempt, twice that before the third
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One published file.
+
+    Attributes:
+        url: where it is, at a pinned version.
+        sha256: of its bytes.
+        name: in the cache; the last part of the URL by default.
+    """
+
+    url: str
+    sha256: str
+    name: str = ""
+
+
+def root() -> Path:
+    """The folder of all datasets: `KERAS_ATTENTION_DATA`, or `~/.cache/keras_attention`."""
+    return Path(os.environ.get(VARIABLE) or "~/.cache/keras_attention").expanduser()
+
+
+def fetch(dataset: str, file: File) -> Path:
+    """The path of a file that has the right content, downloaded if it is not there.
+
+    A file that is there may be in a folder that cannot be written to. One that is being
+    downloaded gets its name when it is complete.
+
+    Args:
+        dataset: the file's folder in `root()`.
+        file: what to fetch.
+
+    Raises:
+        ConnectionError: it is not there and cannot be downloaded.
+        ValueError: what the URL gives is not the file that was published.
+        OSError: the folder cannot be written to.
+    """
+    path = root() / dataset / (file.name or file.url.rpartition("/")[2])
+    if path.exists() and sha256(path) == file.sha256:
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):  # where Keras would turn to /tmp without a word
+        raise PermissionError(
+            f"{path} is not there with the right content, and its folder cannot be written to. "
+            f"Set {VARIABLE} to another folder."
+        )
+    part = _download(file, path)
+    found = sha256(part)
+    if found != file.sha256:
+        part.unlink()
+        raise ValueError(
+            f"{file.url} is not the file that was published: its SHA-256 is {found}, expected "
+            f"{file.sha256}. Something on the way changed it; try another network."
+        )
+    os.replace(part, path)
+    return path
+
+
+def _download(file: File, path: Path) -> Path:
+    """The file beside `path`, under a name of its own."""
+    name = f".{path.name}.{os.getpid()}.part"
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_PAUSE * attempt)
+        try:
+            return Path(
+                keras.utils.get_file(
+                    name,
+                    file.url,
+                    cache_dir=path.parents[1],
+                    cache_subdir=path.parent.name,
+                    force_download=True,
+                )
+            )
+        except Exception as error:  # of many kinds, which Keras makes plain ones of
+            last = error
+    raise ConnectionError(
+        f"{path} is not there, and {file.url} cannot be downloaded ({last}). Without a network, "
+        f"put the file there by hand, or set {VARIABLE} to a folder that has "
+        f"{path.parent.name}/{path.name}."
+    ) from last

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import huggingface_hub.constants
 import huggingface_hub.errors
@@ -76,10 +77,17 @@ def test_a_model_goes_up_in_one_commit_and_comes_back(server, folder, model):
 
     found = hub.download(URL)
     assert digests.digest(found) == digests.digest(folder)
-    for address in (URL, str(found)):  # Keras's own way from the Hub, and from the folder
-        np.testing.assert_allclose(
-            output(keras.saving.load_model(address)), output(model), atol=1e-6
-        )
+    np.testing.assert_allclose(output(keras.saving.load_model(found)), output(model), atol=1e-6)
+
+
+def test_keras_reads_it_from_the_hub_too(server, folder, model):
+    hub.upload(folder, URL, message="First")
+    if find_spec("tensorflow"):
+        found = output(keras.saving.load_model(URL))
+        np.testing.assert_allclose(found, output(model), atol=1e-6)
+    else:  # with which alone Keras reads paths that are not on the disk
+        with pytest.raises(ValueError, match="requires installing TensorFlow"):
+            keras.saving.load_model(URL)
 
 
 def test_the_next_model_replaces_the_files_of_the_last(server, folder):

@@ -78,4 +78,3 @@ def test_to_the_hub_and_back(model, server):  # noqa: F811
     card = server.commits["someone/model"][-1][1]["README.md"].decode()
     assert "hf://someone/model" in card
     assert (output(ka.load_model(saved)) == output(model)).all()
-    assert (output(keras.saving.load_model("hf://someone/model")) == output(model)).all()

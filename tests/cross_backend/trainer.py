@@ -7,6 +7,7 @@
 import json
 import os
 import sys
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -26,25 +27,23 @@ class NotInstalled(MetaPathFinder, Loader):
 
 sys.meta_path.insert(0, NotInstalled())
 
-import keras  # noqa: E402
-
 import keras_attention as ka  # noqa: E402
-from tests.saving.trainings import OPTIMIZERS, POLICIES, compiled, losses  # noqa: E402
+from tests.saving.trainings import (  # noqa: E402
+    OPTIMIZERS,
+    POLICIES,
+    AfterEpoch,
+    compiled,
+    losses,
+)
 
 STEPS = 20
 OF_KERAS = ("Adam", "Nadam", "schedule of ours")  # saved by Keras alone too
 
 
-class Saves(keras.callbacks.Callback):
-    def __init__(self, folder, name):
-        super().__init__()
-        self.folder, self.name = folder, name
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == STEPS - 1:
-            ka.save_model(self.model, self.folder / f"{self.name}.keras")
-            if self.name in OF_KERAS:
-                self.model.save(self.folder / f"{self.name}, by Keras.keras")
+def save(model, folder, name):
+    ka.save_model(model, folder / f"{name}.keras")
+    if name in OF_KERAS:
+        model.save(folder / f"{name}, by Keras.keras")
 
 
 def train(folder):
@@ -53,7 +52,8 @@ def train(folder):
     trainings |= {f"Adam, {policy}": ("Adam", policy) for policy in POLICIES}
     for name, (optimizer, policy) in trainings.items():
         model = compiled(optimizer, dropout=0.0, policy=policy)
-        results[name] = losses(model, 2 * STEPS, callbacks=[Saves(folder, name)])[STEPS:]
+        saves = AfterEpoch(STEPS, partial(save, folder=folder, name=name))
+        results[name] = losses(model, 2 * STEPS, callbacks=[saves])[STEPS:]
         if name in OF_KERAS:
             results[f"{name}, by Keras"] = results[name]
     return results

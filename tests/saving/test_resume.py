@@ -9,28 +9,24 @@ import pytest
 
 import keras_attention as ka
 from tests.backend import to_numpy
-from tests.saving.trainings import OPTIMIZERS, POLICIES, compiled, data, losses
+from tests.saving.trainings import (
+    OPTIMIZERS,
+    POLICIES,
+    AfterEpoch,
+    compiled,
+    data,
+    losses,
+)
 
 STEPS = 5
-
-
-class Saves(keras.callbacks.Callback):
-    """Saves once, after `STEPS` steps."""
-
-    def __init__(self, save, file):
-        super().__init__()
-        self.save, self.file = save, file
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == STEPS - 1:
-            self.save(self.model, self.file)
 
 
 def stopped(tmp_path, optimizer="Adam", *, save=ka.save_model, **settings):
     """A file saved in the midst of a training, and how that went on."""
     file = tmp_path / "model.keras"
     model = compiled(optimizer, **settings)
-    return file, model, losses(model, 2 * STEPS, callbacks=[Saves(save, file)])[STEPS:]
+    saves = AfterEpoch(STEPS, lambda model: save(model, file))
+    return file, model, losses(model, 2 * STEPS, callbacks=[saves])[STEPS:]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

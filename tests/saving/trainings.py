@@ -72,3 +72,15 @@ def losses(model, steps, callbacks=()):
     x, y = data()
     settings = {"shuffle": False, "verbose": 0, "callbacks": list(callbacks)}
     return model.fit(x, y, batch_size=16, epochs=steps, **settings).history["loss"]
+
+
+class AfterEpoch(keras.callbacks.Callback):
+    """Calls `action(model)` once, when so many epochs are complete."""
+
+    def __init__(self, epochs, action):
+        super().__init__()
+        self.epochs, self.action = epochs, action
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 == self.epochs:
+            self.action(self.model)

@@ -16,7 +16,9 @@ from keras_attention.scope import cache, capture
 from keras_attention.version import __version__
 
 if TYPE_CHECKING:
-    from keras_attention import callbacks, explain, saving
+    from keras_attention import callbacks, decoding, explain, saving
+    from keras_attention.decoding import generate, stream
+    from keras_attention.prediction import encode, predict
     from keras_attention.saving import load_model, save_model
 
 __all__ = [
@@ -24,19 +26,33 @@ __all__ = [
     "cache",
     "callbacks",
     "capture",
+    "decoding",
+    "encode",
     "explain",
+    "generate",
     "layers",
     "load_model",
+    "predict",
     "save_model",
     "saving",
     "schedules",
+    "stream",
 ]
+
+_HOMES = {
+    "encode": "prediction",
+    "generate": "decoding",
+    "load_model": "saving",
+    "predict": "prediction",
+    "save_model": "saving",
+    "stream": "decoding",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Imports what a model does not need when it is asked for: half of the time of importing."""
-    if name in ("load_model", "save_model"):
-        return getattr(importlib.import_module("keras_attention.saving"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"keras_attention.{_HOMES[name]}"), name)
     if name in __all__:
         return importlib.import_module(f"keras_attention.{name}")
     raise AttributeError(f"module 'keras_attention' has no attribute {name!r}")

@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from keras_attention.ops import masks
+
 Tensor = Any
 
 
@@ -71,13 +73,26 @@ class Cache:
         index: position of the first token of this call, a Python int or a scalar tensor.
         prefill: whether this call makes the state, rather than continues it.
         max_length: positions the state has room for; known in a prefill only.
+        padding_mask: `(B, T)`, false where a prompt is padded; known in a prefill only.
+        in_place: whether tensors of the state may be written to.
+        written: keys of the state that this call wrote.
     """
 
-    def __init__(self, state: dict | None, index: Any, max_length: int | None) -> None:
+    def __init__(
+        self,
+        state: dict | None,
+        index: Any,
+        max_length: int | None,
+        padding_mask: Tensor | None = None,
+        in_place: bool = False,
+    ) -> None:
         self.prefill = state is None
         self.index = index
         self.max_length = max_length
+        self.padding_mask = padding_mask
+        self.in_place = in_place
         self.state: dict[str, dict[str, Tensor]] = dict(state or {})
+        self.written: list[str] = []
         self._called: dict[str, None] = {}
 
     def slot(self, layer: keras.Layer) -> "Slot":
@@ -109,11 +124,17 @@ class Slot:
 
     def write(self, **tensors: Tensor) -> None:
         self._cache.state[self._key] = tensors
+        self._cache.written.append(self._key)
 
 
 @contextmanager
 def cache(
-    state: dict | None = None, *, index: Any = 0, max_length: int | None = None
+    state: dict | None = None,
+    *,
+    index: Any = 0,
+    max_length: int | None = None,
+    padding_mask: Tensor | None = None,
+    in_place: bool = False,
 ) -> Iterator[Cache]:
     """Makes decoders incremental: each call sees only new positions and continues `state`.
 
@@ -136,6 +157,11 @@ def cache(
         state: `None` to begin, else the `state` of an earlier call.
         index: how many positions the state already holds; an int or an int32 scalar.
         max_length: room for prompt and continuation together, required to begin.
+        padding_mask: `(B, T)` boolean, false where a prompt is padded, for models that have no
+            mask of their own; else both hold.
+        in_place: whether the step may write to the tensors of `state`, which must then not be
+            used again. PyTorch copies nothing then, and attends to what is filled alone if
+            `index` is a Python int; the others know by themselves what they may overwrite.
 
     Raises:
         ValueError: neither or both of `state` and `max_length` were given, or `state` comes
@@ -146,7 +172,7 @@ def cache(
             "Pass either `max_length`, to begin a cache, or the `state` of one. Received: "
             f"max_length={max_length}, state={'None' if state is None else 'a state'}"
         )
-    scope = Cache(state, index, max_length)
+    scope = Cache(state, index, max_length, padding_mask, in_place)
     outer, _current.cache = _current.cache, scope
     try:
         yield scope
@@ -157,6 +183,12 @@ def cache(
 def current_cache() -> Cache | None:
     """The cache scope that the call runs in, if any."""
     return _current.cache
+
+
+def padded(mask: Tensor | None) -> Tensor | None:
+    """A layer's own padding mask, and that of the prompt in the prefill of a cache scope."""
+    cache = _current.cache
+    return mask if cache is None else masks.both(mask, cache.padding_mask)
 
 
 def first_position() -> Any:

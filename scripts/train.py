@@ -10,17 +10,20 @@ from zoo import recipes
 
 
 def parse() -> argparse.Namespace:
-    listing = "\n".join(f"  {name:<12} {recipes.promise(name)}" for name in recipes.names())
+    names = recipes.names()
+    width = max(map(len, names)) + 1
+    listing = "\n".join(f"  {name:<{width}} {recipes.promise(name)}" for name in names)
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=f"recipes:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recipe", metavar="RECIPE", choices=recipes.names(), help="see below")
-    parser.add_argument("--variant", default="default", help="size of the model")
+    parser.add_argument("recipe", metavar="RECIPE", choices=names, help="see below")
+    parser.add_argument("--variant", help="of the model; see the recipe's file")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
     parser.add_argument("--batch-size", type=int, help="instead of the recipe's own")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, order and split")
+    parser.add_argument("--precision", help="float32 (default), mixed_bfloat16, mixed_float16")
     parser.add_argument("--output", type=Path, help="folder; runs/RECIPE by default")
     parser.add_argument("--smoke", action="store_true", help="see in seconds that it all runs")
     parser.add_argument(
@@ -29,7 +32,7 @@ def parse() -> argparse.Namespace:
         help="continue an interrupted training from OUTPUT/checkpoints, or begin if there are none",
     )
     parser.add_argument(
-        "--repeats", type=int, metavar="N", help="measure the spread over N seeds instead"
+        "--repeats", type=int, metavar="N", help="measure the spread over N seeds as well"
     )
     args = parser.parse_args()
     if args.repeats and args.resume:
@@ -40,29 +43,35 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
     backend = _backend.choose()
-    from keras_attention.saving.files import write_json
-    from zoo import experiment
+    import keras
 
+    from keras_attention.saving.files import write_json
+    from zoo import experiment, reports
+
+    if args.precision:
+        keras.config.set_dtype_policy(args.precision)
     folder = args.output or Path("runs") / args.recipe
     make = partial(
         experiment.configure,
         recipes.load(args.recipe),
-        variant=args.variant,
+        variant=args.variant or ("tiny" if args.smoke else "default"),
         smoke=args.smoke,
         epochs=args.epochs,
         batch_size=args.batch_size,
     )
     if args.repeats:
-        study = experiment.repeat(make, seeds=range(args.seed, args.seed + args.repeats))
+        seeds = range(args.seed, args.seed + args.repeats)
+        study = reports.repeat(make, seeds=seeds, folder=folder)
         write_json(folder / "repeats.json", study)
-        print(experiment.table(study))
-        print(f"Next: see each split in {folder / 'repeats.json'}.")
+        print(reports.table(study))
+        print(f"Next: see each run in {folder / 'repeats.json'}.")
         return
+    recipe = make(args.seed)
+    print(reports.terms(recipe.data.source), flush=True)
     checkpoints = folder / "checkpoints"
-    result = experiment.train(make(args.seed), checkpoint_folder=checkpoints, resume=args.resume)
-    metrics = experiment.save(result, folder)
-    print(experiment.summary(metrics))
-    print("Next:", result.recipe.next_step.format(folder=folder, backend=backend))
+    result = experiment.train(recipe, checkpoint_folder=checkpoints, resume=args.resume)
+    print(reports.summary(reports.save(result, folder)))
+    print("Next:", recipe.next_step.format(folder=folder, backend=backend))
 
 
 if __name__ == "__main__":

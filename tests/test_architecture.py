@@ -21,7 +21,7 @@ FLOORS = [
     ("keras_attention.layers",),
     tuple(
         f"keras_attention.{name}"
-        for name in ("schedules", "decoding", "explain", "saving", "callbacks")
+        for name in ("schedules", "decoding", "explain", "saving", "callbacks", "prediction")
     ),
     ("keras_attention",),
     ("zoo.data", "zoo"),

@@ -214,6 +214,11 @@ BAD = {
         lambda: L.PatchEmbedding(8),
         "Pass either `patch_size`, with or without `stride`, or `stem`.",
     ),
+    "pooling without a stem": (
+        lambda: L.PatchEmbedding(8, 2, stem_pooling=True),
+        "`stem_pooling=True` pools between the convolutions of a `stem`. "
+        "Received: stem=None. Pass `stem`, or leave `stem_pooling` out.",
+    ),
     # graphs
     "edge beyond the nodes": (
         lambda: L.GraphAttention(4)(x(1, 3, 5), edges=ints([0, 1], [2, 3], [-1, -1])),
@@ -239,6 +244,30 @@ BAD = {
     "adjacency shape": (
         lambda: L.GraphAttention(4)(x(1, 3, 5), adjacency=x(1, 3, 4)),
         "`adjacency` must have shape (B, N, N)=(1, 3, 3). Received: adjacency of shape (1, 3, 4)",
+    ),
+    # recurrent decoders
+    "cell": (
+        lambda: L.RecurrentDecoder(4, "rnn"),
+        "`cell` must be one of 'gru', 'lstm'. Received: cell='rnn'",
+    ),
+    "attention of another kind": (
+        lambda: L.RecurrentDecoder(4, attention=L.MultiHeadCrossAttention(2, name="x")),
+        "`attention` must be None, a `BahdanauAttention` or a `LuongAttention`. Received: "
+        "attention=<MultiHeadCrossAttention name=x",
+    ),
+    "a memory and nothing that reads it": (
+        lambda: L.RecurrentDecoder(4)(x(2, 3, 8), x(2, 5, 8)),
+        "`value` is the memory of the attention: there must be both or none. Received: "
+        "value of shape (2, 5, 8), attention=None",
+    ),
+    "attention and no memory": (
+        lambda: L.RecurrentDecoder(4, attention=L.BahdanauAttention(4))(x(2, 3, 8)),
+        "Received: value of shape None, attention=BahdanauAttention",
+    ),
+    "initial state": (
+        lambda: L.RecurrentDecoder(4, "lstm")(x(2, 3, 8), initial_state=x(2, 4)),
+        "`initial_state` must have shape (B, state_size)=(2, 8). "
+        "Received: initial_state of shape (2, 4)",
     ),
     # schedule and cache
     "schedule": (

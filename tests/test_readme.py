@@ -48,8 +48,10 @@ def run(line, folder):
             words.pop(0)  # the other backend is not installed here
         assert words[0] == "python"
         if words[1].startswith("scripts/"):
-            small = ["--quick", "--rounds", "1", "--only", "overhead"]
-            small = small if words[1].endswith("benchmark.py") else ["--smoke"]
+            small = {
+                "scripts/benchmark.py": ["--quick", "--rounds", "1", "--only", "overhead"],
+                "scripts/predict.py": [],
+            }.get(words[1], ["--smoke"])
             words = [words[0], str(ROOT / words[1]), *words[2:], *small]
             words = ["2" if word == "20" else word for word in words]  # of 20 repeats
         environment["PYTHONPATH"] = str(ROOT)

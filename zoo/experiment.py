@@ -1,9 +1,9 @@
-"""What a recipe is, and what is done with one: train, measure, repeat, write down."""
+"""What a recipe is, and what is done with one: train and measure."""
 
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,9 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import plots
-from keras_attention.saving import card
-from keras_attention.saving.files import complete, write_json
+from keras_attention.prediction import padding_mask
 from zoo import checkpoints
-from zoo import provenance as process
-from zoo.data import Splits
+from zoo.data import Arrays, Splits
 from zoo.data.batches import Batches
 
 if TYPE_CHECKING:
@@ -29,11 +26,14 @@ class Recipe:
 
     Attributes:
         model: not compiled; what it preprocesses with is adapted to `data.train`.
-        data: what to train and test on.
+        data: what to train and test on, raw; the model's own encoders make arrays of it.
         optimizer, loss, metrics: for `model.compile`.
-        score: the metric that counts; by its name in `model.evaluate`.
+        score: the metric that counts; by its name in `model.evaluate` or in `measure`.
         epochs, batch_size, callbacks: for `model.fit`, which shuffles.
+        buckets: lengths to which batches of padded rows are cut off, see `Batches`.
+        measure: further metrics of the trained model on the test data, by name.
         baselines: simpler methods, by name: the score of each on the same data.
+        published: scores that others report, by what and who; see the recipe for how they compare.
         pictures: draws the trained model, figures by file name; `training_curves` come anyway.
         next_step: what to do with the result; `{folder}` and `{backend}` are filled in.
         task: as Hugging Face calls it, https://huggingface.co/tasks; for the model card.
@@ -51,7 +51,10 @@ class Recipe:
     epochs: int
     batch_size: int
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    buckets: tuple[int, ...] = ()
+    measure: Callable[[keras.Model, Splits], Mapping[str, float]] = lambda model, data: {}
     baselines: Mapping[str, Callable[[Splits], float]] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
     pictures: Callable[[keras.Model, Splits], Mapping[str, "Figure"]] = lambda model, data: {}
     next_step: str = "Load the model: keras.models.load_model('{folder}/model.keras')"
     task: str | None = None
@@ -137,29 +140,33 @@ def train(
     Args:
         recipe: used up by this, since its model is trained in place.
         watch: show a progress bar, and measure the held-out split after each epoch: that for
-            validation, or the test split where there is none. Nothing is chosen by it.
+            validation, or the test split where there is none. Nothing is chosen by the latter.
+            What the recipe's own callbacks watch is measured in any case.
         checkpoint_folder: where to leave a checkpoint after each epoch, if anywhere.
         resume: continue the training whose checkpoints are there.
 
     Raises:
         ValueError: there are checkpoints of an interrupted training, and `resume` is `False`;
-            or they are of another recipe, variant, seed, batch size or data.
+            or they are of another recipe, variant, seed, batch size, precision or data.
     """
     model, data = recipe.model, recipe.data
-    model.compile(optimizer=recipe.optimizer, loss=recipe.loss, metrics=list(recipe.metrics))
+    compile_model(recipe, model)
     callbacks = [*recipe.callbacks, *([ProgressBar()] if watch else [])]
     checkpoint = None
     if checkpoint_folder is not None:
         folder, training = Path(checkpoint_folder), identity(recipe)
         checkpoint = checkpoints.begin(training, folder, resume=resume)
         callbacks.append(checkpoint)  # last, so that it sees what the others changed
+    settings = {"batch_size": recipe.batch_size, "buckets": recipe.buckets}
+    watched = data.validation or (data.test if watch else None)
     start = time.perf_counter()
     history = model.fit(
-        Batches(*data.train, batch_size=recipe.batch_size),
+        batches(model, data.train, **settings),
         shuffle=False,  # `Batches` did
-        validation_data=(data.validation or data.test) if watch else None,
+        validation_data=batches(model, watched, shuffle=False, **settings)
+        if watched and (watch or recipe.callbacks)
+        else None,
         epochs=recipe.epochs,
-        validation_batch_size=recipe.batch_size,
         callbacks=callbacks,
         verbose=0,
     ).history
@@ -167,13 +174,70 @@ def train(
     if checkpoint:
         history, seconds = checkpoint.history, checkpoint.seconds
         checkpoints.complete(training, folder)
-    test = model.evaluate(*data.test, batch_size=recipe.batch_size, verbose=0, return_dict=True)
-    return Result(
-        recipe=recipe,
-        test={name: float(value) for name, value in test.items()},
-        history=history,
-        seconds=seconds,
+    return Result(recipe=recipe, test=evaluate(recipe, model), history=history, seconds=seconds)
+
+
+def compile_model(recipe: Recipe, model: keras.Model) -> None:
+    """Compiles `model` as the recipe says; where elements have weights, metrics heed them."""
+    weighted = len(recipe.data.test) == 3
+    metrics = {"weighted_metrics" if weighted else "metrics": list(recipe.metrics)}
+    model.compile(optimizer=recipe.optimizer, loss=recipe.loss, **metrics)
+
+
+def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
+    """Loss and metrics of a compiled model on the recipe's test data."""
+    test = batches(
+        model,
+        recipe.data.test,
+        shuffle=False,
+        batch_size=recipe.batch_size,
+        buckets=recipe.buckets,
     )
+    found = model.evaluate(test, verbose=0, return_dict=True)
+    found = {**found, **recipe.measure(model, recipe.data)}
+    return {name: float(value) for name, value in found.items()}
+
+
+def batches(
+    model: keras.Model,
+    part: Arrays,
+    *,
+    batch_size: int,
+    buckets: tuple[int, ...] = (),
+    shuffle: bool = True,
+) -> Batches:
+    """A part of a dataset as the model takes it."""
+    raw, y, *weights = part
+    x = ka.encode(model, raw)
+    mask = padding_mask(model, x) if buckets else None
+    return Batches(
+        x, y, *weights, batch_size=batch_size, shuffle=shuffle, mask=mask, buckets=buckets
+    )
+
+
+def outputs(
+    model: keras.Model,
+    part: Arrays,
+    *,
+    batch_size: int = 64,
+    buckets: tuple[int, ...] = (),
+) -> np.ndarray:
+    """What the model says of a part of a dataset, row by row; zeros where a bucket cut it off."""
+    data = batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
+    found = None
+    for index in range(data.num_batches):
+        computed = np.asarray(model.predict_on_batch(data[index][0]))
+        if found is None:
+            # Where each element has an output, as many as the elements; else what there is.
+            y = data.y
+            sizes = y.shape[1:2] if buckets and y.ndim > 1 else computed.shape[1:2]
+            found = np.zeros((len(y), *sizes, *computed.shape[2:]), np.float32)
+        rows = data.rows(index)
+        if buckets and computed.ndim > 2:
+            found[rows, : computed.shape[1]] = computed
+        else:
+            found[rows] = computed
+    return found
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
@@ -183,126 +247,6 @@ def identity(recipe: Recipe) -> dict[str, Any]:
         "variant": recipe.variant,
         "seed": recipe.seed,
         "batch_size": recipe.batch_size,
+        "precision": keras.config.dtype_policy().name,
         "data_sha256": recipe.data.sha256(),
     }
-
-
-def baselines(recipe: Recipe) -> dict[str, float]:
-    """The score of each baseline on the recipe's data, by its name."""
-    return {name: float(score(recipe.data)) for name, score in recipe.baselines.items()}
-
-
-def provenance(recipe: Recipe) -> dict[str, Any]:
-    """What a number of this recipe depends on, to stand beside the number."""
-    return {
-        "recipe": recipe.name,
-        "variant": recipe.variant,
-        "task": recipe.task,
-        "data": asdict(recipe.data.source) if recipe.data.source else None,
-        "parameters": recipe.model.count_params(),
-        "epochs": recipe.epochs,
-        "batch_size": recipe.batch_size,
-        **process.provenance(),
-    }
-
-
-def save(result: Result, folder: str | Path) -> dict[str, Any]:
-    """Writes model, card, pictures and `metrics.json` to `folder`, each complete or not at all.
-
-    Returns:
-        The content of `metrics.json`, which is written last.
-    """
-    folder, recipe = Path(folder), result.recipe
-    # Without the optimizer, which is twice the model's size; the checkpoints have it.
-    model = keras.Model(recipe.model.input, recipe.model.output, name=recipe.model.name)
-    ka.save_model(model, folder / "model.keras")
-    curves = plots.training_curves(
-        result.history, held_out="validation" if recipe.data.validation else "test"
-    )
-    figures = {"training_curves": curves, **recipe.pictures(recipe.model, recipe.data)}
-    for name, figure in figures.items():
-        with complete(folder / f"{name}.png") as temporary:
-            figure.savefig(temporary, dpi=150)
-    metrics = {
-        "test": result.test,
-        "baselines": {name: {recipe.score: value} for name, value in baselines(recipe).items()},
-        "seconds": round(result.seconds, 2),
-        "seed": recipe.seed,
-        "data_sha256": recipe.data.sha256(),
-        **provenance(recipe),
-    }
-    card.write(folder / "model.keras", metrics)
-    write_json(folder / "metrics.json", metrics)
-    return metrics
-
-
-def repeat(make: Callable[[int], Recipe], *, seeds: range) -> dict[str, Any]:
-    """Trains one recipe per seed and prints each score; the spread is part of the result.
-
-    Args:
-        make: the recipe of a seed, which sets initial weights, order and, if the dataset has no
-            fixed one, the split.
-        seeds: of the trainings.
-
-    Returns:
-        Scores of the model and of its baselines: per seed, mean and standard deviation (of the
-        population); and the `provenance`.
-
-    Raises:
-        ValueError: there are no seeds.
-    """
-    if not seeds:
-        raise ValueError(f"`seeds` must not be empty. Received: seeds={seeds}")
-    runs = []
-    for seed in seeds:
-        recipe = make(seed)
-        result = train(recipe, watch=False)
-        score = result.test[recipe.score]
-        runs.append(
-            {
-                "seed": seed,
-                "model": score,
-                **baselines(recipe),
-                "seconds": round(result.seconds, 2),
-                "data_sha256": recipe.data.sha256(),
-            }
-        )
-        print(f"seed {seed}: {recipe.score} {score:.4f} ({result.seconds:.1f} s)", flush=True)
-    summary = {
-        name: {
-            "mean": float(np.mean([run[name] for run in runs])),
-            "std": float(np.std([run[name] for run in runs])),
-        }
-        for name in ("model", *recipe.baselines, "seconds")
-    }
-    return {"score": recipe.score, "summary": summary, "runs": runs, **provenance(recipe)}
-
-
-def summary(metrics: Mapping[str, Any]) -> str:
-    """The content of `metrics.json` in two lines."""
-    test = ", ".join(f"{name} {value:.4f}" for name, value in metrics["test"].items())
-    beside = "; ".join(
-        f"{name}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in scores.items())
-        for name, scores in metrics["baselines"].items()
-    )
-    return (
-        f"Test: {test}" + (f" ({beside})" if beside else "") + "\n"
-        f"{metrics['parameters']:,} parameters, {metrics['epochs']} epochs in "
-        f"{metrics['seconds']:.1f} s on {metrics['device']} ({metrics['backend']})"
-    )
-
-
-def table(study: Mapping[str, Any]) -> str:
-    """What `repeat` measured, in lines."""
-    rows = [
-        f"  {name:<24}{spread['mean']:10.4f} ± {spread['std']:.4f}"
-        for name, spread in study["summary"].items()
-    ]
-    return "\n".join(
-        [
-            f"{study['score']} on the test split, mean ± standard deviation of "
-            f"{len(study['runs'])} seeds ({study['recipe']} {study['variant']}, "
-            f"{study['parameters']:,} parameters, {study['backend']})",
-            *rows,
-        ]
-    )

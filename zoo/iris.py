@@ -1,5 +1,7 @@
 """Iris: four measurements as four tokens."""
 
+from collections.abc import Sequence
+
 import keras
 
 import keras_attention as ka
@@ -20,6 +22,7 @@ def iris(
     dropout: float,
     num_features: int = 4,
     num_classes: int | None = 3,
+    class_names: Sequence[str] | None = None,
     name: str = "iris",
 ) -> keras.Model:
     """A transformer over the measurements of a flower, in the manner of the FT-Transformer
@@ -38,6 +41,7 @@ def iris(
         dropout: share of each sub-layer's output that training drops.
         num_features: measurements per row, T.
         num_classes: classes, or `None` for the pooled features.
+        class_names: their names, which the file carries.
         name: of the model.
 
     Returns:
@@ -58,4 +62,5 @@ def iris(
     x = keras.layers.GlobalAveragePooling1D(name="pooling")(x)  # (B, D)
     if num_classes is not None:
         x = keras.layers.Dense(num_classes, name="logits")(x)
+        x = ka.layers.Labels(num_classes, class_names, name="labels")(x)
     return keras.Model(features, x, name=name)

@@ -43,11 +43,13 @@ additive_scores = _kernels.additive_scores
 blocks = _kernels.blocks
 chunk_numbers = _kernels.chunk_numbers
 compile = _kernels.compile
+compile_with = _kernels.compile_with
 cond = _kernels.cond
 device_name = _kernels.device_name
 differentiable = _kernels.differentiable
 dropout_factors = _kernels.dropout_factors
 dropped = _kernels.dropped
+filled = _kernels.filled
 fused_attention = _kernels.fused_attention
 is_concrete = _kernels.is_concrete
 linear = _kernels.linear
@@ -59,7 +61,9 @@ segment_max = _kernels.segment_max
 segment_sum = _kernels.segment_sum
 set_random_state = _kernels.set_random_state
 split_heads = _kernels.split_heads
+store = _kernels.store
 take_rows = _kernels.take_rows
+while_loop = _kernels.while_loop
 weighted_segment_sum = _kernels.weighted_segment_sum
 
 
@@ -116,12 +120,14 @@ __all__ = [
     "blocks",
     "chunk_numbers",
     "compile",
+    "compile_with",
     "cond",
     "describe",
     "device_name",
     "differentiable",
     "dropout_factors",
     "dropped",
+    "filled",
     "forced",
     "fused_attention",
     "is_concrete",
@@ -134,6 +140,8 @@ __all__ = [
     "segment_sum",
     "set_random_state",
     "split_heads",
+    "store",
     "take_rows",
     "weighted_segment_sum",
+    "while_loop",
 ]

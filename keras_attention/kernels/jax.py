@@ -41,6 +41,16 @@ def linears(x, projections):
     return [linear(x, kernel, bias) for kernel, bias in projections]
 
 
+def store(buffer, update, start, *, axis=2, in_place=False):
+    """`buffer` with `update` from index `start` of an axis on; XLA knows what to overwrite."""
+    return jax.lax.dynamic_update_slice_in_dim(buffer, update.astype(buffer.dtype), start, axis)
+
+
+def filled(index, length):
+    """How many positions are filled, where a tensor's shape may follow: not in compiled code."""
+    return None
+
+
 def split_heads(x, head_dim):
     """`(B, T, N * H)` to `(B, N, T, H)`."""
     batch, length, width = ops.shape(x)
@@ -176,6 +186,23 @@ def is_concrete(tensor):
 def compile(function):
     """`function` as the backend runs it fastest: `jax.jit`."""
     return jax.jit(function)
+
+
+def compile_with(function, variables):
+    """`function`, compiled; the values of `variables` are handed to it at each call."""
+    variables = list(variables)
+
+    @jax.jit
+    def pure(values, *args):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return function(*args)
+
+    return lambda *args: pure([variable.value for variable in variables], *args)
+
+
+def while_loop(condition, step, carry, *, variables, graphs):
+    """`carry = step(carry)` while `condition(carry)`; a dict of tensors."""
+    return jax.lax.while_loop(condition, step, carry)
 
 
 def device_name():

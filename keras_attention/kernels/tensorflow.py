@@ -37,6 +37,17 @@ def linears(x, projections):
     return [linear(x, kernel, bias) for kernel, bias in projections]
 
 
+def store(buffer, update, start, *, axis=2, in_place=False):
+    """`buffer` with `update` from index `start` of an axis on; XLA knows what to overwrite."""
+    starts = [start if i == axis else 0 for i in range(len(buffer.shape))]
+    return ops.slice_update(buffer, starts, tf.cast(update, buffer.dtype))
+
+
+def filled(index, length):
+    """How many positions are filled, where a tensor's shape may follow: not in compiled code."""
+    return None
+
+
 def split_heads(x, head_dim):
     """`(B, T, N * H)` to `(B, N, T, H)`."""
     batch, length, width = ops.shape(x)
@@ -132,6 +143,17 @@ def is_concrete(tensor):
 def compile(function):
     """`function` as the backend runs it fastest: `tf.function` with XLA."""
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def compile_with(function, variables):
+    """`function`, compiled; it reads the values of `variables` at each call."""
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def while_loop(condition, step, carry, *, variables, graphs):
+    """`carry = step(carry)` while `condition(carry)`; a dict of tensors."""
+    (carry,) = tf.while_loop(condition, lambda carry: (step(carry),), (carry,))
+    return carry
 
 
 def device_name():

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
 from keras_attention.kernels import torch_additive
@@ -55,14 +57,31 @@ def linears(x, projections):
     """`linear` of one input for each (kernel, bias).
 
     Without gradients as one product, which reads the input once; with them the gradients of
-    the pieces would cost what that saves.
+    the pieces would cost what that saves, and for few rows the copy of the kernels would.
     """
-    if torch.is_grad_enabled() or len({bias is None for _, bias in projections}) > 1:
+    few = x[..., 0].numel() < 64
+    if few or torch.is_grad_enabled() or len({bias is None for _, bias in projections}) > 1:
         return [linear(x, kernel, bias) for kernel, bias in projections]
     kernels = [kernel.value for kernel, _ in projections]
     biases = [bias.value for _, bias in projections if bias is not None]
     y = F.linear(x, torch.cat(kernels, dim=1).T, torch.cat(biases) if biases else None)
     return y.split([kernel.shape[1] for kernel in kernels], dim=-1)
+
+
+def store(buffer, update, start, *, axis=2, in_place=False):
+    """`buffer` with `update` from index `start` of an axis on; a copy of it unless `in_place`."""
+    length = update.shape[axis]
+    if in_place and isinstance(start, int):
+        buffer.narrow(axis, start, length).copy_(update)
+        return buffer
+    index = torch.arange(length, device=buffer.device) + start
+    write = buffer.index_copy_ if in_place else buffer.index_copy
+    return write(axis, index, update.to(buffer.dtype))
+
+
+def filled(index, length):
+    """How many positions are filled, if that is a Python int: a view of them costs nothing."""
+    return index + length if isinstance(index, int) else None
 
 
 def split_heads(x, head_dim):
@@ -153,6 +172,42 @@ def is_concrete(tensor):
 def compile(function):
     """`function` as the backend runs it fastest; eager on PyTorch."""
     return function
+
+
+def compile_with(function, variables):
+    """`function` without gradients; it reads the values of `variables` at each call."""
+    return torch.no_grad()(function)
+
+
+def while_loop(condition, step, carry, *, variables, graphs):
+    """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
+
+    The Python of a step is many times slower than its computation for small models, so it runs
+    once, and leaves a graph of operations for further steps and calls.
+
+    Args:
+        variables: what `step` reads; everything else it must find in `carry`.
+        graphs: a dict that keeps the graphs of this `step`, by the shapes of `carry`.
+    """
+    leaves, tree = pytree.tree_flatten(carry)
+    leaves = [leaf.contiguous() for leaf in leaves]  # what is written to has memory of its own
+    values = [variable.value for variable in variables]
+    key = (str(tree), *((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves))
+
+    def flat(values, leaves):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            carry = step(pytree.tree_unflatten(leaves, tree))
+        return pytree.tree_leaves(carry), condition(carry)
+
+    if not condition(carry):
+        return carry
+    if key not in graphs:
+        # Traced on copies, since a step writes to its tensors.
+        graphs[key] = make_fx(flat)(values, [leaf.clone() for leaf in leaves])
+    graph, more = graphs[key], True
+    while more:
+        leaves, more = graph(values, leaves)
+    return pytree.tree_unflatten(leaves, tree)
 
 
 def device_name():

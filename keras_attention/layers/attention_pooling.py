@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.ops import attention, checks, masks
+from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import weights_dtype
 
 
@@ -70,11 +71,13 @@ class AttentionPooling(keras.layers.Layer):
         checks.divisible("value width", width, "num_heads", self.num_heads)
         units = self.units or width
         self.kernel = self.add_weight(
-            name="kernel", shape=(width, units), initializer=self.kernel_initializer
+            name="kernel", shape=(width, units), initializer=fresh(self.kernel_initializer)
         )
         self.bias = self.add_weight(name="bias", shape=(units,), initializer="zeros")
         self.context = self.add_weight(
-            name="context", shape=(units, self.num_heads), initializer=self.kernel_initializer
+            name="context",
+            shape=(units, self.num_heads),
+            initializer=fresh(self.kernel_initializer),
         )
         self.built = True
 
@@ -85,19 +88,27 @@ class AttentionPooling(keras.layers.Layer):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
+        value, logits = self._logits(value, mask)
+        weights = attention.masked_softmax(logits, None if mask is None else mask[:, None])
+        scope.record(self, weights[:, :, None])
+        pooled = self._pooled(weights[:, :, None], value, training)[:, 0]  # (B, D)
+        return (pooled, weights) if return_attention_scores else pooled
+
+    def _logits(self, value: Any, mask: Any) -> tuple[Any, Any]:
+        """`value` with zeros where it is masked, and `(B, N, S)`."""
         self._check(value, mask)
         value = masks.zero_masked(value, mask)
         hidden = ops.tanh(ops.matmul(value, self.kernel) + self.bias)
-        logits = ops.transpose(ops.matmul(hidden, self.context), (0, 2, 1))  # (B, N, S)
-        weights = attention.masked_softmax(logits, None if mask is None else mask[:, None])
-        scope.record(self, weights[:, :, None])
+        return value, ops.transpose(ops.matmul(hidden, self.context), (0, 2, 1))
+
+    def _pooled(self, weights: Any, value: Any, training: bool | None) -> Any:
+        """Weights `(B, N, T, S)` on the heads of `value` `(B, S, D)`: `(B, T, D)`."""
         used = attention.dropped(weights, self.dropout, self.seed_generator if training else None)
         batch, length, width = ops.shape(value)
         heads = ops.reshape(value, (batch, length, self.num_heads, width // self.num_heads))
         heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, N, S, H)
-        pooled = attention.weighted_sum(used[:, :, None], heads)  # (B, N, 1, H)
-        pooled = ops.reshape(pooled, (batch, width))
-        return (pooled, weights) if return_attention_scores else pooled
+        pooled = ops.transpose(attention.weighted_sum(used, heads), (0, 2, 1, 3))  # (B, T, N, H)
+        return ops.reshape(pooled, (batch, ops.shape(pooled)[1], width))
 
     def _check(self, value: Any, mask: Any) -> None:
         checks.rank("value", value.shape, "(B, S, D)")

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import additive, attention, checks, masks
+from keras_attention.ops.initializers import fresh
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -70,7 +71,7 @@ class BahdanauAttention(MemoryAttention):
         self.built = True
 
     def _add(self, name: str, shape: tuple) -> Any:
-        return self.add_weight(name=name, shape=shape, initializer=self.kernel_initializer)
+        return self.add_weight(name=name, shape=shape, initializer=fresh(self.kernel_initializer))
 
     def project_key(self, key: Any, key_mask: Any = None) -> Any:
         """`W_k k`: `(B, S, units)`, to be passed as `projected_key` in every decoder step.

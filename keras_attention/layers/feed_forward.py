@@ -6,22 +6,23 @@ import keras
 
 from keras_attention import kernels
 from keras_attention.ops import checks, masks
+from keras_attention.ops.initializers import fresh
 
-_GATED = {"swiglu": "silu", "geglu": "gelu"}
+_GATED = {"swiglu": "silu", "geglu": "gelu", "reglu": "relu"}
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class FeedForward(keras.layers.Layer):
     """Position-wise feed-forward network (Vaswani et al., 2017, section 3.3, equation 2).
 
-    `"swiglu"` and `"geglu"` are the gated variants of Shazeer, 2020
+    `"swiglu"`, `"geglu"` and `"reglu"` are the gated variants of Shazeer, 2020
     (https://arxiv.org/abs/2002.05202, equation 6): `(act(x W) * x V) W_2`. They have a third
     kernel of the same size; the paper shrinks `intermediate_dim` to 2/3 to compare.
 
     Args:
         intermediate_dim: width between the two projections.
         activation: `"relu"`, `"gelu"` (exact, not the tanh approximation), `"swiglu"`,
-            `"geglu"`, or any other of `keras.activations` by name.
+            `"geglu"`, `"reglu"`, or any other of `keras.activations` by name.
         dropout: share of the activations that training drops.
         use_bias: whether the projections have biases.
         kernel_initializer, bias_initializer: of the projections.
@@ -76,12 +77,12 @@ class FeedForward(keras.layers.Layer):
         kernel = self.add_weight(
             name=f"{name}_kernel",
             shape=(input_dim, output_dim),
-            initializer=self.kernel_initializer,
+            initializer=fresh(self.kernel_initializer),
         )
         bias = None
         if self.use_bias:
             bias = self.add_weight(
-                name=f"{name}_bias", shape=(output_dim,), initializer=self.bias_initializer
+                name=f"{name}_bias", shape=(output_dim,), initializer=fresh(self.bias_initializer)
             )
         return kernel, bias
 

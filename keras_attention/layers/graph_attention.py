@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import kernels, scope
 from keras_attention.ops import additive, attention, checks, graph, masks
+from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import at_least_float32, weights_dtype
 
 
@@ -30,8 +31,10 @@ class GraphAttention(keras.layers.Layer):
         negative_slope: of the LeakyReLU.
         share_weights: GATv2 with one kernel for sources and targets.
         dropout: share of the attention weights that training drops.
+        input_dropout: share of the features that training drops before the projection.
         use_bias: whether to add a bias to the output (and to GATv2's projections).
         kernel_initializer, bias_initializer: of the weights.
+        kernel_regularizer: of the projections and the attention vectors.
         seed: of the dropout.
 
     Call arguments:
@@ -66,9 +69,11 @@ class GraphAttention(keras.layers.Layer):
         negative_slope: float = 0.2,
         share_weights: bool = False,
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -76,6 +81,7 @@ class GraphAttention(keras.layers.Layer):
         checks.positive_int(head_dim=head_dim, num_heads=num_heads)
         checks.one_of("variant", variant, ("gat", "gatv2"))
         checks.rate(dropout=dropout)
+        checks.rate(input_dropout=input_dropout)
         if share_weights and variant == "gat":
             raise ValueError(
                 "`share_weights` belongs to variant='gatv2'; GAT has one kernel as it is. "
@@ -89,11 +95,15 @@ class GraphAttention(keras.layers.Layer):
         self.negative_slope = negative_slope
         self.share_weights = share_weights
         self.dropout = dropout
+        self.input_dropout = input_dropout
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        self.seed_generator = None
+        if dropout or input_dropout:
+            self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
     def build(
@@ -130,19 +140,24 @@ class GraphAttention(keras.layers.Layer):
             self.bias = self.add_weight(
                 name="bias",
                 shape=(width if self.concat else self.head_dim,),
-                initializer=self.bias_initializer,
+                initializer=fresh(self.bias_initializer),
             )
         self.built = True
 
     def _add(self, name: str, shape: tuple) -> Any:
-        return self.add_weight(name=name, shape=shape, initializer=self.kernel_initializer)
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=fresh(self.kernel_initializer),
+            regularizer=self.kernel_regularizer,
+        )
 
     def _add_projection(self, name: str, inputs: int, outputs: int, bias: bool) -> tuple[Any, Any]:
         kernel = self._add(f"{name}_kernel", (inputs, outputs))
         if not (bias and self.use_bias):
             return kernel, None
         return kernel, self.add_weight(
-            name=f"{name}_bias", shape=(outputs,), initializer=self.bias_initializer
+            name=f"{name}_bias", shape=(outputs,), initializer=fresh(self.bias_initializer)
         )
 
     def call(
@@ -156,8 +171,9 @@ class GraphAttention(keras.layers.Layer):
         return_attention_scores: bool = False,
     ) -> Any:
         self._check(features, edges, adjacency, edge_features, features_mask)
-        x = masks.zero_masked(features, features_mask)
         seed = self.seed_generator if training else None
+        x = masks.zero_masked(features, features_mask)
+        x = attention.dropped(x, self.input_dropout, seed)
         with_weights = return_attention_scores or scope.capturing()
         outside = None
         if edges is None:
@@ -381,8 +397,10 @@ class GraphAttention(keras.layers.Layer):
             "negative_slope": self.negative_slope,
             "share_weights": self.share_weights,
             "dropout": self.dropout,
+            "input_dropout": self.input_dropout,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "seed": self.seed,
         }

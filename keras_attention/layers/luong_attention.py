@@ -8,6 +8,7 @@ from keras import ops
 from keras_attention import scope
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import additive, attention, checks, masks
+from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import at_least_float32
 
 
@@ -94,7 +95,7 @@ class LuongAttention(MemoryAttention):
         self.built = True
 
     def _add(self, name: str, shape: tuple) -> Any:
-        return self.add_weight(name=name, shape=shape, initializer=self.kernel_initializer)
+        return self.add_weight(name=name, shape=shape, initializer=fresh(self.kernel_initializer))
 
     def call(
         self,

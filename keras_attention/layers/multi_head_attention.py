@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_attention import kernels, scope
 from keras_attention.ops import attention, checks, masks
+from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import at_least_float32, weights_dtype
 
 
@@ -75,12 +76,12 @@ class MultiHeadAttention(keras.layers.Layer):
         kernel = self.add_weight(
             name=f"{name}_kernel",
             shape=(input_dim, output_dim),
-            initializer=self.kernel_initializer,
+            initializer=fresh(self.kernel_initializer),
         )
         if not self.use_bias:
             return kernel, None
         bias = self.add_weight(
-            name=f"{name}_bias", shape=(output_dim,), initializer=self.bias_initializer
+            name=f"{name}_bias", shape=(output_dim,), initializer=fresh(self.bias_initializer)
         )
         return kernel, bias
 

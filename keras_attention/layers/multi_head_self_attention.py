@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.layers import position_strategy
 from keras_attention.layers.multi_head_attention import MultiHeadAttention
 from keras_attention.ops import checks, masks
@@ -129,8 +129,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             q = self.position.rotate(q, query_positions)
             k = self.position.rotate(k, key_positions)
         key_mask = mask
+        last = False
         if cache is not None and self.causal:
-            k, v, key_mask, key_positions = self._remember(cache, k, v, mask, key_positions)
+            k, v, key_mask, key_positions, last = self._remember(cache, k, v, mask, key_positions)
         fresh = key_positions is query_positions  # keys are those of this call
         if self.position is not None:
             bias = self.position.bias(q * self._scale, query_positions, key_positions)
@@ -151,7 +152,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             causal=self.causal and fresh,
             window=self.window if fresh else None,
             order=lambda: masks.causal_mask(
-                query_positions, key_positions, self.causal, self.window
+                query_positions, key_positions, self.causal and not last, self.window
             ),
             bias=bias,
             context=context,
@@ -161,11 +162,13 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     def _remember(
         self, cache: scope.Cache, k: Any, v: Any, mask: Any, positions: Any
-    ) -> tuple[Any, Any, Any, Any]:
-        """Keys, values, key mask and key positions to attend to, after storing these."""
+    ) -> tuple[Any, Any, Any, Any, bool]:
+        """Keys, values, key mask and key positions to attend to, after storing these.
+
+        And whether the one query is known to come after all keys.
+        """
         slot = cache.slot(self)
         batch, _, length, _ = ops.shape(k)
-        present = ops.ones((batch, length), "bool") if mask is None else mask
         if cache.prefill:
             checks.at_most(
                 "query",
@@ -174,20 +177,31 @@ class MultiHeadSelfAttention(MultiHeadAttention):
                 cache.max_length,
                 "Give the cache scope room for prompt and continuation together.",
             )
-            room = cache.max_length - length
-            slot.write(
-                key=ops.pad(k, [[0, 0], [0, 0], [0, room], [0, 0]]),
-                value=ops.pad(v, [[0, 0], [0, 0], [0, room], [0, 0]]),
-                mask=ops.pad(present, [[0, 0], [0, room]]),
-            )
-            return k, v, mask, positions
+            present = scope.padded(mask)
+            room = [0, cache.max_length - length]
+            state = {
+                "key": ops.pad(k, [[0, 0], [0, 0], room, [0, 0]]),
+                "value": ops.pad(v, [[0, 0], [0, 0], room, [0, 0]]),
+            }
+            if present is not None:
+                state["mask"] = ops.pad(present, [[0, 0], room], constant_values=True)
+            slot.write(**state)
+            return k, v, present, positions, False
         state = slot.read()
-        start = ops.cast(cache.index, "int32")
-        keys = ops.slice_update(state["key"], (0, 0, start, 0), k)
-        values = ops.slice_update(state["value"], (0, 0, start, 0), v)
-        present = ops.slice_update(state["mask"], (0, start), present)
-        slot.write(key=keys, value=values, mask=present)
-        return keys, values, present, masks.positions(keys.shape[2])
+        store = partial(kernels.store, start=cache.index, in_place=cache.in_place)
+        state = {**state, "key": store(state["key"], k), "value": store(state["value"], v)}
+        if mask is not None:
+            present = state.get("mask")
+            if present is None:
+                present = ops.ones((batch, state["key"].shape[2]), "bool")
+            state["mask"] = store(present, mask, axis=1)
+        slot.write(**state)
+        # All that is filled, if its size may depend on the index: then nothing is after a query.
+        end = kernels.filled(cache.index, length) if cache.in_place else None
+        k, v, present = state["key"][:, :, :end], state["value"][:, :, :end], state.get("mask")
+        present = None if present is None else present[:, :end]
+        last = end is not None and length == 1
+        return k, v, present, masks.positions(k.shape[2]), last
 
     def check(self, query: Any, mask: Any, query_mask: Any, attention_mask: Any) -> None:
         """Raises `ValueError` for arguments of `call` that do not fit together."""

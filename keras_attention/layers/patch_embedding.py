@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attention.ops import checks, masks
@@ -15,8 +16,9 @@ class PatchEmbedding(keras.layers.Layer):
     Dosovitskiy et al., 2021 (https://arxiv.org/abs/2010.11929), equation 1; overlapping patches
     by `stride` as in the audio transformer of Gong et al., 2021
     (https://arxiv.org/abs/2104.01778); a convolutional stem in place of the single projection
-    as in Xiao et al., 2021 (https://arxiv.org/abs/2106.14881). Height and width may be unknown
-    when the model is built. What is left over at the bottom and right edge is not used.
+    as in Xiao et al., 2021 (https://arxiv.org/abs/2106.14881), or, with max pooling, in Hassani
+    et al., 2021 (https://arxiv.org/abs/2104.05704). Height and width may be unknown when the
+    model is built. What is left over at the bottom and right edge is not used.
 
     Args:
         hidden_dim: width D of the output.
@@ -25,6 +27,8 @@ class PatchEmbedding(keras.layers.Layer):
         stem: channels of 3 x 3 convolutions of stride 2, each with LayerNorm and GELU, before
             the projection of every pixel that is left, so that a patch is `2 ** len(stem)`
             pixels wide. (The paper has batch norm; this one computes the same in training.)
+        stem_pooling: the stem's convolutions have stride 1 and are followed by 2 x 2 max pooling,
+            which costs more and sees finer detail. The size of the patches stays.
         flatten: return a sequence; else the grid.
         data_format: `"channels_last"` or `"channels_first"` inputs; Keras's setting if `None`.
 
@@ -47,6 +51,7 @@ class PatchEmbedding(keras.layers.Layer):
         patch_size: int | tuple[int, int] | None = None,
         stride: int | tuple[int, int] | None = None,
         stem: tuple[int, ...] | None = None,
+        stem_pooling: bool = False,
         flatten: bool = True,
         data_format: str | None = None,
         **kwargs: Any,
@@ -58,10 +63,16 @@ class PatchEmbedding(keras.layers.Layer):
                 "Pass either `patch_size`, with or without `stride`, or `stem`. Received: "
                 f"patch_size={patch_size}, stride={stride}, stem={stem}"
             )
+        if stem_pooling and stem is None:
+            raise ValueError(
+                "`stem_pooling=True` pools between the convolutions of a `stem`. Received: "
+                "stem=None. Pass `stem`, or leave `stem_pooling` out."
+            )
         self.hidden_dim = hidden_dim
         self.patch_size: Any = None if patch_size is None else _pair("patch_size", patch_size)
         self.stride: Any = self.patch_size if stride is None else _pair("stride", stride)
         self.stem = None if stem is None else tuple(stem)
+        self.stem_pooling = stem_pooling
         self.flatten = flatten
         self.data_format = data_format or keras.config.image_data_format()
         checks.one_of("data_format", self.data_format, ("channels_last", "channels_first"))
@@ -70,7 +81,9 @@ class PatchEmbedding(keras.layers.Layer):
         for i, channels in enumerate(self.stem or ()):
             checks.positive_int(stem=channels)
             self._convolutions.append(
-                keras.layers.Conv2D(channels, 3, 2, "same", name=f"stem_{i}", **policy)
+                keras.layers.Conv2D(
+                    channels, 3, 1 if stem_pooling else 2, "same", name=f"stem_{i}", **policy
+                )
             )
             self._norms.append(
                 keras.layers.LayerNormalization(
@@ -104,9 +117,16 @@ class PatchEmbedding(keras.layers.Layer):
             x = ops.transpose(x, (0, 2, 3, 1))
         x = masks.zero_masked(x, mask)
         for convolution, norm in zip(self._convolutions, self._norms, strict=True):
-            x = ops.gelu(norm(convolution(x)), approximate=False)
+            x = convolution(x)
+            if self.stem_pooling:
+                if mask is not None:  # padding is never the largest
+                    x = ops.where(mask[:, :, None, None], x, -np.inf)
+                x = ops.max_pool(x, 2, 2, "same", "channels_last")
             if mask is not None:  # padding stays what zero padding is to a shorter input
                 mask = self._halved(mask)
+                x = masks.zero_masked(x, mask)
+            x = ops.gelu(norm(x), approximate=False)
+            if mask is not None:
                 x = masks.zero_masked(x, mask)
         x = self._projection(x)
         batch, rows, columns, _ = ops.shape(x)
@@ -186,6 +206,7 @@ class PatchEmbedding(keras.layers.Layer):
             "patch_size": self.patch_size,
             "stride": self.stride if self.stem is None else None,
             "stem": self.stem,
+            "stem_pooling": self.stem_pooling,
             "flatten": self.flatten,
             "data_format": self.data_format,
         }

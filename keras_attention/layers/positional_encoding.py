@@ -103,6 +103,7 @@ class PositionalEncoding(keras.layers.Layer):
         slot = cache.slot(self)
         if cache.prefill:
             batch = ops.shape(inputs)[0]
+            mask = scope.padded(mask)
             start = ops.zeros((batch,), "int32") if mask is None else masks.first_valid(mask)
             slot.write(start=ops.cast(start, "int32"))
         start = slot.read()["start"]

@@ -1,7 +1,8 @@
 """One backend's part of the cross-backend test, in a process of its own.
 
-`python -m tests.cross_backend.worker save FOLDER` writes a model of every case of the
-contract; `... run FOLDER OUT` loads them and records outputs and what one step of SGD changes.
+`python -m tests.cross_backend.worker save FOLDER` writes a model of every case of the layers'
+contract, and every model of the zoo; `... run FOLDER OUT` loads them and records outputs and, of
+layers, what one step of SGD changes.
 """
 
 import pickle
@@ -14,7 +15,10 @@ import numpy as np
 from tests.backend import to_numpy
 from tests.contracts import first, functional
 from tests.layers import test_contract
+from tests.zoo.cases import MODELS, cases_of
+from tests.zoo.contracts import call
 
+ZOO = [(f"{name}-{i}", case) for name in MODELS for i, case in enumerate(cases_of(name))]
 CASES = [case for case in test_contract.CASES if case.branch is None]  # the same everywhere
 
 
@@ -24,6 +28,8 @@ def save(folder):
         if model.trainable_variables:
             model.compile(keras.optimizers.SGD(1.0), "mse")
         model.save(folder / f"{number}.keras")
+    for name, case in ZOO:
+        case.make().save(folder / f"{name}.keras")
 
 
 def run(folder):
@@ -31,18 +37,21 @@ def run(folder):
     for number, case in enumerate(CASES):
         model = keras.saving.load_model(folder / f"{number}.keras", compile=False)
         data = case.data()
-        call = {**data, **case.padding(data)}
-        output = to_numpy(first(model(call)))
+        given = {**data, **case.padding(data)}
+        output = to_numpy(first(model(given)))
         steps = {}
         if model.trainable_variables:
             before = [to_numpy(v) for v in model.trainable_variables]
             model.compile(keras.optimizers.SGD(1.0), "mse")
-            model.train_on_batch(call, np.ones_like(output))
+            model.train_on_batch(given, np.ones_like(output))
             steps = {
                 v.path: to_numpy(v) - old
                 for v, old in zip(model.trainable_variables, before, strict=True)
             }
         results.append((case.name, output, steps))
+    for name, case in ZOO:
+        model = keras.saving.load_model(folder / f"{name}.keras", compile=False)
+        results.append((name, call(model, case.data()), {}))
     return results
 
 

@@ -20,7 +20,13 @@ def cases_of(name):
 
 CASES = [case for name in ka.layers.__all__ for case in cases_of(name)]
 RUNS = [
-    pytest.param(check, case, id=f"{check.__name__}-{case.name}")
+    pytest.param(
+        check,
+        case,
+        id=f"{check.__name__}-{case.name}",
+        # One worker for all checks of a layer: it compiles their operations once.
+        marks=pytest.mark.xdist_group(case.layer.__name__),
+    )
     for check, applies in contracts.CHECKS.items()
     for case in CASES
     if applies(case)

@@ -141,7 +141,7 @@ def test_one_big_graph_with_masks_as_sample_weight():
     x = ka.layers.GraphAttention(8, 2)(inputs["features"], edges=inputs["edges"])
     model = keras.Model(inputs, keras.layers.Dense(2)(x))
     model.compile(
-        keras.optimizers.Adam(0.02),
+        keras.optimizers.Adam(0.05),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=["accuracy"],
     )
@@ -265,3 +265,27 @@ def test_no_edges_at_all(case):
     assert weights.shape == (3, 2, 0)
     np.testing.assert_allclose(to_numpy(output), to_numpy(layer(**padded)), atol=1e-6)
     assert (np.abs(to_numpy(output)).max() > 0) == layer.self_loops
+
+
+def test_input_dropout_drops_features():
+    """What is left is scaled; without `training` nothing is dropped."""
+    layer = ka.layers.GraphAttention(
+        5, variant="gat", input_dropout=0.5, use_bias=False, kernel_initializer="identity", seed=0
+    )
+    features = np.random.default_rng(0).uniform(1, 2, (1, 400, 5)).astype("float32")
+    edges = np.full((1, 1, 2), -1, "int32")  # none: a node's output is its own projection
+    np.testing.assert_allclose(to_numpy(layer(features, edges=edges)), features, rtol=1e-6)
+    found = to_numpy(layer(features, edges=edges, training=True))
+    kept = found != 0
+    np.testing.assert_allclose(found[kept], 2 * features[kept], rtol=1e-4)
+    assert 0.45 < kept.mean() < 0.55
+
+
+@pytest.mark.parametrize("variant", ["gat", "gatv2"])
+def test_kernels_are_regularized_and_biases_are_not(variant):
+    layer = ka.layers.GraphAttention(3, 2, variant=variant, kernel_regularizer="l2")
+    layer.build((None, None, 4), edges_shape=(None, None, 2))
+    kernels = [v for v in layer.trainable_variables if not v.name.endswith("bias")]
+    expected = sum(0.01 * np.square(to_numpy(v)).sum() for v in kernels)
+    np.testing.assert_allclose(to_numpy(sum(layer.losses)), expected, rtol=1e-5)
+    assert len(layer.losses) == len(kernels) == 3

@@ -1,5 +1,6 @@
 """Patch embedding: cases for the contract, against patches cut by hand."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ def case(patch=1, width=6, masks=("mask",), **config):
 CASES = [
     case(patch=2, patch_size=2),
     case(patch=2, stem=(4,)),
+    case(patch=2, stem=(4,), stem_pooling=True),
     case(masks=(), patch_size=(2, 3), stride=(1, 2), flatten=False),
 ]
 
@@ -56,3 +58,26 @@ def test_a_patch_is_masked_if_all_of_its_rows_are():
     output = layer(WithMask()([spectrogram, mask]))
     rows = np.array([[True] * 3, [True, True, False], [False] * 3])
     np.testing.assert_array_equal(to_numpy(output._keras_mask), np.repeat(rows, 2, axis=1))
+
+
+@pytest.mark.parametrize("pooling", [False, True])
+def test_a_stem_is_convolutions_each_with_norm_and_gelu(pooling):
+    layer = ka.layers.PatchEmbedding(5, stem=(4, 3), stem_pooling=pooling)
+    image = keras.Input((9, 6, 2))  # 9 rows: one is left over at each halving
+    x = image
+    for channels in (4, 3):
+        x = keras.layers.Conv2D(channels, 3, 1 if pooling else 2, "same")(x)
+        if pooling:
+            x = keras.layers.MaxPooling2D(padding="same")(x)
+        x = keras.layers.LayerNormalization(epsilon=1e-5)(x)
+        x = keras.layers.Activation("gelu")(x)
+    reference = keras.Model(image, keras.layers.Reshape((-1, 5))(keras.layers.Dense(5)(x)))
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=w.shape).astype("float32") for w in reference.weights]
+    reference.set_weights(weights)
+    layer.build((None, 9, 6, 2))
+    layer.set_weights([w.reshape(o.shape) for w, o in zip(weights, layer.weights, strict=True)])
+    images = rng.normal(size=(2, 9, 6, 2)).astype("float32")
+    np.testing.assert_allclose(
+        to_numpy(layer(images)), reference.predict(images, verbose=0), atol=1e-5
+    )

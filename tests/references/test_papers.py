@@ -364,7 +364,7 @@ ACTIVATIONS = {
 
 
 @pytest.mark.parametrize("use_bias", [False, True], ids=["no bias", "bias"])
-@pytest.mark.parametrize("activation", ["relu", "gelu", "swiglu", "geglu"])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "swiglu", "geglu", "reglu"])
 def test_feed_forward(activation, use_bias):
     """Equation 2, and equation 6 of Shazeer, 2020 (https://arxiv.org/abs/2002.05202)."""
     x = normal(B, T, 6, seed=26)
@@ -376,8 +376,9 @@ def test_feed_forward(activation, use_bias):
     def affine(x, name):
         return x @ w[f"{name}_kernel"] + (w[f"{name}_bias"] if use_bias else 0.0)
 
-    if activation in ("swiglu", "geglu"):  # (Swish(x W) * x V) W_2, (GELU(x W) * x V) W_2
-        function = ACTIVATIONS[{"swiglu": "swish", "geglu": "gelu"}[activation]]
+    gates = {"swiglu": "swish", "geglu": "gelu", "reglu": "relu"}
+    if activation in gates:  # (Swish(x W) * x V) W_2, with GELU or ReLU for Swish
+        function = ACTIVATIONS[gates[activation]]
         hidden = function(affine(x, "gate")) * affine(x, "input")
     else:
         hidden = ACTIVATIONS[activation](affine(x, "input"))

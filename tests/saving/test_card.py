@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard
 from huggingface_hub.repocard import metadata_load
 
 from keras_attention.saving import card, digests
-from zoo import experiment
+from zoo import experiment, reports
 from zoo.recipes.iris import recipe
 
 METRICS = {
@@ -217,7 +217,7 @@ def test_the_card_of_a_recipe(tmp_path):
         history={"loss": [0.5], "accuracy": [0.75]},
         seconds=1.5,
     )
-    experiment.save(result, tmp_path)
+    reports.save(result, tmp_path)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     path = card.write(tmp_path / "model.keras", metrics)
     assert path == tmp_path / "model.md"

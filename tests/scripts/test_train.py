@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import runpy
 import shlex
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka  # registers the layers of the saved model
-from zoo import experiment
+from zoo import experiment, reports
 from zoo.data import iris as data
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +90,9 @@ def test_says_what_happens_and_what_to_do_next(run, capsys):
     setting, _, _, code = shlex.split(output.strip().splitlines()[-1])
     assert setting == f"KERAS_BACKEND={keras.backend.backend()}"
     exec(code, {})
-    assert capsys.readouterr().out.strip() in data.load(0).class_names
+    name, share = capsys.readouterr().out.strip().split(" ")
+    assert name in data.load(0).class_names
+    assert re.fullmatch(r"\(\d+\.\d%\)", share)
 
 
 def test_repeats_measure_the_spread(train, tmp_path, capsys):
@@ -131,9 +134,9 @@ def test_resumed_run_leaves_what_an_uninterrupted_one_does(
     train, interrupted, monkeypatch, tmp_path, capsys
 ):
     histories = []
-    draw = experiment.plots.training_curves
+    draw = reports.plots.training_curves
     monkeypatch.setattr(
-        experiment.plots,
+        reports.plots,
         "training_curves",
         lambda history, **rest: histories.append(history) or draw(history, **rest),
     )
@@ -187,4 +190,4 @@ def test_unknown_recipe_lists_the_known_ones(train, capsys):
 def test_help_lists_recipes_and_their_promises(train, capsys):
     with pytest.raises(SystemExit):
         train("--help")
-    assert "iris         Iris: 96 %" in capsys.readouterr().out
+    assert re.search(r"^  iris +Iris: 96 %", capsys.readouterr().out, flags=re.MULTILINE)

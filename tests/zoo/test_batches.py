@@ -86,3 +86,53 @@ def test_fit_trains_on_them_in_that_order():
     )
     np.random.seed(5)
     assert list(trained.rows) == [i for _ in range(4) for i in np.random.permutation(10)]
+
+
+def padded(rng, rows=23, width=10):
+    """Token ids padded with 0, tags and weights beside them, one number per row."""
+    lengths = rng.integers(1, width + 1, rows)
+    mask = np.arange(width)[None] < lengths[:, None]
+    ids = np.where(mask, np.arange(rows)[:, None] + 1, 0)
+    return {"ids": ids, "row": np.arange(rows)}, ids * 2, mask.astype("float32"), mask
+
+
+def test_buckets_cut_off_padding_alone():
+    x, y, weight, mask = padded(np.random.default_rng(0))
+    np.random.seed(0)
+    data = Batches(x, y, weight, batch_size=4, mask=mask, buckets=(3, 6))
+    for _ in range(2):
+        data.on_epoch_begin()
+        seen, lengths, sizes = [], set(), []
+        for index in range(data.num_batches):
+            inputs, tags, weights = data[index]
+            length = inputs["ids"].shape[1]
+            assert tags.shape == weights.shape == inputs["ids"].shape
+            rows = data.rows(index)
+            np.testing.assert_array_equal(inputs["row"], rows)
+            np.testing.assert_array_equal(inputs["ids"], x["ids"][rows, :length])
+            assert not mask[rows, length:].any()
+            seen += rows.tolist()
+            lengths.add(length)
+            sizes.append(len(rows))
+        assert sorted(seen) == list(range(23))
+        assert lengths == {3, 6, 10}
+        assert sorted(sizes) == [3, 4, 4, 4, 4, 4]
+
+
+def test_buckets_have_an_order_of_their_own_each_epoch():
+    x, y, weight, mask = padded(np.random.default_rng(0))
+    data = Batches(x, y, weight, batch_size=4, mask=mask, buckets=(3, 6))
+    orders = []
+    for _ in range(2):
+        data.on_epoch_begin()
+        orders.append([tuple(data.rows(index)) for index in range(data.num_batches)])
+    assert orders[0] != orders[1]
+    still = Batches(x, y, weight, batch_size=4, mask=mask, buckets=(3, 6), shuffle=False)
+    before = [tuple(still.rows(index)) for index in range(still.num_batches)]
+    still.on_epoch_begin()
+    assert [tuple(still.rows(index)) for index in range(still.num_batches)] == before
+
+
+def test_buckets_need_a_mask():
+    with pytest.raises(ValueError, match="`mask` and `buckets` go together"):
+        Batches(np.zeros((2, 3)), np.zeros(2), batch_size=1, buckets=(2,))

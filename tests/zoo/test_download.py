@@ -69,6 +69,15 @@ def test_a_damaged_file_is_replaced(server):
     assert server.requests == 2
 
 
+def test_a_file_pinned_by_its_url_alone_in_a_deeper_folder(server, tmp_path):
+    file = File(url=server.url, sha256=None)
+    path = fetch("numbers/original", file)
+    assert path == tmp_path / "data" / "numbers" / "original" / "numbers.bin"
+    assert path.read_bytes() == CONTENT
+    assert fetch("numbers/original", file) == path
+    assert server.requests == 1
+
+
 def test_a_broken_connection_is_tried_again(server, tmp_path):
     server.failures = 2
     assert fetch("numbers", File(url=server.url, sha256=SHA256)).read_bytes() == CONTENT

@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 
 import keras
@@ -7,7 +8,8 @@ from sklearn.datasets import load_iris
 
 import keras_attention as ka
 from keras_attention.saving import files
-from zoo import experiment, recipes
+from tests.zoo.contracts import ModelCase
+from zoo import experiment, recipes, reports
 from zoo.data import Splits
 from zoo.data import iris as data
 from zoo.iris import VARIANTS, iris
@@ -18,10 +20,16 @@ def logits(model, x):
     return keras.ops.convert_to_numpy(model(x))
 
 
-def test_sizes_are_as_documented():
-    parameters = {name: iris(**sizes).count_params() for name, sizes in VARIANTS.items()}
-    assert parameters["default"] == 14_628  # at most 14,851, those of the tutorial's model
-    assert parameters["reference"] == 100_428
+CASES = [
+    ModelCase(
+        model=iris,
+        sizes=VARIANTS["tiny"],
+        inputs=lambda rng, batch: {"features": rng.random((batch, 4), "float32")},
+        maps=1,
+    )
+]
+# The default has at most 14,851, those of the tutorial's model.
+PARAMETERS = {"default": 14_628, "reference": 100_428, "tiny": 668}
 
 
 def test_without_classes_it_gives_pooled_features():
@@ -106,7 +114,7 @@ def test_training_learns_and_saves_everything(tmp_path):
     assert (made.epochs, made.batch_size) == (6, 8)
     result = experiment.train(made)
     assert result.history["loss"][-1] < result.history["loss"][0]
-    metrics = experiment.save(result, tmp_path)
+    metrics = reports.save(result, tmp_path)
     assert metrics["test"] == result.test
 
     x, _ = made.data.test
@@ -122,9 +130,9 @@ def test_a_failing_picture_leaves_no_metrics_behind(tmp_path):
         raise RuntimeError("no ink")
 
     made = experiment.configure(recipe, 0, variant="tiny", epochs=1)
-    made = experiment.replace(made, pictures=fail)
+    made = dataclasses.replace(made, pictures=fail)
     with pytest.raises(RuntimeError, match="no ink"):
-        experiment.save(experiment.train(made, watch=False), tmp_path)
+        reports.save(experiment.train(made, watch=False), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 

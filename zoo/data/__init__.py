@@ -1,11 +1,19 @@
-"""Datasets, one per file: each has `load(...) -> Splits` of NumPy arrays."""
+"""Datasets, one per file: each has `load(...) -> Splits` of NumPy arrays.
+
+What has to be fetched has `sample() -> Splits` too: a small look-alike made up in memory.
+"""
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-Arrays = tuple[np.ndarray | dict[str, np.ndarray], np.ndarray]  # x, or x by input name; and y
+X = np.ndarray | dict[str, np.ndarray]  # or x by name: of the input, or of a table's column
+# x, y, and the weights of y's elements where they do not count alike.
+Arrays = tuple[X, np.ndarray] | tuple[X, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +34,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Splits:
-    """The parts of a dataset, each `(x, y)` as `model.fit(*splits.train)` takes them.
+    """The parts of a dataset, each `(x, y)` or `(x, y, sample_weight)`.
+
+    x is raw, what a user would hand to `ka.predict`: texts are object arrays of strings, sentences
+    of lists of words, waveforms of arrays; `ka.encode(model, x)` makes arrays of it. Tags that
+    pad a sentence and nodes without a label have the weight 0.
 
     Attributes:
         train: what a model learns from.
         test: what it is measured on, once.
         validation: what choices are made on, where the dataset is large enough to have one.
+        extra: further parts to measure on, by name.
         feature_names, class_names: in the order of the columns and of the labels.
         source: where they come from.
     """
@@ -42,14 +55,33 @@ class Splits:
     feature_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     source: Source | None = None
+    extra: Mapping[str, Arrays] = field(default_factory=dict)
 
     def sha256(self) -> str:
         """Digest of every array with its dtype and shape: the same data, the same digest."""
         digest = hashlib.sha256()
-        for part in (self.train, self.validation, self.test):
-            x, y = part or ({}, np.empty(0))
+        for part in (self.train, self.validation, self.test, *self.extra.values()):
+            x, y, *weights = part or ({}, np.empty(0))
             named = x if isinstance(x, dict) else {"x": x}
-            for name, array in [*sorted(named.items()), ("y", y)]:
+            for name, array in [*sorted(named.items()), ("y", y), *(("w", w) for w in weights)]:
                 digest.update(f"{name} {array.dtype} {array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).tobytes())
+                if array.dtype == object:  # whose bytes are addresses
+                    for value in array:
+                        digest.update(_bytes(value))
+                else:
+                    digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+
+def objects(values: Any) -> np.ndarray:
+    """A 1-D object array of values of any kind, lists of one length included."""
+    values = list(values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes()
+    return json.dumps(value, ensure_ascii=False).encode()

@@ -19,12 +19,12 @@ class File:
 
     Attributes:
         url: where it is, at a pinned version.
-        sha256: of its bytes.
+        sha256: of its bytes; `None` where only the URL's version is pinned.
         name: in the cache; the last part of the URL by default.
     """
 
     url: str
-    sha256: str
+    sha256: str | None
     name: str = ""
 
 
@@ -40,7 +40,7 @@ def fetch(dataset: str, file: File) -> Path:
     downloaded gets its name when it is complete.
 
     Args:
-        dataset: the file's folder in `root()`.
+        dataset: the file's folder in `root()`, with `/` where it is a deeper one.
         file: what to fetch.
 
     Raises:
@@ -49,7 +49,7 @@ def fetch(dataset: str, file: File) -> Path:
         OSError: the folder cannot be written to.
     """
     path = root() / dataset / (file.name or file.url.rpartition("/")[2])
-    if path.exists() and sha256(path) == file.sha256:
+    if path.exists() and file.sha256 in (None, sha256(path)):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(path.parent, os.W_OK):  # where Keras would turn to /tmp without a word
@@ -57,9 +57,9 @@ def fetch(dataset: str, file: File) -> Path:
             f"{path} is not there with the right content, and its folder cannot be written to. "
             f"Set {VARIABLE} to another folder."
         )
-    part = _download(file, path)
+    part = _download(dataset, file, path)
     found = sha256(part)
-    if found != file.sha256:
+    if file.sha256 not in (None, found):
         part.unlink()
         raise ValueError(
             f"{file.url} is not the file that was published: its SHA-256 is {found}, expected "
@@ -69,7 +69,7 @@ def fetch(dataset: str, file: File) -> Path:
     return path
 
 
-def _download(file: File, path: Path) -> Path:
+def _download(dataset: str, file: File, path: Path) -> Path:
     """The file beside `path`, under a name of its own."""
     name = f".{path.name}.{os.getpid()}.part"
     for attempt in range(_ATTEMPTS):
@@ -80,8 +80,8 @@ def _download(file: File, path: Path) -> Path:
                 keras.utils.get_file(
                     name,
                     file.url,
-                    cache_dir=path.parents[1],
-                    cache_subdir=path.parent.name,
+                    cache_dir=path.parent,
+                    cache_subdir="",
                     force_download=True,
                 )
             )
@@ -90,5 +90,5 @@ def _download(file: File, path: Path) -> Path:
     raise ConnectionError(
         f"{path} is not there, and {file.url} cannot be downloaded ({last}). Without a network, "
         f"put the file there by hand, or set {VARIABLE} to a folder that has "
-        f"{path.parent.name}/{path.name}."
+        f"{dataset}/{path.name}."
     ) from last

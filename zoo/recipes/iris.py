@@ -12,6 +12,9 @@ accuracy in %, mean ± standard deviation, logistic regression on the same split
 | default   |     14,628 | 96.8 ± 2.9 | 96.8 ± 3.7 | 96.8 ± 3.4 | 96.5 ± 3.6          |
 | reference |    100,428 | 97.3 ± 2.9 | 97.3 ± 3.1 | 97.7 ± 3.2 | 96.5 ± 3.6          |
 
+That table is from before a fault was mended by which kernels of one shape began equal; since then
+torch has 97.7 ± 3.4 (default), the others and the larger model have not been measured again.
+
 All means lie within 1.2 points, 7 of the 600 test flowers: too little to rank them. The logistic
 regression is scikit-learn's default, not tuned; the model's hyperparameters were, on splits of
 seeds 100 to 159. On the splits of seeds 100 to 199 that default has 95.8 %, with C=10 97.1 %, and
@@ -49,7 +52,11 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     keras.utils.set_random_seed(seed)
     splits = data.load(seed)
     x, _ = splits.train
-    model = iris(**sizes(VARIANTS, variant), num_classes=len(splits.class_names))
+    model = iris(
+        **sizes(VARIANTS, variant),
+        num_classes=len(splits.class_names),
+        class_names=splits.class_names,
+    )
     model.get_layer("normalization").adapt(x)
     optimizer = keras.optimizers.AdamW(
         ka.schedules.InverseSqrtWarmup(50, peak=1e-3), weight_decay=0.1, global_clipnorm=1.0
@@ -106,10 +113,9 @@ def _next_step(splits: Splits) -> str:
     x, y = splits.test
     flower = [round(float(value), 1) for value in x[0]]
     code = (
-        "import keras, keras_attention, numpy; "
+        "import keras, keras_attention as ka; "
         "model = keras.models.load_model('{folder}/model.keras'); "
-        f"logits = model.predict(numpy.array([{flower}]), verbose=0); "
-        f"print({list(splits.class_names)}[logits.argmax()])"
+        f"print(ka.predict(model, [{flower}])[0])"
     )
     return (
         "look at {folder}/attention.png, and ask the model about a flower, "

@@ -1,0 +1,112 @@
+"""The compiled loop: a prompt is read, then one token after the other is chosen."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_attention import kernels
+from keras_attention.decoding.noise import gumbel
+from keras_attention.decoding.parts import Parts
+from keras_attention.decoding.samplers import History, Sampler
+
+Tensor = Any
+
+
+class Loop:
+    """Generation of one token per row and step, for one model, sampler and room.
+
+    Args:
+        parts: of the model.
+        samplers: applied in order.
+        room: positions of prompt and continuation.
+        banned: ids that must not come.
+    """
+
+    def __init__(
+        self, parts: Parts, samplers: tuple[Sampler, ...], room: int, banned: tuple[int, ...]
+    ) -> None:
+        self._parts = parts
+        self._samplers = samplers
+        self._random = any(sampler.random for sampler in samplers)
+        self._room = room
+        self._banned = banned
+        self._graphs: dict = {}
+        self.begin = kernels.compile_with(self._begin, parts.variables)
+        self.go_on = kernels.compile_with(self._go_on, parts.variables)
+
+    def _begin(
+        self, sources: list, token_ids: Tensor, present: Tensor | None, stops: Tensor, seed: Tensor
+    ) -> dict:
+        """What a step starts from, with the first new token chosen.
+
+        Args:
+            sources: arrays of the encoder's inputs.
+            token_ids: `(B, T)`, the prompts, padded on the left.
+            present: `(B, T)` boolean, false where they are; `None` if nowhere.
+            stops: ids that end a row.
+            seed: an integer.
+        """
+        memory = self._parts.memory(sources)
+        logits, state = self._parts.begin(token_ids, present, memory, self._room)
+        batch, length = token_ids.shape
+        room = [[0, 0], [0, self._room - length]]
+        if present is None:
+            present = ops.ones((batch, length), "bool")
+        carry = {
+            "memory": memory,
+            "present": ops.pad(present, room, constant_values=True),
+            "stops": stops,
+            "seed": seed,
+            "tokens": ops.pad(token_ids, room),
+            "state": state,
+            "finished": ops.zeros((batch,), "bool"),
+            "index": ops.convert_to_tensor(length, "int32"),
+        }
+        return self._chosen(carry, logits)
+
+    def _go_on(self, carry: dict, end: Tensor) -> dict:
+        """`carry` when `end` positions are filled, or all rows have ended."""
+
+        def unfinished(carry: dict) -> Tensor:
+            return ops.logical_and(carry["index"] < carry["end"], ops.any(~carry["finished"]))
+
+        def step(carry: dict) -> dict:
+            logits, state, _ = self._parts.step(
+                carry["token"], carry["memory"], carry["state"], carry["index"] - 1
+            )
+            return self._chosen({**carry, "state": state}, logits)
+
+        return kernels.while_loop(
+            unfinished,
+            step,
+            {**carry, "end": end},
+            variables=self._parts.variables,
+            graphs=self._graphs,
+        )
+
+    def _chosen(self, carry: dict, logits: Tensor) -> dict:
+        """`carry` with the next token of each row; 0 for rows that have ended."""
+        index = carry["index"]
+        history = History(carry["tokens"], carry["present"], index)
+        logits = without(logits, self._banned)
+        for sampler in self._samplers:
+            logits = sampler(logits, history)
+        if self._random:
+            logits = logits + gumbel(carry["seed"], index, *logits.shape)
+        token = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        token = ops.where(carry["finished"], 0, token)
+        ends = ops.any(ops.equal(token[:, None], carry["stops"][None]), axis=-1)
+        return {
+            **carry,
+            "tokens": kernels.store(carry["tokens"], token[:, None], index, axis=1, in_place=True),
+            "token": token,
+            "finished": ops.logical_or(carry["finished"], ends),
+            "index": index + 1,
+        }
+
+
+def without(logits: Tensor, ids: tuple[int, ...]) -> Tensor:
+    """Logits `(B, V)` with -inf at `ids`."""
+    for i in ids:
+        logits = ops.where(ops.arange(logits.shape[-1])[None] == i, -float("inf"), logits)
+    return logits

@@ -1,0 +1,185 @@
+"""What the caller hands over as arrays, and what was generated in the caller's types."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_attention.decoding.parts import Parts
+
+PAD = 0  # of the `Tokenizer`
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A batch that is ready to be continued.
+
+    Attributes:
+        sources: arrays of the encoder's inputs.
+        rows: token ids to continue.
+        text: whether the caller wants text.
+        single: whether the caller gave one prompt, not a list.
+    """
+
+    sources: list[np.ndarray]
+    rows: list[np.ndarray]
+    text: bool
+    single: bool
+
+
+def read(parts: Parts, raw: Any) -> Prompt:
+    """The prompt of a model.
+
+    Raises:
+        TypeError: the prompt is of no type that the model's inputs take.
+        ValueError: a row is empty, or has ids that are not in the vocabulary.
+    """
+    single = isinstance(raw, str)
+    given = [raw] if single else raw
+    if parts.sources:
+        sources, prefix, ids = _sources(parts, given)
+        rows, text = _prefix(parts, len(sources[0]), prefix, not ids)
+    else:
+        sources = []
+        rows, text = _rows(parts, given)
+    for number, row in enumerate(rows):
+        if not row.size:
+            raise ValueError(
+                f"Prompt {number} of `prompt` has no tokens to continue from. Give it some text, "
+                "or train the tokenizer with start_end=True, whose start token begins all texts."
+            )
+        if row.min() < 0 or row.max() >= parts.vocabulary_size:
+            wrong = row[(row < 0) | (row >= parts.vocabulary_size)][0]
+            raise ValueError(
+                f"Token ids must be between 0 and {parts.vocabulary_size - 1}. Received: the id "
+                f"{wrong} in prompt {number} of `prompt`. Is this the model's own tokenizer?"
+            )
+    return Prompt([*sources], rows, text, single)
+
+
+def padded(rows: list[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids `(B, length)` padded on the left, and a mask that is false there."""
+    ids = np.full((len(rows), length), PAD, np.int32)
+    for target, row in zip(ids, rows, strict=True):
+        target[length - len(row) :] = row
+    lengths = np.array([len(row) for row in rows])
+    return ids, np.arange(length)[None] >= length - lengths[:, None]
+
+
+def cut(row: np.ndarray, stops: Iterable[int]) -> np.ndarray:
+    """New ids up to the first of `stops`, which is left out."""
+    ends = np.flatnonzero(np.isin(row, list(stops)))
+    return row[: ends[0]] if ends.size else row
+
+
+def written(parts: Parts, prompt: np.ndarray, new: np.ndarray, text: bool) -> Any:
+    """New ids in the caller's type: themselves, or the text that they add to the prompt's."""
+    if not text:
+        return new
+    tokenizer = parts.tokenizer
+    if parts.sources:
+        return tokenizer.decode(new[None])[0] if new.size else ""
+    before, after = (
+        tokenizer.decode(ids[None])[0] for ids in (prompt, np.concatenate([prompt, new]))
+    )
+    return after[len(before) :]
+
+
+def _sources(parts: Parts, raw: Any) -> tuple[list[np.ndarray], Any, bool]:
+    """Arrays of the encoder's inputs, what begins the target, if given, and whether all the
+    sources are ids."""
+    prefix = None
+    if isinstance(raw, Mapping):
+        given = dict(raw)
+        prefix = given.pop(parts.target, None)
+        if set(given) != set(parts.sources):
+            raise ValueError(
+                f"`prompt` must have entries for {', '.join(parts.sources)}, and may have one for "
+                f"{parts.target}. Received: {', '.join(map(str, raw))}"
+            )
+    elif len(parts.sources) == 1:
+        given = {parts.sources[0]: raw}
+    else:
+        raise TypeError(
+            f"`prompt` must be a mapping with the inputs {', '.join(parts.sources)}. Received: "
+            f"{type(raw).__name__}"
+        )
+    arrays, ids = [], True
+    for name in parts.sources:
+        layer, values = parts.encoders[name], given[name]
+        if layer is None:
+            arrays.append(np.asarray(values))
+        else:
+            if not isinstance(values, np.ndarray):
+                values = _equal_length(values)
+            arrays.append(np.asarray(layer.encode(values)))
+        ids = ids and isinstance(values, np.ndarray) and values.dtype.kind in "iu"
+    return arrays, prefix, ids
+
+
+def _equal_length(values: Any) -> Any:
+    """Lists of ids as an array, padded on the right; other values as they are."""
+    values = list(values)
+    if not values or not all(_is_ids(row) for row in values):
+        return values
+    ids = np.full((len(values), max(map(len, values))), PAD, np.int32)
+    for target, row in zip(ids, values, strict=True):
+        target[: len(row)] = row
+    return ids
+
+
+def _is_ids(row: Any) -> bool:
+    if isinstance(row, np.ndarray):
+        return row.ndim == 1 and row.dtype.kind in "iu"
+    return isinstance(row, list | tuple) and all(isinstance(i, int | np.integer) for i in row)
+
+
+def _prefix(parts: Parts, batch: int, prefix: Any, text: bool) -> tuple[list[np.ndarray], bool]:
+    """What begins the targets, and whether they are wanted as text."""
+    tokenizer = parts.tokenizer
+    if prefix is not None:
+        rows, text = _rows(parts, prefix)
+        if len(rows) != batch:
+            raise ValueError(
+                f"`prompt` has {batch} sources and {len(rows)} beginnings of their targets."
+            )
+        return rows, text
+    start = None if tokenizer is None else tokenizer.start_id
+    if start is None:
+        raise ValueError(
+            "The target has no start token, so `prompt` must be a mapping that has beginnings for "
+            f"{parts.target!r} too. Or train its tokenizer with start_end=True."
+        )
+    return [np.array([start], np.int32)] * batch, text
+
+
+def _rows(parts: Parts, raw: Any) -> tuple[list[np.ndarray], bool]:
+    """Token ids to continue, and whether they were text."""
+    if isinstance(raw, np.ndarray) and raw.dtype.kind in "iu":
+        if raw.ndim != 2:
+            raise ValueError(
+                "`prompt` must be ids (B, T), or a list of rows of different lengths. Received: an "
+                f"array of shape {raw.shape}"
+            )
+        raw = list(raw)
+    rows = list(raw)
+    if rows and all(isinstance(row, str) for row in rows):
+        tokenizer = parts.tokenizer
+        if tokenizer is None:
+            raise TypeError(
+                "`prompt` is text, and the model has no Tokenizer layer. Give it token ids."
+            )
+        return [_ids(tokenizer, text) for text in rows], True
+    if rows and all(_is_ids(row) for row in rows):
+        found = [np.asarray(row, np.int32) for row in rows]
+        return (found if parts.tokenizer is None else [row[row != PAD] for row in found]), False
+    raise TypeError(
+        "`prompt` must be a text, a list of texts, ids (B, T), or a list of rows of ids. Received: "
+        f"{type(raw).__name__}" + (f" of {type(rows[0]).__name__}" if rows else ", which is empty")
+    )
+
+
+def _ids(tokenizer: Any, text: str) -> np.ndarray:
+    row = tokenizer.encode([text], end=False, whole=True)[0]
+    return row[row != PAD]

@@ -1,0 +1,306 @@
+"""How the next token is chosen: small immutable values, which compose as a sequence."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from keras_attention import kernels
+from keras_attention.ops import checks
+
+Tensor = Any
+_NEVER = -float("inf")
+
+
+@dataclass(frozen=True)
+class History:
+    """What was read and generated so far.
+
+    Attributes:
+        tokens: `(B, R)` int32, prompt and continuation; what is beyond `length` is undefined.
+        present: `(B, R)` boolean, false where the prompt is padded.
+        length: how many of the R positions are filled, a scalar.
+    """
+
+    tokens: Tensor
+    present: Tensor
+    length: Tensor
+
+
+class Sampler:
+    """Base: a value that turns logits `(B, V)` into others, float32.
+
+    Several are applied in the order of a sequence: `(RepetitionPenalty(1.2), TopP(0.9))`. If any
+    is `random`, the token is drawn from the softmax of what comes out; else it is the largest.
+    """
+
+    random: ClassVar[bool] = False
+
+    def __call__(self, logits: Tensor, history: History) -> Tensor:
+        """The logits to choose from; -inf for what must not come."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Greedy(Sampler):
+    """The most probable token."""
+
+    def __call__(self, logits: Tensor, history: History) -> Tensor:
+        return logits
+
+
+@dataclass(frozen=True)
+class Temperature(Sampler):
+    """A draw from all tokens, of logits divided by `temperature`."""
+
+    temperature: float = 1.0
+    random: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _positive(temperature=self.temperature)
+
+    def __call__(self, logits: Tensor, history: History) -> Tensor:
+        return logits / self.temperature
+
+
+@dataclass(frozen=True)
+class TopK(Sampler):
+    """A draw from the k most probable tokens (Fan et al., 2018, https://arxiv.org/abs/1805.04833).
+
+    Args:
+        k: how many; all if there are fewer.
+        temperature: divides the logits.
+    """
+
+    k: int
+    temperature: float = 1.0
+    random: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        checks.positive_int(k=self.k)
+        _positive(temperature=self.temperature)
+
+    def __call__(self, logits: Tensor, history: History) -> Tensor:
+        largest, _ = ops.top_k(logits, min(self.k, logits.shape[-1]))
+        kept = ops.where(logits >= largest[:, -1:], logits, _NEVER)
+        return kept / self.temperature
+
+
+@dataclass(frozen=True)
+class TopP(Sampler):
+    """A draw from the nucleus: the fewest most probable tokens that have the probability p together
+    (Holtzman et al., 2020, https://arxiv.org/abs/1904.09751).
+
+    Args:
+        p: above 0, at most 1.
+        temperature: divides the logits, before the nucleus is found.
+    """
+
+    p: float
+    temperature: float = 1.0
+    random: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _share(p=self.p)
+        _positive(temperature=self.temperature)
+
+    def __call__(self, logits: Tensor, history: History) -> Tensor:
+        logits = logits / self.temperature
+        ordered = ops.flip(ops.sort(logits, axis=-1), axis=-1)  # (B, V), the largest first
+        probabilities = ops.softmax(ordered, axis=-1)
+        before = ops.cumsum(probabilities, axis=-1) - probabilities
+        inside = before < self.p  # the first one always is
+        least = ops.min(ops.where(inside, ordered, float("inf")), axis=-1, keepdims=True)
+        return ops.where(logits >= least, logits, _NEVER)
+
+
+@dataclass(frozen=True)
+class MinP(Sampler):
+    """A draw from the tokens at least `p` times as probable as the most probable one (Nguyen et
+    al., 2024, https://arxiv.org/abs/2407.01082).
+
+    Args:
+        p: above 0, at most 1.
+        temperature: divides the logits, before those are found.
+    """
+
+    p: float
+    temperature: float = 1.0
+    random: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _share(p=self.p)
+        _positive(temperature=self.temperature)
+
+    def __call__(self, logits: Tensor, history: History) -> Tensor:
+        logits = logits / self.temperature
+        probabilities = ops.softmax(logits, axis=-1)
+        least = self.p * ops.max(probabilities, axis=-1, keepdims=True)
+        return ops.where(probabilities >= least, logits, _NEVER)
+
+
+@dataclass(frozen=True)
+class RepetitionPenalty(Sampler):
+    """Divides the logits of tokens that occurred, or multiplies negative ones (Keskar et al., 2019,
+    https://arxiv.org/abs/1909.05858, section 4.1), prompt included.
+
+    Args:
+        penalty: above 1 to discourage repetition, below 1 to encourage it.
+    """
+
+    penalty: float
+
+    def __post_init__(self) -> None:
+        _positive(penalty=self.penalty)
+
+    def __call__(self, logits: Tensor, history: History) -> Tensor:
+        size = logits.shape[-1]
+        filled = ops.arange(history.tokens.shape[1])[None] < history.length
+        seen = _occurring(history.tokens, ops.logical_and(filled, history.present), size)
+        punished = ops.where(logits < 0, logits * self.penalty, logits / self.penalty)
+        return ops.where(seen, punished, logits)
+
+
+@dataclass(frozen=True)
+class NoRepeatNGrams(Sampler):
+    """Forbids tokens that would complete a sequence of n tokens for the second time (Paulus et al.,
+    2017, https://arxiv.org/abs/1705.04304, section 2.5), prompt included.
+
+    Args:
+        n: length of the sequences, at least 1.
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        checks.positive_int(n=self.n)
+
+    def __call__(self, logits: Tensor, history: History) -> Tensor:
+        tokens, length, n = history.tokens, history.length, self.n
+        room = tokens.shape[1]
+        if room < n:
+            return logits
+        # Position i + n - 1 follows the n - 1 tokens from i on. Are those the last ones?
+        count = room - n + 1
+        same = ops.arange(count)[None] + n - 1 < length  # (1, count)
+        same = ops.logical_and(same, history.present[:, :count])
+        for j in range(n - 1):
+            last = ops.take(tokens, ops.maximum(length - (n - 1) + j, 0), axis=1)[:, None]
+            same = ops.logical_and(same, ops.equal(tokens[:, j : j + count], last))
+        if n > 1:  # a row of fewer tokens has no end of this length
+            first = ops.maximum(length - (n - 1), 0)
+            same = ops.logical_and(same, ops.take(history.present, first, axis=1)[:, None])
+            same = ops.logical_and(same, length >= n)
+        banned = _occurring(tokens[:, n - 1 :], same, logits.shape[-1])
+        return ops.where(banned, _NEVER, logits)
+
+
+@dataclass(frozen=True)
+class BeamSearch:
+    """The most probable sequence, by keeping the `num_beams` best beginnings at each step.
+
+    A sequence that ends is scored once, by its log probability / length ** length_penalty, the end
+    included; it is kept, with its score, unless `num_beams` better ones come. Unfinished ones are
+    scored so when there is no more room. Samplers before it in a sequence change the log
+    probabilities: `(NoRepeatNGrams(3), BeamSearch(5))`.
+
+    Args:
+        num_beams: beams of each prompt.
+        length_penalty: 0 for the log probability itself; larger values favour longer sequences.
+        coverage_penalty: beta of Wu et al., 2016 (https://arxiv.org/abs/1609.08144), equation 14:
+            `beta * sum_s log(min(sum_t a_ts, 1))`, a being the last cross-attention's weights,
+            mean over heads, is added to the score: a source left unread costs. For models with
+            cross-attention.
+        early_stopping: `True` stops when there are `num_beams` finished sequences; `False` when
+            the best unfinished one, if it ended now, would score less than all of them; `"never"`
+            when it could not get better than them within the room.
+        num_results: how many of the finished sequences are returned, with scores; `None` for the
+            best one alone, without.
+    """
+
+    num_beams: int
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    early_stopping: bool | str = False
+    num_results: int | None = None
+
+    def __post_init__(self) -> None:
+        checks.positive_int(num_beams=self.num_beams)
+        if self.early_stopping not in (True, False, "never"):
+            raise ValueError(
+                "`early_stopping` must be True, False or 'never'. Received: "
+                f"early_stopping={self.early_stopping!r}"
+            )
+        if self.coverage_penalty < 0:
+            raise ValueError(
+                "`coverage_penalty` must not be negative. Received: "
+                f"coverage_penalty={self.coverage_penalty}"
+            )
+        if self.num_results is not None:
+            checks.positive_int(num_results=self.num_results)
+            checks.at_most(
+                "num_results",
+                self.num_results,
+                "num_beams",
+                self.num_beams,
+                "Search with more beams.",
+            )
+
+
+SPELLINGS: dict[str, Any] = {
+    "greedy": Greedy,
+    "temperature": Temperature,
+    "top_k": TopK,
+    "top_p": TopP,
+    "min_p": MinP,
+    "repetition_penalty": RepetitionPenalty,
+    "no_repeat_ngrams": NoRepeatNGrams,
+    "beams": BeamSearch,
+}
+
+
+def spelled(words: Iterable[str]) -> tuple[Sampler | BeamSearch, ...]:
+    """Samplers from words such as `top_p=0.9`, for command lines; the names are `SPELLINGS`.
+
+    Raises:
+        ValueError: a word is none of these.
+    """
+    return tuple(_spelled(word) for word in words)
+
+
+def _spelled(word: str) -> Sampler | BeamSearch:
+    name, _, number = word.partition("=")
+    try:
+        make = SPELLINGS[name]
+        whole = make in (TopK, NoRepeatNGrams, BeamSearch)
+        return make(*([(int if whole else float)(number)] if number else []))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"A sampler is spelled as one of {', '.join(SPELLINGS)}, with its number: top_p=0.9. "
+            f"Received: {word!r}" + (f". {error}" if number and name in SPELLINGS else "")
+        ) from error
+
+
+def _occurring(tokens: Tensor, where: Tensor, size: int) -> Tensor:
+    """`(B, size)` boolean: which ids are among `tokens` `(B, L)` at the places of `where`."""
+    batch = ops.shape(tokens)[0]
+    rows = ops.arange(batch, dtype=kernels.INDEX_DTYPE)[:, None] * size
+    ids = ops.reshape(ops.cast(tokens, kernels.INDEX_DTYPE) + rows, (-1,))
+    counts = kernels.segment_sum(ops.reshape(ops.cast(where, "float32"), (-1,)), ids, batch * size)
+    return ops.reshape(counts, (batch, size)) > 0
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(
+                f"`{name}` must be positive. Received: {name}={value}"
+                + (". For the most probable token, use Greedy()." if name == "temperature" else "")
+            )
+
+
+def _share(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 < value <= 1:
+            raise ValueError(f"`{name}` must be above 0 and at most 1. Received: {name}={value}")

@@ -1,0 +1,155 @@
+"""Figures of what a model reads in a text, and of what it takes for what."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+from keras_attention.explain.plots import _figure, _wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SIZE = 9  # points
+_LETTER = 0.6 * _SIZE / 72  # inches, in a monospaced font
+_LINE = 0.30  # inches
+
+
+def shaded_tokens(
+    tokens: Sequence[Sequence[str]],
+    weights: Sequence[Any],
+    captions: Sequence[str] = (),
+    *,
+    segments: Sequence[Any] | None = None,
+    title: str = "Attention weights",
+    width: float = 9.0,
+) -> "Figure":
+    """Texts, each token on a blue as dark as its weight, as in figure 5 of Yang et al., 2016
+    (https://aclanthology.org/N16-1174).
+
+    Args:
+        tokens: of each text, as `Tokenizer.tokens` gives them.
+        weights: of each text, one weight per token, or more that belong to padding.
+        captions: a line above each text.
+        segments: of each text, a weight per token that is that of its segment: a red line below.
+        title: of the figure.
+        width: of the figure, in inches.
+
+    Raises:
+        ValueError: there is no text, or a text has more tokens than weights.
+    """
+    if not tokens:
+        raise ValueError("There are no texts to draw.")
+    shades = [_scaled(w, t, "weights") for w, t in zip(weights, tokens, strict=True)]
+    below = weights if segments is None else segments
+    lines = [_scaled(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
+    places, rows = [], 0.0  # of each text: (row, column in letters) of its tokens
+    fits = int((width - 0.3) / _LETTER)
+    starts = []
+    for text in tokens:
+        rows += 1 if captions else 0
+        starts.append(rows)
+        column, of_text = 0, []
+        for token in text:
+            if column and column + len(token) > fits:
+                rows, column = rows + 1, 0
+            of_text.append((rows, column))
+            column += len(token) + 1
+        places.append(of_text)
+        rows += 1.4
+    figure = _figure(width, rows * _LINE + 0.6)
+    ax = figure.subplots()
+    ax.set_xlim(0, width - 0.3)
+    ax.set_ylim(rows * _LINE, -_LINE)
+    ax.set_axis_off()
+    from matplotlib.patches import Rectangle
+
+    for number, text in enumerate(tokens):
+        if captions:
+            y = (starts[number] - 1) * _LINE
+            ax.text(0, y, captions[number], fontsize=_SIZE - 1, va="center", color="0.35")
+        for index, (token, (row, column)) in enumerate(zip(text, places[number], strict=True)):
+            shade, x, y = shades[number][index], column * _LETTER, row * _LINE
+            box = (x - 0.3 * _LETTER, y - 0.38 * _LINE)
+            length = (len(token) + 0.6) * _LETTER
+            blue = (1 - 0.85 * shade, 1 - 0.6 * shade, 1.0)
+            ax.add_patch(Rectangle(box, length, 0.72 * _LINE, color=blue, lw=0))
+            if segments is not None:
+                corner = (x - 0.5 * _LETTER, y + 0.36 * _LINE)
+                ax.add_patch(
+                    Rectangle(
+                        corner,
+                        (len(token) + 1) * _LETTER,
+                        0.1 * _LINE,
+                        color="red",
+                        alpha=float(lines[number][index]),
+                        lw=0,
+                    )
+                )
+            ax.text(
+                x,
+                y,
+                token,
+                family="monospace",
+                fontsize=_SIZE,
+                va="center",
+                color="white" if shade > 0.75 else "black",
+                parse_math=False,
+            )
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def confused_pairs(
+    labels: Any,
+    predictions: Any,
+    class_names: Sequence[str],
+    *,
+    most: int = 20,
+    title: str = "Most confused classes",
+) -> "Figure":
+    """The pairs of classes that are taken for each other most often, where a confusion matrix
+    would be too large to read.
+
+    Args:
+        labels: `(B,)` true class indices.
+        predictions: `(B,)` predicted class indices.
+        class_names: names of the classes, in the order of the indices.
+        most: pairs that are drawn.
+        title: of the figure.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    wrong = labels != predictions
+    pairs, counts = np.unique(
+        np.stack([labels[wrong], predictions[wrong]]), axis=1, return_counts=True
+    )
+    order = np.argsort(-counts, kind="stable")[:most]
+    of_class = np.bincount(labels, minlength=len(class_names))
+    names = [f"{class_names[a]} \N{RIGHTWARDS ARROW} {class_names[b]}" for a, b in pairs.T[order]]
+    figure = _figure(8.0, 0.24 * max(1, len(order)) + 1.2)
+    ax = figure.subplots()
+    from matplotlib.ticker import MaxNLocator
+
+    bars = ax.barh(range(len(order)), counts[order], color="tab:blue")
+    shares = [f"{counts[i]} of {of_class[pairs[0, i]]}" for i in order]
+    ax.bar_label(bars, shares, padding=2, fontsize=8)
+    ax.set_yticks(range(len(order)), names, fontsize=8)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("true \N{RIGHTWARDS ARROW} predicted, samples of the true class")
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def _scaled(values: Any, tokens: Sequence[str], name: str) -> np.ndarray:
+    """A value per token, as a share of the largest."""
+    values = np.asarray(ops.convert_to_numpy(values), np.float32)
+    if values.ndim != 1 or len(values) < len(tokens):
+        raise ValueError(
+            f"`{name}` must have a number for each of the {len(tokens)} tokens of a text. "
+            f"Received: shape {values.shape}"
+        )
+    values = values[: len(tokens)]
+    return values / max(float(values.max(initial=0.0)), 1e-12)

@@ -1,0 +1,162 @@
+"""Sound files to waveforms with a mask: the first node of an audio model."""
+
+import os
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention.ops import checks
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class AudioConverter(keras.layers.Layer):
+    """Reads recordings, outside the graph; inside it, tells sound from padding.
+
+    Recordings of a batch differ in length, and silence is sound: what is padded is NaN, so that
+    the array alone tells where a recording ends. The output has zeros there, and the mask.
+
+    As the first node of a model it carries rate and limits in the `.keras` file, so that the file
+    alone goes from a WAV to an answer (`ka.predict`).
+
+    Args:
+        sampling_rate: samples per second; files of other rates are resampled.
+        max_length: samples that a recording may have; of a longer one the first are kept. `None`
+            for no limit.
+        multiple: batches have a length that is a multiple of it, so that what cuts them in
+            pieces of that size cuts a recording alike, however much it is padded.
+
+    Call arguments:
+        audio: `(B, T)`, NaN where padded.
+
+    Output:
+        `(B, T)` with the mask `(B, T)`.
+
+    Raises:
+        ImportError: soundfile or scipy is not installed, where they are needed.
+        ValueError: a file that is no sound, a recording without samples, or one that is not 1-D.
+    """
+
+    def __init__(
+        self,
+        sampling_rate: int,
+        max_length: int | None = None,
+        multiple: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        # Not that of the model: 16 bits would put noise below every recording.
+        super().__init__(**{"dtype": "float32", **kwargs})
+        checks.positive_int(sampling_rate=sampling_rate, multiple=multiple)
+        if max_length is not None:
+            checks.positive_int(max_length=max_length)
+        self.sampling_rate = sampling_rate
+        self.max_length = max_length
+        self.multiple = multiple
+        self.supports_masking = True
+
+    def encode(self, recordings: Any) -> np.ndarray:
+        """Waveforms `(B, T)` float32, padded with NaN to a multiple of `multiple`.
+
+        Args:
+            recordings: paths of sound files (mixed to mono and resampled), or arrays of this
+                layer's rate: floats `(T,)` from -1 to 1, or int16; or one array `(B, T)`, padded
+                with NaN.
+        """
+        if isinstance(recordings, (str, os.PathLike)):
+            raise TypeError(f"`recordings` must be a list of recordings. Received: {recordings!r}")
+        if isinstance(recordings, np.ndarray) and recordings.ndim == 2:
+            more = self._padded(recordings.shape[1]) - recordings.shape[1]
+            padding = ((0, 0), (0, more))
+            return np.pad(recordings.astype(np.float32), padding, constant_values=np.nan)
+        waveforms = [self._waveform(recording)[: self.max_length] for recording in recordings]
+        longest = max((len(waveform) for waveform in waveforms), default=0)
+        padded = np.full((len(waveforms), self._padded(longest)), np.nan, np.float32)
+        for row, waveform in zip(padded, waveforms, strict=True):
+            row[: len(waveform)] = waveform
+        return padded
+
+    def _waveform(self, recording: Any) -> np.ndarray:
+        if isinstance(recording, (str, os.PathLike)):
+            waveform = _read(recording, self.sampling_rate)
+        else:
+            waveform = np.asarray(recording)
+            if waveform.dtype == np.int16:
+                waveform = waveform / np.float32(2**15)
+            if waveform.ndim != 1 or waveform.dtype.kind != "f":
+                raise ValueError(
+                    "A recording must be a path, or an array (T,) of floats or int16. Received: "
+                    f"{waveform.dtype} of shape {waveform.shape}"
+                )
+        if not len(waveform) or not np.isfinite(waveform).all():
+            what = recording if isinstance(recording, (str, os.PathLike)) else "A recording"
+            raise ValueError(f"{what} has no samples, or some that are not finite.")
+        return waveform.astype(np.float32)
+
+    def build(self, audio_shape: tuple) -> None:
+        self._check(audio_shape)
+        self.built = True
+
+    def call(self, audio: Any) -> Any:
+        self._check(audio.shape)
+        return ops.where(ops.isnan(audio), 0.0, audio)
+
+    def compute_mask(self, audio: Any, previous_mask: Any = None) -> Any:
+        return ops.logical_not(ops.isnan(audio))
+
+    def _check(self, shape: tuple) -> None:
+        checks.rank("audio", shape, "(B, T)")
+        if shape[1] is not None and shape[1] % self.multiple:
+            raise ValueError(
+                f"The length of `audio` must be a multiple of {self.multiple}, padded with NaN "
+                f"at the end, as `encode` does. Received: audio of shape {tuple(shape)}"
+            )
+
+    def _padded(self, length: int) -> int:
+        """The next multiple."""
+        return -(-length // self.multiple) * self.multiple
+
+    def compute_output_shape(self, audio_shape: tuple) -> tuple:
+        self._check(audio_shape)
+        return tuple(audio_shape)
+
+    def compute_output_spec(self, audio: Any) -> keras.KerasTensor:
+        return keras.KerasTensor(self.compute_output_shape(audio.shape), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "sampling_rate": self.sampling_rate,
+            "max_length": self.max_length,
+            "multiple": self.multiple,
+        }
+
+
+def _read(path: str | os.PathLike, sampling_rate: int) -> np.ndarray:
+    """A file's mean over its channels, at the rate wanted."""
+    try:
+        import soundfile
+    except ImportError as error:
+        raise ImportError(
+            'Sound files need soundfile: python -m pip install "keras-attention[zoo]"'
+        ) from error
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise ValueError(f"{path} cannot be read as sound: {error}") from error
+    waveform = samples.mean(axis=1)
+    if rate != sampling_rate and len(waveform):
+        try:
+            from scipy.signal import resample_poly
+        except ImportError as error:
+            raise ImportError(
+                f"{path} has {rate} Hz, and to resample it to {sampling_rate} Hz needs scipy: "
+                'python -m pip install "keras-attention[zoo]"'
+            ) from error
+        common = gcd(rate, sampling_rate)
+        waveform = resample_poly(waveform, sampling_rate // common, rate // common)
+    return waveform

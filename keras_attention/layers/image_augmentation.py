@@ -1,0 +1,102 @@
+"""Images changed at random, in training alone."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention.ops import checks
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class ImageAugmentation(keras.layers.Layer):
+    """Flips, turns, zooms and shifts images at random, each in its own way, in training alone.
+
+    Keras's own layers for this do it whenever they are called without `training=False`, so that
+    `model(image)` and what is captured in it would be of changed images.
+
+    Args:
+        flip: whether half of the images are mirrored, left to right.
+        rotation: angle up to which images are turned either way, in full turns.
+        zoom: share by which images grow or shrink at most.
+        shift: share of height and width by which images move at most.
+        fill: what comes in at the edges: `"nearest"`, `"reflect"`, `"wrap"`, or `"constant"`.
+        fill_value: the constant.
+        seed: of the changes.
+
+    Call arguments:
+        image: `(B, height, width, C)`.
+        training: whether to change anything.
+
+    Output:
+        The shape of `image`.
+    """
+
+    def __init__(
+        self,
+        flip: bool = False,
+        rotation: float = 0.0,
+        zoom: float = 0.0,
+        shift: float = 0.0,
+        fill: str = "nearest",
+        fill_value: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        checks.rate(rotation=rotation, zoom=zoom, shift=shift)
+        checks.one_of("fill", fill, ("nearest", "constant", "reflect", "wrap"))
+        self.flip = flip
+        self.rotation, self.zoom, self.shift = rotation, zoom, shift
+        self.fill, self.fill_value = fill, float(fill_value)
+        self.seed = seed
+        # In 32 bits, since not every backend has these in 16.
+        shared: dict[str, Any] = {
+            "seed": seed,
+            "dtype": "float32",
+            "data_format": "channels_last",
+        }
+        moving = {**shared, "fill_mode": fill, "fill_value": self.fill_value}
+        changes: dict[str, keras.layers.Layer] = {}
+        if flip:
+            changes["flip"] = keras.layers.RandomFlip("horizontal", **shared)
+        if rotation:
+            changes["rotation"] = keras.layers.RandomRotation(rotation, **moving)
+        if zoom:
+            changes["zoom"] = keras.layers.RandomZoom(zoom, zoom, **moving)
+        if shift:
+            changes["shift"] = keras.layers.RandomTranslation(shift, shift, **moving)
+        self._changes = list(changes.values())
+        self.supports_masking = True
+
+    def build(self, image_shape: tuple) -> None:
+        checks.rank("image", image_shape, "(B, height, width, C)")
+        self.built = True
+
+    def call(self, image: Any, training: bool | None = None) -> Any:
+        checks.rank("image", image.shape, "(B, height, width, C)")
+        if not training:
+            return image
+        x = ops.cast(image, "float32")
+        for change in self._changes:
+            x = change(x, training=True)
+        return ops.cast(x, self.compute_dtype)
+
+    def compute_output_shape(self, image_shape: tuple) -> tuple:
+        checks.rank("image", image_shape, "(B, height, width, C)")
+        return tuple(image_shape)
+
+    def compute_output_spec(self, image: Any, training: bool | None = None) -> keras.KerasTensor:
+        return keras.KerasTensor(self.compute_output_shape(image.shape), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "flip": self.flip,
+            "rotation": self.rotation,
+            "zoom": self.zoom,
+            "shift": self.shift,
+            "fill": self.fill,
+            "fill_value": self.fill_value,
+            "seed": self.seed,
+        }

@@ -1,0 +1,118 @@
+"""Numbers of a table as tokens: the first node of a model of tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention.ops import checks, tables
+from keras_attention.ops.initializers import fresh
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class NumericColumns(keras.layers.Layer):
+    """A token for each number of a row, as in Gorishniy et al., 2021
+    (https://arxiv.org/abs/2106.11959, section 3.3): `b_j + x_j W_j` of the standardised x_j.
+
+    As the first node of a model it carries the names of the columns and the statistics of the
+    training data in the `.keras` file, so that the file alone goes from a row of a table to an
+    answer (`ka.predict`). A missing number counts as the mean; so has its token `b_j` alone.
+
+    Args:
+        names: of the F columns.
+        hidden_dim: width D of the tokens.
+        row_names: all columns of a raw row in their order, for rows without names; `names` if
+            `None`.
+        kernel_initializer, bias_initializer: of W and b; uniform up to 1 / sqrt(D), as the
+            paper's code has it, if `None`.
+
+    Call arguments:
+        numbers: `(B, F)`, NaN where one is missing.
+
+    Output:
+        `(B, F, D)`.
+
+    Raises:
+        ValueError: another number of columns; or, in `encode`, a missing column or a field that
+            is no number.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        hidden_dim: int,
+        row_names: Sequence[str] | None = None,
+        kernel_initializer: Any = None,
+        bias_initializer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        # Raw numbers would lose their digits in 16 bits, so nothing is cast before `call` does.
+        super().__init__(**{**kwargs, "autocast": False})
+        checks.positive_int(hidden_dim=hidden_dim)
+        self.names = [str(name) for name in names]
+        self.row_names = self.names if row_names is None else [str(name) for name in row_names]
+        if not self.names:
+            raise ValueError("`names` must name at least one column. Received: names=[]")
+        self.hidden_dim = hidden_dim
+        self.kernel_initializer = tables.initializer(kernel_initializer, hidden_dim)
+        self.bias_initializer = tables.initializer(bias_initializer, hidden_dim)
+
+    def encode(self, rows: Any) -> np.ndarray:
+        """Numbers `(B, F)` of rows: a mapping from column to values, or a list of mappings, of
+        sequences or of CSV lines; numbers themselves pass. Empty fields and `?` are missing."""
+        if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind == "f":
+            return rows.astype(np.float32)
+        return tables.numbers(tables.columns(rows, self.names, self.row_names))
+
+    def adapt(self, numbers: np.ndarray) -> None:
+        """Takes mean and standard deviation from training data `(B, F)`."""
+        if not self.built:
+            self.build(np.shape(numbers))
+        known = np.where(np.isfinite(numbers), numbers, np.nan).astype(np.float64)
+        spread = np.nanstd(known, axis=0)
+        self.mean.assign(np.nan_to_num(np.nanmean(known, axis=0)))
+        self.scale.assign(1 / np.where(spread > 0, spread, 1.0))
+
+    def build(self, numbers_shape: tuple) -> None:
+        self._check(numbers_shape)
+        count, dim = len(self.names), self.hidden_dim
+        self.mean = self._add("mean", (count,), "zeros", trainable=False)
+        self.scale = self._add("scale", (count,), "ones", trainable=False)
+        self.kernel = self._add("kernel", (count, dim), self.kernel_initializer)
+        self.bias = self._add("bias", (count, dim), self.bias_initializer)
+        self.built = True
+
+    def _add(self, name: str, shape: tuple, initializer: Any, trainable: bool = True) -> Any:
+        dtype = self.variable_dtype if trainable else "float32"
+        return self.add_weight(
+            name=name, shape=shape, initializer=fresh(initializer), trainable=trainable, dtype=dtype
+        )
+
+    def call(self, numbers: Any) -> Any:
+        self._check(numbers.shape)
+        x = (ops.cast(numbers, "float32") - self.mean) * self.scale
+        x = ops.cast(ops.where(ops.isfinite(x), x, 0.0), self.compute_dtype)
+        kernel, bias = (ops.cast(w, self.compute_dtype) for w in (self.kernel, self.bias))
+        return x[..., None] * kernel + bias  # (B, F, D)
+
+    def _check(self, shape: tuple) -> None:
+        checks.matches("numbers", shape, (None, len(self.names)), "(B, columns)")
+
+    def compute_output_shape(self, numbers_shape: tuple) -> tuple:
+        self._check(numbers_shape)
+        return (*numbers_shape, self.hidden_dim)
+
+    def compute_output_spec(self, numbers: Any) -> keras.KerasTensor:
+        return keras.KerasTensor(self.compute_output_shape(numbers.shape), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "names": self.names,
+            "hidden_dim": self.hidden_dim,
+            "row_names": self.row_names,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }

@@ -1,0 +1,54 @@
+"""Continues texts with a language model, or translates them with an encoder-decoder."""
+
+import argparse
+
+import _backend
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="a .keras file, or hf://user/name; its tokenizers are in it")
+    parser.add_argument("texts", nargs="+", metavar="TEXT", help="to continue, or to translate")
+    parser.add_argument(
+        "--sampler",
+        nargs="+",
+        metavar="NAME=NUMBER",
+        default=["greedy"],
+        help="greedy (default), temperature=0.8, top_k=50, top_p=0.9, min_p=0.1, beams=5; before "
+        "it repetition_penalty=1.2, no_repeat_ngrams=3; applied in order",
+    )
+    parser.add_argument("--max-new-tokens", type=int, default=100, help="of each text; 100")
+    parser.add_argument("--stop", nargs="+", help="texts that end a text, and are left out")
+    parser.add_argument("--seed", type=int, help="the same seed writes the same")
+    parser.add_argument("--stream", action="store_true", help="show one text as it comes")
+    args = parser.parse_args()
+    if args.stream and len(args.texts) > 1:
+        parser.error("--stream shows one text")
+    return args
+
+
+def main() -> None:
+    args = parse()
+    _backend.choose()
+    import keras_attention as ka
+
+    options = {
+        "sampler": ka.decoding.spelled(args.sampler),
+        "max_new_tokens": args.max_new_tokens,
+        "stop": args.stop,
+        "seed": args.seed,
+    }
+    model = ka.load_model(args.model)
+    continues = len(model.inputs) == 1
+    if args.stream:
+        print(args.texts[0] if continues else "", end="", flush=True)
+        for piece in ka.stream(model, args.texts[0], **options):
+            print(piece, end="", flush=True)
+        print()
+        return
+    for text, new in zip(args.texts, ka.generate(model, args.texts, **options), strict=True):
+        print(f"{text}{new}" if continues else new)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Writes docs/results.md and the table of the README from the measurements in docs/results/."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from keras_attention.saving.files import write_text
+from zoo import results
+
+ROOT = Path(__file__).parents[1]
+FOLDER, PAGE, README = ROOT / "docs/results", ROOT / "docs/results.md", ROOT / "README.md"
+HEAD = """# Results
+
+Made by `python scripts/results.py` from the files in [results](results), which trainings left:
+mean ± standard deviation over seeds. Baselines are simpler methods on the same split, by
+scikit-learn. Published figures are others', as each recipe's docstring says; not all
+are measured the same way. Seconds are those of `fit` alone, on whatever else the machine had to do.
+
+"""
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--add",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="metrics.json or repeats.json of a training, copied to docs/results/ first",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    for file in parse().add:
+        (record, *_) = results.read([file])
+        name = f"{record['recipe']}-{record['variant']}-{record['backend']}.json"
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, FOLDER / name)
+        print(f"{file} is {FOLDER / name} now.")
+    records = results.read(FOLDER.glob("*.json"))
+    table = results.summary(records)
+    write_text(PAGE, f"{HEAD}{table}\n\n{results.details(records)}\n")
+    write_text(README, results.inserted(README.read_text(encoding="utf-8"), table))
+    print(f"{len(records)} trainings are in {PAGE} and {README}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""One backend's part of the test of answers, in a process of its own.
+
+`python -m tests.cross_backend.answers train FOLDER` trains small recipes on made-up data and
+leaves their files, and raw input beside them; `... ask FOLDER OUT` reads the files with Keras
+alone, after `import keras_attention`, and writes what they answer.
+"""
+
+import json
+import sys
+import wave
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_attention as ka
+
+RECIPES = {
+    "text_trec": "tiny",
+    "tag_ner": "tiny_lstm",
+    "vit_digits": "tiny",
+    "audio_fsdd": "tiny",
+    "series_etth1": "tiny",
+    "tabular_adult": "tiny",
+    "gat_cora": "tiny",
+}
+
+
+def train(folder):
+    from zoo import experiment, recipes
+
+    for name, variant in RECIPES.items():
+        recipe = recipes.load(name)(variant=variant, seed=1, smoke=True)
+        model = experiment.train(recipe, watch=False).recipe.model
+        # As `zoo.reports.save` does: what it was trained with stays here.
+        ka.save_model(keras.Model(model.input, model.output), folder / f"{name}.keras")
+        raw = as_files(name, recipe.data.test[0], folder)
+        (folder / f"{name}.json").write_text(json.dumps(raw))
+
+
+def as_files(name, x, folder):
+    """The first raw values of a test part as a person has them: text, paths or rows."""
+    if name == "vit_digits":
+        from PIL import Image
+
+        Image.fromarray(x[0][..., 0]).save(folder / "digit.png")
+        return [str(folder / "digit.png")]
+    if name == "audio_fsdd":
+        with wave.open(str(folder / "digit.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes((np.clip(x[0], -1, 1) * 32767).astype("<i2").tobytes())
+        return [str(folder / "digit.wav")]
+    if name == "gat_cora":
+        np.savez(folder / "graph.npz", **x)
+        return str(folder / "graph.npz")
+    if name == "series_etth1":
+        rows = ["date," + ",".join(f"column {i}" for i in range(x.shape[-1]))]
+        rows += ["2016-07-01," + ",".join(map(str, row)) for row in x[0]]
+        (folder / "series.csv").write_text("\n".join(rows))
+        return str(folder / "series.csv")
+    if isinstance(x, dict):
+        return [{column: values[0] for column, values in x.items()}]
+    return [x[0] if isinstance(x[0], str) else " ".join(x[0])]
+
+
+def ask(folder):
+    answers = {}
+    for name in RECIPES:
+        model = keras.saving.load_model(folder / f"{name}.keras")
+        raw = json.loads((folder / f"{name}.json").read_text())
+        answers[name] = [plain(answer) for answer in ka.predict(model, raw)]
+    return answers
+
+
+def plain(answer):
+    """Names and numbers of an answer."""
+    if isinstance(answer, ka.layers.labels.Answer):
+        return [answer.label, answer.probability]
+    if isinstance(answer, dict):
+        return {name: np.asarray(value).tolist() for name, value in answer.items()}
+    if isinstance(answer, (list, tuple)):
+        return [plain(part) for part in answer]
+    return answer
+
+
+if __name__ == "__main__":
+    command, folder, *out = sys.argv[1:]
+    if command == "train":
+        train(Path(folder))
+    else:
+        Path(out[0]).write_text(json.dumps(ask(Path(folder))))

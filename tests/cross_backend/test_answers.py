@@ -1,0 +1,52 @@
+"""A file that one backend trained answers raw input on the others, by name and alike."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.cross_backend.test_cross_backend import BACKENDS, run_on
+
+SAVER = "torch"
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("answers")
+    run_on(SAVER, "answers", "train", folder)
+    found = {}
+    for backend in BACKENDS:
+        run_on(backend, "answers", "ask", folder, folder / f"{backend}.out")
+        found[backend] = json.loads((folder / f"{backend}.out").read_text())
+    return found
+
+
+def leaves(value):
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from leaves(part)
+    else:
+        yield value
+
+
+def test_all_backends_answer_alike(answers):
+    for backend in BACKENDS:
+        assert answers[backend].keys() == answers[SAVER].keys()
+        for recipe, expected in answers[SAVER].items():
+            mine, its = list(leaves(answers[backend][recipe])), list(leaves(expected))
+            assert len(mine) == len(its) > 0
+            for found, value in zip(mine, its, strict=True):
+                if isinstance(value, float):
+                    np.testing.assert_allclose(found, value, rtol=1e-3, atol=1e-4, err_msg=recipe)
+                else:
+                    assert found == value, f"{recipe} on {backend}"
+
+
+def test_answers_have_names(answers):
+    names = {recipe: list(leaves(found)) for recipe, found in answers[SAVER].items()}
+    assert isinstance(names["text_trec"][0], str)
+    assert names["vit_digits"][0] in set("0123456789")
+    assert names["tabular_adult"][0] in {"<=50K", ">50K"}
+    assert all(isinstance(found, str) for found in names["gat_cora"][::2])

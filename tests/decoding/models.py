@@ -1,0 +1,92 @@
+"""Small models with random weights, and decoding by calling them on everything, again and again."""
+
+import functools
+
+import keras
+import numpy as np
+
+import keras_attention as ka
+from keras_attention import kernels
+from tests.backend import to_numpy
+
+V = 13
+LONGEST = 32
+
+
+def randomized(model, scale=0.4):
+    rng = np.random.default_rng(1)
+    for variable in model.trainable_variables:
+        variable.assign(scale * rng.normal(size=variable.shape))
+    return model
+
+
+@functools.cache  # and with it what was compiled for it
+def language_model(position="learned", *, vocabulary_size=V, tokenizer=None, window=None):
+    """Rotary positions come with grouped heads, RMSNorm and perhaps a window."""
+    tokens = keras.Input((None,), dtype="int32", name="token_ids")
+    x = tokens if tokenizer is None else tokenizer(tokens)
+    x = keras.layers.Embedding(vocabulary_size, 8, mask_zero=tokenizer is not None)(x)
+    learned = position == "learned"
+    if learned:
+        x = ka.layers.PositionalEncoding("learned", 48)(x)
+    for i in range(2):
+        x = ka.layers.TransformerBlock(
+            4,
+            16,
+            num_kv_heads=4 if learned else 2,
+            causal=True,
+            window=window,
+            position=None if learned else position,
+            norm="layer" if learned else "rms",
+            name=f"block_{i}",
+        )(x)
+    return randomized(keras.Model(tokens, keras.layers.Dense(vocabulary_size)(x)))
+
+
+@functools.cache
+def translator(source_tokenizer=None, target_tokenizer=None, vocabulary_size=V):
+    """An encoder-decoder whose source is masked."""
+    source = keras.Input((None,), dtype="int32", name="source_ids")
+    target = keras.Input((None,), dtype="int32", name="target_ids")
+    x = source if source_tokenizer is None else source_tokenizer(source)
+    x = keras.layers.Embedding(vocabulary_size, 8, mask_zero=True)(x)
+    x = ka.layers.PositionalEncoding()(x)
+    memory = ka.layers.TransformerBlock(2, 16, name="encoder")(x)
+    y = target if target_tokenizer is None else target_tokenizer(target)
+    y = keras.layers.Embedding(vocabulary_size, 8)(y)
+    y = ka.layers.PositionalEncoding()(y)
+    for i in range(2):
+        y = ka.layers.TransformerDecoderBlock(2, 16, name=f"decoder_{i}")(y, memory)
+    return randomized(keras.Model([source, target], keras.layers.Dense(vocabulary_size)(y)))
+
+
+def logits_after(model, row, source=None):
+    """`(V,)` float64: logits after the ids of `row`, all of them read anew."""
+    # Of one length, so that one is compiled: what follows changes nothing.
+    ids = np.pad(np.array([row], "int32"), ((0, 0), (0, LONGEST - len(row))), constant_values=1)
+    inputs = [ids] if source is None else [np.array([source], "int32"), ids]
+    logits = reader(model)(*map(keras.ops.convert_to_tensor, inputs))
+    return to_numpy(logits)[0, len(row) - 1].astype("float64")
+
+
+@functools.cache
+def reader(model):
+    """The model itself, compiled where that is faster."""
+    return kernels.compile_with(
+        lambda *inputs: model(list(inputs) if len(inputs) > 1 else inputs[0]), model.variables
+    )
+
+
+def log_probabilities(model, row, source=None):
+    logits = logits_after(model, row, source)
+    return logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+
+
+def greedy(model, row, count, source=None, stop=()):
+    new = []
+    for _ in range(count):
+        token = int(np.argmax(logits_after(model, [*row, *new], source)))
+        if token in stop:
+            break
+        new.append(token)
+    return new

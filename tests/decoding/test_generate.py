@@ -1,0 +1,201 @@
+"""Generation equals calling the model on all tokens for each of them, whatever is asked for."""
+
+import gc
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from keras_attention import decoding
+from keras_attention.decoding.generation import _models
+from tests.decoding.models import V, greedy, language_model, logits_after, reader, translator
+
+PROMPTS = [[1, 2, 3], [4, 5, 6, 7, 8, 9, 10], [3]]
+SOURCES = [[5, 1, 7, 2], [9, 3], [6]]
+
+
+def as_lists(found):
+    return [row.tolist() for row in found]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"position": "rotary"}, {"position": "rotary", "window": 3}], ids=str
+)
+def test_cached_is_uncached(options):
+    """Ragged prompts in one batch, each as if it were alone."""
+    model = language_model(**options)
+    expected = [greedy(model, row, 12) for row in PROMPTS]
+    assert as_lists(ka.generate(model, PROMPTS, max_new_tokens=12)) == expected
+    if not options:
+        alone = [ka.generate(model, [row], max_new_tokens=12)[0].tolist() for row in PROMPTS[:2]]
+        assert alone == expected[:2]
+
+
+def test_an_encoder_decoder():
+    model = translator()
+    prompt = {"source_ids": SOURCES, "target_ids": [[1], [1, 2], [1]]}
+    expected = [
+        greedy(model, row, 8, source)
+        for source, row in zip(SOURCES, prompt["target_ids"], strict=True)
+    ]
+    padded = np.zeros((3, 4), "int32")
+    for row, source in zip(padded, SOURCES, strict=True):
+        row[: len(source)] = source
+    prompt["source_ids"] = padded
+    assert as_lists(ka.generate(model, prompt, max_new_tokens=8)) == expected
+
+
+def test_a_row_stops_and_others_go_on():
+    model = language_model()
+    whole = [greedy(model, row, 12) for row in PROMPTS]
+    stop = {whole[0][4], whole[1][7]}
+    expected = [greedy(model, row, 12, stop=stop) for row in PROMPTS]
+    assert {len(row) for row in expected} != {12}
+    assert as_lists(ka.generate(model, PROMPTS, max_new_tokens=12, stop=[*stop])) == expected
+
+
+def test_what_was_compiled():
+    """Another prompt of similar length and other weights find it again; it goes with the model."""
+    gc.collect()
+    before = len(_models)
+    model = language_model.__wrapped__()
+    ka.generate(model, [[1, 2]], max_new_tokens=5)
+    (loop,) = _models[model][1].values()
+    for variable in model.trainable_variables:
+        variable.assign(variable + 0.5)
+    row = [3, 4, 5, 6]
+    assert ka.generate(model, [row], max_new_tokens=9)[0].tolist() == greedy(model, row, 9)
+    assert list(_models[model][1].values()) == [loop]
+    assert len(_models) == before + 1
+    reader.cache_clear()
+    del model, loop
+    gc.collect()
+    assert len(_models) == before
+
+
+def test_a_stream_is_the_whole_piece_by_piece():
+    model = language_model()
+    whole = ka.generate(model, PROMPTS, max_new_tokens=6)
+    pieces = list(ka.stream(model, PROMPTS, max_new_tokens=6))
+    assert [len(row) for row in pieces[0]] == [1, 1, 1]
+    for row, expected in enumerate(whole):
+        np.testing.assert_array_equal(np.concatenate([p[row] for p in pieces]), expected)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """A language model with a tokenizer, and one whose texts begin and end."""
+    pytest.importorskip("tokenizers")
+    corpus = ["the cat sat on the mat", "größe 😀 and ñandú", "a b c d e f"] * 3
+    plain = ka.layers.Tokenizer.train(corpus, vocabulary_size=300)
+    bounded = ka.layers.Tokenizer.train(
+        corpus, vocabulary_size=300, start_end=True, name="target_tokenizer"
+    )
+    source = ka.layers.Tokenizer.from_config({**bounded.get_config(), "name": "source_tokenizer"})
+    source._set(bounded._json)
+    size = plain.vocabulary_size
+    return (
+        language_model(tokenizer=plain, vocabulary_size=size),
+        translator(source, bounded, bounded.vocabulary_size),
+    )
+
+
+def test_text_in_text_out(texts):
+    model, _ = texts
+    tokenizer = model.get_layer("tokenizer")
+    prompts = ["the cat", "größe 😀 and"]
+    found = ka.generate(model, prompts, max_new_tokens=10)
+    for prompt, text in zip(prompts, found, strict=True):
+        ids = tokenizer.encode([prompt])[0].tolist()
+        new = ids
+        for _ in range(10):  # padding is no token
+            logits = logits_after(model, new)
+            logits[0] = -np.inf
+            new = [*new, int(np.argmax(logits))]
+        assert prompt + text == tokenizer.decode([new])[0]
+    assert ka.generate(model, prompts[0], max_new_tokens=10) == found[0]
+
+
+def test_streamed_text_is_whole_characters(texts):
+    model, _ = texts
+    sampler = decoding.Temperature(3.0)
+    for seed in range(3):
+        options = {"sampler": sampler, "max_new_tokens": 24, "seed": seed}
+        pieces = list(ka.stream(model, "the cat", **options))
+        assert len(pieces) > 5
+        assert "".join(pieces) == ka.generate(model, "the cat", **options)
+
+
+def test_a_text_stops_a_row(texts):
+    model, _ = texts
+    options = {"sampler": decoding.Temperature(3.0), "max_new_tokens": 40, "seed": 1}
+    whole = ka.generate(model, "the cat", **options)
+    stop = whole[9:12]
+    expected = whole.split(stop)[0]
+    assert ka.generate(model, "the cat", stop=stop, **options) == expected
+    assert "".join(ka.stream(model, "the cat", stop=stop, **options)) == expected
+
+
+def test_sources_as_text_begin_a_target(texts):
+    _, model = texts
+    (found,) = ka.generate(model, ["the cat"], max_new_tokens=8)
+    assert isinstance(found, str)
+    tokenizer = model.get_layer("target_tokenizer")
+    prompt = {"source_ids": ["the cat"], "target_ids": [[tokenizer.start_id]]}
+    (ids,) = ka.generate(model, prompt, max_new_tokens=8)
+    assert found == (tokenizer.decode(ids[None])[0] if ids.size else "")
+    assert not {tokenizer.start_id, tokenizer.end_id, 0} & set(ids.tolist())
+
+
+BAD = {
+    "no prompt": ([], {}, "which is empty"),
+    "empty prompt": ([[1], []], {}, "Prompt 1 of `prompt` has no tokens to continue from"),
+    "unknown id": ([[1, V]], {}, f"between 0 and {V - 1}. Received: the id {V} in prompt 0"),
+    "too long": (
+        [[1] * 40],
+        {},
+        "context of 48 tokens. Received: prompt 0 of 40 tokens, and max_new_tokens=9",
+    ),
+    "no tokenizer": ("hello", {}, "the model has no Tokenizer layer"),
+    "nothing new": ([[1]], {"max_new_tokens": 0}, "`max_new_tokens` must be"),
+    "no sampler": ([[1]], {"sampler": "greedy"}, "`sampler` must be a value of ka.decoding"),
+    "stop": ([[1]], {"stop": V}, f"`stop` must be ids between 0 and {V - 1}"),
+    "beams not last": (
+        [[1]],
+        {"sampler": (decoding.BeamSearch(2), decoding.Greedy())},
+        "BeamSearch must come last",
+    ),
+    "coverage of nothing": (
+        [[1]],
+        {"sampler": decoding.BeamSearch(2, coverage_penalty=0.5)},
+        "needs a model with cross-attention",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return language_model()
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(small, case):
+    prompt, options, message = BAD[case]
+    with pytest.raises((ValueError, TypeError)) as error:
+        ka.generate(small, prompt, **{"max_new_tokens": 9, **options})
+    assert message in str(error.value)
+
+
+def test_models_that_cannot_be_continued():
+    tokens = keras.Input((None,), dtype="int32", name="token_ids")
+    x = keras.layers.Embedding(V, 8)(tokens)
+    recurrent = keras.Model(tokens, keras.layers.GRU(V, return_sequences=True, name="gru")(x))
+    with pytest.raises(ValueError, match="the layer 'gru' \\(GRU\\) of Keras does not know"):
+        ka.generate(recurrent, [[1]], max_new_tokens=2)
+    bidirectional = keras.Model(tokens, keras.layers.Dense(V)(ka.layers.TransformerBlock(2, 8)(x)))
+    with pytest.raises(ValueError, match="Only causal self-attention can be continued"):
+        ka.generate(bidirectional, [[1]], max_new_tokens=2)
+    classifier = keras.Model(tokens, keras.layers.Dense(3)(ka.layers.AttentionPooling()(x)))
+    with pytest.raises(ValueError, match=r"from token ids \(B, T\) to logits \(B, T, V\)"):
+        ka.generate(classifier, [[1]], max_new_tokens=2)

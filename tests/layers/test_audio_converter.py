@@ -1,0 +1,118 @@
+"""AudioConverter: cases for the contract, files of many kinds, and silence that is no padding."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+
+import keras_attention as ka
+from tests.backend import to_numpy
+from tests.contracts import Case
+
+CASES = [
+    Case(
+        layer=ka.layers.AudioConverter,
+        config={"sampling_rate": 8000},
+        inputs={"audio": ("T",)},
+        stateless=True,
+    )
+]
+
+
+def tone(rate, hertz=440.0, seconds=0.1):
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)).astype("f4")
+
+
+def test_silence_is_sound_and_padding_is_not():
+    silence, sound = np.zeros(3, "float32"), np.ones(5, "float32")
+    layer = ka.layers.AudioConverter(8000, multiple=4)
+    audio = layer.encode([silence, sound])
+    assert (audio.dtype, audio.shape) == (np.float32, (2, 8))
+    output = layer(audio)
+    expected = np.arange(8)[None] < np.array([[3], [5]])
+    np.testing.assert_array_equal(to_numpy(output._keras_mask), expected)
+    np.testing.assert_array_equal(to_numpy(output), expected * np.array([[0.0], [1.0]]))
+
+
+def test_files_and_arrays_are_the_same(tmp_path):
+    wave = tone(8000)
+    soundfile.write(tmp_path / "a.wav", wave, 8000, subtype="FLOAT")
+    soundfile.write(tmp_path / "a.flac", wave, 8000)
+    integers = np.round(wave * 2**15).astype("int16")
+    raw = [tmp_path / "a.wav", str(tmp_path / "a.flac"), wave, wave.astype("float64"), integers]
+    for found in ka.layers.AudioConverter(8000).encode(raw):
+        np.testing.assert_allclose(found, wave, atol=2**-15)
+
+
+def test_channels_are_averaged_and_rates_changed(tmp_path):
+    left, right = tone(44_100), tone(44_100, 880.0)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], 1), 44_100, subtype="FLOAT")
+    (found,) = ka.layers.AudioConverter(8000).encode([tmp_path / "stereo.wav"])
+    expected = (tone(8000) + tone(8000, 880.0)) / 2
+    assert len(found) == len(expected)
+    middle = slice(40, -40)  # at its ends a filter sees the silence outside
+    np.testing.assert_allclose(found[middle], expected[middle], atol=5e-3)
+
+
+def test_of_long_recordings_the_beginning_is_kept():
+    wave = tone(8000)
+    found = ka.layers.AudioConverter(8000, max_length=100).encode([wave, wave[:50]])
+    assert found.shape == (2, 100)
+    np.testing.assert_array_equal(found[0], wave[:100])
+
+
+def test_an_array_is_padded_to_the_multiple():
+    layer = ka.layers.AudioConverter(8000, multiple=4)
+    found = layer.encode(np.ones((2, 5)))
+    assert found.shape == (2, 8)
+    assert np.isnan(found[:, 5:]).all()
+    assert layer.encode([]).shape == (0, 0)
+    with pytest.raises(ValueError, match=r"multiple of 4, padded with NaN.*\(2, 5\)"):
+        layer(np.ones((2, 5), "float32"))
+
+
+def test_what_is_no_recording_is_named(tmp_path):
+    layer = ka.layers.AudioConverter(8000)
+    (tmp_path / "note.wav").write_text("not a sound")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0, "float32"), 8000)
+    for name, message in (("note", "cannot be read as sound"), ("empty", "has no samples")):
+        with pytest.raises(ValueError, match=rf"{name}\.wav {message}"):
+            layer.encode([tmp_path / f"{name}.wav"])
+    with pytest.raises(FileNotFoundError, match=r"absent\.wav"):
+        layer.encode([tmp_path / "absent.wav"])
+    with pytest.raises(TypeError, match="a list of recordings"):
+        layer.encode(str(tmp_path / "note.wav"))
+    for wrong in (np.zeros((2, 3), "float32"), np.zeros(3, "int32")):
+        with pytest.raises(ValueError, match=r"path, or an array \(T,\) of floats or int16"):
+            layer.encode([wrong])
+    for wrong in (np.zeros(0, "float32"), np.array([0.0, np.nan])):
+        with pytest.raises(ValueError, match="no samples, or some that are not finite"):
+            layer.encode([wrong])
+
+
+@pytest.mark.parametrize("library", ["soundfile", "scipy.signal"])
+def test_a_missing_library_is_named_with_its_extra(monkeypatch, tmp_path, library):
+    soundfile.write(tmp_path / "a.wav", tone(4000), 4000)
+    monkeypatch.setitem(sys.modules, library, None)
+    layer = ka.layers.AudioConverter(8000)
+    assert layer.encode([tone(8000)]).shape == (1, 800)  # arrays need none
+    with pytest.raises(ImportError, match=r'pip install "keras-attention\[zoo\]"'):
+        layer.encode([tmp_path / "a.wav"])
+
+
+def test_precision_of_the_model_does_not_reach_the_waveform():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        layer = ka.layers.AudioConverter(8000)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert layer.compute_dtype == "float32"
+
+
+@pytest.mark.parametrize("name", ["sampling_rate", "max_length", "multiple"])
+def test_configuration_is_checked(name):
+    with pytest.raises(ValueError, match=f"`{name}` must be a positive integer"):
+        ka.layers.AudioConverter(**{"sampling_rate": 8000, name: 0})

@@ -1,0 +1,166 @@
+"""ImageConverter: cases for the contract, NumPy's standardisation, and files of many kinds."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_attention as ka
+from tests.backend import to_numpy
+from tests.contracts import Case
+
+COLOUR = {"height": 4, "width": 5, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
+
+
+def pixels(rng, shape, length):
+    return rng.integers(0, 256, shape).astype("float32")
+
+
+CASES = [
+    Case(
+        layer=ka.layers.ImageConverter,
+        config=COLOUR,
+        inputs={"image": (4, 5, 3)},
+        values={"image": pixels},
+        rows=None,
+        stateless=True,
+    )
+]
+
+
+@pytest.fixture
+def grey():
+    return np.random.default_rng(0).integers(0, 256, (4, 5), np.uint8)
+
+
+def test_standardises_by_channel():
+    image = pixels(np.random.default_rng(1), (2, 4, 5, 3), None)
+    expected = (image / 255.0 - np.array(COLOUR["mean"])) / np.array(COLOUR["std"])
+    found = to_numpy(ka.layers.ImageConverter(**COLOUR)(image))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_integers_are_pixels_too():
+    image = np.full((1, 4, 5, 3), 255, np.uint8)
+    layer = ka.layers.ImageConverter(4, 5, mean=0.5, std=0.5)
+    np.testing.assert_allclose(to_numpy(layer(image)), 1.0)
+
+
+def test_files_pillow_images_and_arrays_are_the_same(tmp_path, grey):
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    layer = ka.layers.ImageConverter(4, 5, 1)
+    raw = [tmp_path / "grey.png", str(tmp_path / "grey.png"), Image.fromarray(grey), grey]
+    found = layer.encode([*raw, grey[..., None]])
+    assert (found.dtype, found.shape) == (np.float32, (5, 4, 5, 1))
+    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 5))
+    coloured = ka.layers.ImageConverter(4, 5, 3).encode([grey])
+    np.testing.assert_array_equal(coloured[0], np.stack([grey] * 3, axis=-1))
+
+
+def test_jpeg_is_read_and_colour_becomes_luminance(tmp_path):
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 200
+    Image.fromarray(red).save(tmp_path / "red.jpg", quality=95)
+    colour = ka.layers.ImageConverter(16, 16).encode([tmp_path / "red.jpg"])
+    np.testing.assert_allclose(colour[0], red, atol=4)
+    light = ka.layers.ImageConverter(16, 16, 1).encode([tmp_path / "red.jpg"])
+    np.testing.assert_allclose(light, 0.299 * 200, atol=3)  # ITU-R 601, as pillow documents
+
+
+def test_transparent_images_lie_on_white(tmp_path):
+    image = np.zeros((2, 2, 4), np.uint8)
+    image[..., 3] = [[0, 255], [51, 204]]  # black, seen through to white
+    Image.fromarray(image).save(tmp_path / "clear.png")
+    found = ka.layers.ImageConverter(2, 2, 1).encode([tmp_path / "clear.png", image])
+    for one in found:
+        np.testing.assert_allclose(one[..., 0], [[255, 0], [204, 51]], atol=1)
+
+
+def test_palettes_and_16_bits_are_pixels_too(tmp_path, grey):
+    deep = (grey.astype(np.uint16) * 257).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.fromarray(grey).convert("P").save(tmp_path / "palette.png")
+    found = ka.layers.ImageConverter(4, 5, 1).encode(
+        [tmp_path / "deep.png", tmp_path / "palette.png"]
+    )
+    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 2))
+
+
+def test_photographs_are_turned_upright(tmp_path, grey):
+    turned = Image.fromarray(grey)
+    exif = turned.getexif()
+    exif[0x0112] = 3  # upside down
+    turned.save(tmp_path / "turned.png", exif=exif)
+    found = ka.layers.ImageConverter(4, 5, 1).encode([tmp_path / "turned.png"])
+    np.testing.assert_array_equal(found[0, ..., 0], grey[::-1, ::-1])
+
+
+def test_shrinking_averages():
+    board = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (8, 8))
+    found = ka.layers.ImageConverter(2, 4, 1).encode([board])
+    assert found.shape == (1, 2, 4, 1)
+    np.testing.assert_allclose(found, 127.5, atol=3)
+
+
+def test_one_array_passes(grey):
+    layer = ka.layers.ImageConverter(4, 5, 1)
+    batch = np.stack([grey] * 3)[..., None]
+    for given in (batch, batch[..., 0], batch.astype("float64")):
+        found = layer.encode(given)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, batch)
+    assert layer.encode(batch[:0]).shape == (0, 4, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 5, 4, 1), np.uint8), r"shape \(B, 4, 5, 1\).*\(2, 5, 4, 1\)"),
+        (np.zeros((4, 5, 3), np.uint8), r"shape \(B, 4, 5, 1\).*\(4, 5, 3\)"),
+        (np.full((1, 4, 5, 1), 256.0), "from 0 to 255. Received: from 256.0"),
+        (np.full((1, 4, 5, 1), np.nan), "from 0 to 255"),
+        (np.full((1, 4, 5, 1), 0.7), "shares of 1.*Multiply by 255"),
+        ([np.zeros((4, 5, 2), np.uint8)], r"1, 3 or 4 channels. Received: uint8.*\(4, 5, 2\)"),
+        ([np.zeros((4, 5))], "a uint8 array .* Received: float64"),
+    ],
+)
+def test_what_is_no_image_is_refused(images, message):
+    with pytest.raises(ValueError, match=message):
+        ka.layers.ImageConverter(4, 5, 1).encode(images)
+
+
+def test_files_that_are_no_images_are_named(tmp_path, grey):
+    layer = ka.layers.ImageConverter(4, 5, 1)
+    (tmp_path / "note.png").write_text("not an image")
+    Image.fromarray(grey).resize((90, 90)).save(tmp_path / "whole.png")
+    (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:400])
+    for name in ("note.png", "half.png"):
+        with pytest.raises(ValueError, match=f"{name} cannot be read as an image"):
+            layer.encode([tmp_path / name])
+    with pytest.raises(FileNotFoundError, match=r"absent\.png"):
+        layer.encode([tmp_path / "absent.png"])
+    with pytest.raises(TypeError, match="a list of images"):
+        layer.encode(str(tmp_path / "whole.png"))
+
+
+def test_missing_pillow_is_named_with_its_extra(monkeypatch, grey):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    layer = ka.layers.ImageConverter(4, 5, 1)
+    assert layer.encode(grey[None]).shape == (1, 4, 5, 1)  # arrays need none
+    with pytest.raises(ImportError, match=r'pip install "keras-attention\[zoo\]"'):
+        layer.encode([grey])
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"channels": 2}, "`channels` must be one of 1, 3"),
+        ({"mean": [0.1, 0.2]}, "one for each channel"),
+        ({"std": 0.0}, "`std` must be a positive number"),
+        ({"height": 0}, "`height` must be a positive integer"),
+    ],
+)
+def test_configuration_is_checked(config, message):
+    with pytest.raises(ValueError, match=message):
+        ka.layers.ImageConverter(**{"height": 4, "width": 5, **config})

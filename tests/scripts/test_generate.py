@@ -1,0 +1,68 @@
+"""scripts/generate.py and scripts/translate.py, with the file of a model alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_attention as ka
+from tests.decoding.models import language_model, translator
+
+ROOT = Path(__file__).parents[2]
+CORPUS = ["the cat sat on the mat", "a dog ran in the park", "größe 😀 <b>"] * 3
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    settings = {"vocabulary_size": 300, "start_end": True}
+    tokenizer = ka.layers.Tokenizer.train(CORPUS, **settings)
+    source = ka.layers.Tokenizer.train(CORPUS, **settings, name="source_tokenizer")
+    size = tokenizer.vocabulary_size
+    writer = language_model(tokenizer=tokenizer, vocabulary_size=size)
+    reader = translator(source, tokenizer.copy(name="target_tokenizer"), size)
+    ka.save_model(writer, folder / "writer.keras")
+    ka.save_model(reader, folder / "reader.keras")
+    return folder, writer, reader
+
+
+def run(script, *args, stdin=None):
+    process = subprocess.run(
+        [sys.executable, f"scripts/{script}.py", *map(str, args)],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def test_generate(models):
+    folder, writer, _ = models
+    options = {"sampler": ka.decoding.TopP(0.9), "max_new_tokens": 12, "seed": 3}
+    expected = "the cat" + ka.generate(writer, "the cat", **options)
+    words = ["the cat", "--sampler", "top_p=0.9", "--max-new-tokens", 12, "--seed", 3]
+    for more in ([], ["--stream"]):
+        assert expected in run("generate", folder / "writer.keras", *words, *more)
+
+
+def test_translate(models, tmp_path):
+    folder, _, reader = models
+    lines = ["the cat sat", "", "a dog"]
+    options = {"sampler": ka.decoding.BeamSearch(2), "max_new_tokens": 6}
+    first, last = ka.generate(reader, [lines[0], lines[2]], **options)
+    (tmp_path / "reference.txt").write_text("one\ntwo\nthree\n")
+    found = run(
+        "translate",
+        folder / "reader.keras",
+        *["--beams", 2, "--max-new-tokens", 6, "--attention", tmp_path / "attention.png"],
+        *["--reference", tmp_path / "reference.txt"],
+        stdin="\n".join(lines),
+    )
+    assert found.splitlines() == [first, "", last]
+    assert (tmp_path / "attention.png").stat().st_size > 1000

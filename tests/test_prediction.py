@@ -1,0 +1,128 @@
+"""From raw values to arrays and answers: who gets what."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from keras_attention import prediction
+
+TEXTS = ["a red apple", "a green pear", "red red", "green"]
+
+
+def classifier(names=("red", "green")):
+    tokenizer = ka.layers.Tokenizer.train(TEXTS, model="word", min_frequency=1)
+    ids = keras.Input((None,), dtype="int32", name="token_ids")
+    x = keras.layers.Embedding(tokenizer.vocabulary_size, 4, mask_zero=True)(tokenizer(ids))
+    x = keras.layers.Dense(2)(ka.layers.AttentionPooling()(x))
+    return keras.Model(ids, ka.layers.Labels(2, names)(x))
+
+
+def tagger():
+    tokenizer = ka.layers.Tokenizer.train([["a", "red"]], model="word", words=True, min_frequency=1)
+    ids = keras.Input((None,), dtype="int32", name="token_ids")
+    x = keras.layers.Embedding(tokenizer.vocabulary_size, 4, mask_zero=True)(tokenizer(ids))
+    return keras.Model(ids, ka.layers.Labels(2, ["DET", "ADJ"])(keras.layers.Dense(2)(x)))
+
+
+def series():
+    x = keras.Input((3, 2), name="series")
+    return keras.Model(x, ka.layers.Quantities(["load", "oil"], [5, 6])(keras.layers.Dense(2)(x)))
+
+
+def test_texts_become_answers():
+    model = classifier()
+    answers = ka.predict(model, TEXTS)
+    ids = ka.encode(model, TEXTS)
+    np.testing.assert_array_equal(ids, model.get_layer("tokenizer").encode(TEXTS))
+    logits = model.predict(ids, verbose=0)
+    assert [a.label for a in answers] == [("red", "green")[i] for i in logits.argmax(-1)]
+    one = ka.predict(model, TEXTS[0])
+    assert one.label == answers[0].label
+    assert one.probability == pytest.approx(answers[0].probability, abs=1e-6)
+    mask = prediction.padding_mask(model, ids)
+    np.testing.assert_array_equal(mask, ids != 0)
+
+
+def test_two_padded_inputs_have_one_mask():
+    tokenizers = {name: ka.layers.Tokenizer(name=name) for name in ("a", "b")}
+    inputs = {name: keras.Input((None,), dtype="int32", name=f"{name}_ids") for name in "ab"}
+    embedded = [
+        keras.layers.Embedding(9, 4, mask_zero=True)(tokenizers[name](inputs[name]))
+        for name in "ab"
+    ]
+    model = keras.Model([*inputs.values()], keras.layers.Add()(embedded))
+    arrays = {"a_ids": np.array([[1, 2, 0, 0]]), "b_ids": np.array([[3, 0, 4, 0]])}
+    mask = prediction.padding_mask(model, arrays)
+    np.testing.assert_array_equal(mask, [[True, True, True, False]])
+    with pytest.raises(ValueError, match=r"same length. Received: a_ids \(1, 4\), b_ids \(1, 3\)"):
+        prediction.padding_mask(model, {**arrays, "b_ids": arrays["b_ids"][:, :3]})
+
+
+def test_words_stand_beside_their_tags():
+    model = tagger()
+    answers = ka.predict(model, ["a red!", ["red"]])
+    assert [[word for word, _ in row] for row in answers] == [["a", "red", "!"], ["red"]]
+    assert {tag.label for row in answers for _, tag in row} <= {"DET", "ADJ"}
+
+
+def test_several_inputs_take_a_mapping_by_name():
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model([a, b], keras.layers.Add()([a, b]))
+    (row,) = ka.predict(model, {"a": [[1.0, 2.0]], "b": [[3.0, 4.0]]})
+    np.testing.assert_allclose(row, [4, 6])
+    with pytest.raises(ValueError, match="a mapping with an array for each of its inputs a, b"):
+        ka.predict(model, [[1.0, 2.0]])
+
+
+def test_files_stand_for_what_they_hold(tmp_path):
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model([a, b], keras.layers.Add()([a, b]))
+    np.savez(tmp_path / "x.npz", a=np.ones((1, 2), "float32"), b=np.ones((1, 2), "float32"))
+    np.testing.assert_allclose(ka.predict(model, tmp_path / "x.npz"), [[2, 2]])
+    np.savez(tmp_path / "bad.npz", a=np.array([{}], object), b=np.ones(1))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        ka.predict(model, tmp_path / "bad.npz")
+    with pytest.raises(ValueError, match=r"an \.npz or a \.csv file. Received: x\.txt"):
+        ka.encode(model, Path("x.txt"))
+
+
+def test_the_last_rows_of_a_table_are_a_series(tmp_path):
+    model = series()
+    rows = [f"2020-01-0{day},{day},{day / 2}" for day in range(1, 6)]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(["date,load,oil", *rows]))
+    encoded = ka.encode(model, path)
+    np.testing.assert_array_equal(encoded, [[[3, 1.5], [4, 2], [5, 2.5]]])
+    (answer,) = ka.predict(model, path)
+    assert list(answer) == ["load", "oil"]
+    np.testing.assert_allclose(
+        answer["load"], model.predict(encoded, verbose=0)[0, :, 0] + 5, atol=1e-5
+    )
+    path.write_text("\n".join(["date,load,oil", *rows[:2]]))
+    with pytest.raises(ValueError, match=r"takes 3 rows of 2 columns of numbers. Received: 2 such"):
+        ka.predict(model, path)
+    path.write_text("a,b\n1")
+    with pytest.raises(ValueError, match=r"Row 2 of .* has 1 fields, and the header 2"):
+        ka.predict(model, path)
+    path.write_text("a,b\n")
+    with pytest.raises(ValueError, match="no row below its header"):
+        ka.predict(model, path)
+
+
+def test_without_a_decoder_it_gives_the_outputs():
+    x = keras.Input((2,), name="features")
+    model = keras.Model(x, keras.layers.Dense(3)(x))
+    assert prediction.decoder(model) is None
+    assert np.shape(ka.predict(model, np.ones((4, 2), "float32"))) == (4, 3)
+
+
+def test_it_works_on_a_loaded_file(tmp_path):
+    model = classifier()
+    ka.save_model(model, tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for found, expected in zip(ka.predict(loaded, TEXTS), ka.predict(model, TEXTS), strict=True):
+        assert found.label == expected.label
+        assert found.probability == pytest.approx(expected.probability, abs=1e-6)

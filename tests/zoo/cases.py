@@ -1,0 +1,22 @@
+"""The zoo's models and their cases, found by file name."""
+
+import importlib
+import pkgutil
+
+import zoo
+
+MODELS = [
+    module.name
+    for module in pkgutil.iter_modules(zoo.__path__)
+    if hasattr(importlib.import_module(f"zoo.{module.name}"), "VARIANTS")
+]
+
+
+def cases_of(name):
+    return importlib.import_module(f"tests.zoo.test_{name}").CASES
+
+
+def tiny_variants(recipe):
+    """The test-sized variants of a recipe, one per kind of model."""
+    variants = importlib.import_module(f"zoo.recipes.{recipe}").VARIANTS
+    return [name for name in variants if name.startswith("tiny")]

@@ -1,0 +1,71 @@
+"""ETTh1: a small file in upstream's format, and windows cut by hand."""
+
+import numpy as np
+import pytest
+
+from zoo.data import etth1
+
+HEADER = "date,HUFL,HULL,MUFL,MULL,LUFL,LULL,OT\n"
+
+
+def test_reads_upstreams_format(tmp_path):
+    (tmp_path / "ETTh1.csv").write_text(
+        HEADER
+        + "2016-07-01 00:00:00,5.827000141143799,2.009000062942505,1.5989999771118164,"
+        + "0.4620000123977661,4.203000068664552,1.3400000333786009,30.5310001373291\n"
+        + "2016-07-01 01:00:00,5.692999839782715,2.075999975204468,1.4919999837875366,"
+        + "0.4259999990463257,4.142000198364259,1.371000051498413,27.78700065612793\n"
+    )
+    found = etth1.read(tmp_path / "ETTh1.csv")
+    assert (found.dtype, found.shape) == (np.float32, (2, 7))
+    np.testing.assert_allclose(found[:, -1], [30.531, 27.787])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("date,a\nx,1\n", "must have the columns date, HUFL"),
+        (HEADER + "2016-07-01 00:00:00,1,2,3\n" + "x,1,2,3,4,5,6,7\n", "not seven numbers"),
+        (HEADER + "2016-07-01 00:00:00,1,2,3,4,5,6,hot\n", "not seven numbers"),
+    ],
+)
+def test_what_is_not_of_that_format_is_refused(tmp_path, content, message):
+    (tmp_path / "wrong.csv").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        etth1.read(tmp_path / "wrong.csv")
+
+
+def test_every_window_of_each_part_is_there_once():
+    rows = np.arange(20.0, dtype="float32")
+    series = np.stack([rows, rows**2], axis=1)
+    windows = etth1.split(series, (10, 14, 20), look_back=3, horizon=2)
+    mean, std = series[:10].mean(axis=0), series[:10].std(axis=0)
+    np.testing.assert_allclose([windows.mean, windows.std], [mean, std], rtol=1e-6)
+    for part, starts in (
+        (windows.train, range(3, 9)),  # rows of the forecasts: 3 to 9
+        (windows.validation, range(10, 13)),
+        (windows.test, range(14, 19)),
+    ):
+        x, y = part
+        assert len(x) == len(y) == len(starts)
+        for start, past, future in zip(starts, x, y, strict=True):
+            np.testing.assert_array_equal(past, series[start - 3 : start])
+            np.testing.assert_allclose(
+                future, (series[start : start + 2] - mean) / std, rtol=1e-5, atol=1e-5
+            )
+
+
+def test_standard_split_has_2785_test_windows():
+    series = np.random.default_rng(0).normal(size=(14_500, 1)).astype("float32")
+    windows = etth1.split(series, etth1._ENDS, 96, 96)
+    parts = (windows.train, windows.validation, windows.test)
+    assert [len(x) for x, _ in parts] == [8449, 2785, 2785]
+
+
+def test_sample_is_of_the_same_form():
+    windows = etth1.sample()
+    for x, y in (windows.train, windows.validation, windows.test):
+        assert (x.dtype, x.shape[1:]) == (np.float32, (96, 7))
+        assert (y.dtype, y.shape[1:]) == (np.float32, (96, 7))
+    assert windows.feature_names == etth1.COLUMNS
+    assert windows.sha256() == etth1.sample().sha256()

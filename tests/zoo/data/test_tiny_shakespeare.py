@@ -1,0 +1,52 @@
+import pytest
+
+from zoo.data import tiny_shakespeare
+from zoo.data.download import File
+
+TEXT = "".join(f"Line {i}.\n" for i in range(40))  # 350 characters
+
+
+@pytest.fixture
+def splits(monkeypatch, tmp_path):
+    (tmp_path / "input.txt").write_bytes(TEXT.encode())
+
+    def fetch(dataset: str, file: File):
+        assert dataset == "tinyshakespeare"
+        assert file.url.endswith("/input.txt")
+        return tmp_path / "input.txt"
+
+    monkeypatch.setattr(tiny_shakespeare, "fetch", fetch)
+    return tiny_shakespeare.load
+
+
+def test_windows_and_the_same_one_character_later():
+    x, y = tiny_shakespeare.windows("abcdefgh", 3, 2)
+    assert x.tolist() == ["abc", "cde", "efg"]
+    assert y.tolist() == ["bcd", "def", "fgh"]
+    assert x.dtype == y.dtype == object
+
+
+def test_the_last_tenth_is_for_testing(splits):
+    found = splits(length=10)
+    end = len(TEXT) * 9 // 10
+    assert "".join(found.train[0]) == TEXT[: len(found.train[0]) * 10]
+    assert end - 10 <= len(found.train[0]) * 10 < end
+    assert "".join(found.test[0]) == TEXT[end:][: len(found.test[0]) * 10]
+    assert found.validation is None
+    assert found.class_names == tuple(sorted(set(TEXT)))
+    for x, y in (found.train, found.test):
+        assert {len(window) for window in (*x, *y)} == {10}
+
+
+def test_training_windows_may_overlap(splits):
+    near, far = splits(length=10, stride=3), splits(length=10, stride=20)
+    assert near.train[0][1] == TEXT[3:13]
+    assert far.train[0][1] == TEXT[20:30]
+    assert near.test[0].tolist() == far.test[0].tolist()
+
+
+def test_sample_looks_like_it():
+    found = tiny_shakespeare.sample()
+    assert "\n" in "".join(found.test[0])
+    assert set("".join(found.test[0])) <= set("".join(found.train[0]))
+    assert found.sha256() == tiny_shakespeare.sample().sha256()

@@ -1,0 +1,45 @@
+"""Every model of the zoo under the whole contract; a model without a case fails."""
+
+import importlib
+
+import keras
+import pytest
+
+from tests.zoo import contracts
+from tests.zoo.cases import MODELS, cases_of
+
+RUNS = [
+    pytest.param(
+        check,
+        case,
+        id=f"{check.__name__}-{case.name}-{number}",
+        marks=pytest.mark.xdist_group(name),  # which compiles a model's operations once
+    )
+    for check, applies in contracts.CHECKS.items()
+    for name in MODELS
+    for number, case in enumerate(cases_of(name))
+    if applies(case)
+]
+
+
+@pytest.mark.parametrize(("check", "case"), RUNS)
+def test_contract(check, case, request):
+    keras.utils.set_random_seed(0)
+    if check is contracts.round_trip:
+        check(case, request.getfixturevalue("tmp_path"))
+    else:
+        check(case)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sizes_are_data(name):
+    """`PARAMETERS` of a model's test says how many each variant has, with the first case's data."""
+    variants = importlib.import_module(f"zoo.{name}").VARIANTS
+    parameters = importlib.import_module(f"tests.zoo.test_{name}").PARAMETERS
+    contracts.sizes_are_data(cases_of(name)[0], variants, parameters)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_named_as_its_file(name):
+    assert cases_of(name)[0].name == name
+    assert {"default", "tiny"} <= set(importlib.import_module(f"zoo.{name}").VARIANTS)

@@ -1,0 +1,90 @@
+"""Vision transformers under the contract, and what is their own."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_attention as ka
+from tests.backend import to_numpy
+from tests.zoo.contracts import ModelCase
+from zoo.vit import VARIANTS, vit
+
+SMALL = {"image_size": 16, "channels": 1, "num_classes": 3}
+
+
+def images(rng, batch):
+    return {"image": rng.integers(0, 256, (batch, 16, 16, 1)).astype("float32")}
+
+
+CASES = [
+    ModelCase(model=vit, sizes=VARIANTS["tiny"], inputs=images, maps=1, config=SMALL),
+    ModelCase(
+        model=vit,
+        sizes=VARIANTS["tiny_compact"],
+        inputs=images,
+        maps=2,
+        config={**SMALL, "augmentation": ka.layers.ImageAugmentation(flip=True, shift=0.2)},
+    ),
+]
+PARAMETERS = {
+    "default": 135_619,
+    "compact": 185_091,
+    "digits": 165_507,
+    "tiny": 819,
+    "tiny_compact": 1_093,
+    "ti16": 5_389_059,
+}
+
+
+def test_positions_and_averages():
+    """Neither has weights, and the order of the patches matters nevertheless."""
+    model = vit(**{**VARIANTS["tiny"], **SMALL, "pooling": "average", "position": "sinusoidal"})
+    names = {weight.path.split("/")[0] for weight in model.weights}
+    assert names == {"patches", "block_0", "norm", "logits"}
+    x = images(np.random.default_rng(0), 1)["image"]
+    turned = np.concatenate([x[:, 8:], x[:, :8]], axis=1)  # whole patches
+    assert np.abs(to_numpy(model(x)) - to_numpy(model(turned))).max() > 1e-4
+
+
+def test_sizes_are_the_published_ones():
+    """DeiT-Ti has 5,717,416 (timm's count), with a vector for each of 1 + 14 x 14 positions; here
+    each of 14 rows and of 14 columns has half a vector, and the class token none."""
+    model = vit(**VARIANTS["ti16"])
+    assert model.count_params() == 5_717_416 - 197 * 192 + 2 * 14 * 96
+
+
+def test_augmentation_changes_images_in_training_alone():
+    """Not where `training` is left out either, as when attention is captured."""
+    augmentation = ka.layers.ImageAugmentation(flip=True, shift=0.2)
+    model = vit(**VARIANTS["tiny"], **SMALL, augmentation=augmentation)
+    x = np.repeat(images(np.random.default_rng(0), 1)["image"], 8, axis=0)
+    plain = to_numpy(model(x, training=False))
+    np.testing.assert_array_equal(to_numpy(model(x)), plain)
+    first, second = (to_numpy(model(x, training=True)) for _ in range(2))
+    assert len(np.unique(first.round(5), axis=0)) > 4, "each image in its own way"
+    assert np.abs(first - second).max() > 1e-4, "each time in another"
+
+
+def test_a_file_goes_from_a_picture_to_a_name(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = vit(
+        **VARIANTS["tiny_compact"],
+        **SMALL,
+        augmentation=ka.layers.ImageAugmentation(flip=True, shift=0.2),
+        class_names=("shoe", "bag", "coat"),
+    )
+    ka.save_model(model, tmp_path / "model.keras")
+    loaded = ka.load_model(tmp_path / "model.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "one.png")
+    answer = ka.predict(loaded, str(tmp_path / "one.png"))
+    (same,) = ka.predict(model, pixels[None, ..., None])
+    assert answer.label in ("shoe", "bag", "coat")
+    assert answer.label == same.label
+    assert answer.probability == pytest.approx(same.probability, abs=1e-5)
+
+
+def test_unknown_pooling_is_refused():
+    with pytest.raises(ValueError, match=r"'attention' or 'average'\. Received: pooling='max'"):
+        vit(**VARIANTS["tiny"], **SMALL, pooling="max")

@@ -1,0 +1,170 @@
+"""Recall by an LSTM, an LSTM with attention and a transformer: what length costs each.
+
+Data: made up. A letter and a digit in each of 1 to 32 pairs, then a letter, whose digit is asked
+for; 60,000 sequences to train on, 1,000 of each length to test on. All three have the same number
+of parameters within 5 % and the same training.
+
+    KERAS_BACKEND=jax python scripts/train.py attention_vs_rnn
+
+trains the LSTM with attention, and the other two to stand beside it; `comparison.png` has accuracy
+and time of all three by length. `--variant lstm` and `--variant transformer` leave the others'
+models.
+"""
+
+import time
+from functools import cache
+
+import keras
+import numpy as np
+
+import keras_attention as ka
+from keras_attention.explain import length_plots, plots
+from zoo import experiment
+from zoo.data import Splits
+from zoo.data import recall as data
+from zoo.experiment import Recipe, outputs, sizes
+from zoo.rates import warmup_cosine
+from zoo.reader import VARIANTS as READER
+from zoo.reader import reader
+
+NAMES = {"lstm": "LSTM", "attention": "LSTM with attention", "transformer": "transformer"}
+VARIANTS = {  # of each the model, and the sizes of all three by model
+    **{
+        variant: (kind, {"lstm": "lstm", "attention": "default", "transformer": "transformer"})
+        for variant, kind in (
+            ("default", "attention"),
+            ("lstm", "lstm"),
+            ("transformer", "transformer"),
+        )
+    },
+    "tiny": (
+        "attention",
+        {"lstm": "tiny_lstm", "attention": "tiny", "transformer": "tiny_transformer"},
+    ),
+}
+BATCH_SIZE = 64
+LENGTHS = (2, 4, 8, 16, 32)  # pairs, where accuracy is measured
+TIMED = (16, 32, 64, 128, 256)  # pairs, where time is
+
+
+def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+    """The experiment of this file.
+
+    Args:
+        variant: `"default"`, the LSTM with attention; `"lstm"`; or `"transformer"`.
+        seed: of the sequences, the initial weights and the order.
+        smoke: few and short sequences and two epochs, to see that everything runs.
+    """
+    kind, models = sizes(VARIANTS, variant)
+    lengths = (1, 2, 3) if smoke else LENGTHS
+    splits = data.load(
+        lengths=lengths, sequences=64 if smoke else 60_000, test=8 if smoke else 1000, seed=seed
+    )
+    texts = [f"{letter}{digit}" for letter in data.KEYS for digit in range(10)]
+    tokenizer = ka.layers.Tokenizer.train(
+        [*texts, *data.KEYS], model="word", lowercase=False, min_frequency=1
+    )
+
+    def training(kind: str) -> Recipe:
+        """Of one of the three, all in the same way."""
+        keras.utils.set_random_seed(seed)
+        epochs = 2 if smoke else 3
+        steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+        return Recipe(
+            name="attention_vs_rnn",
+            variant=variant,
+            seed=seed,
+            model=reader(
+                **READER[models[kind]],
+                tokenizer=tokenizer.copy(name="tokenizer"),
+                class_names=splits.class_names,
+            ),
+            data=splits,
+            optimizer=keras.optimizers.Adam(
+                warmup_cosine(steps, peak=3e-3, warmup=steps // 20), global_clipnorm=1.0
+            ),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=("accuracy",),
+            score="accuracy",
+            epochs=epochs,
+            batch_size=BATCH_SIZE,
+            measure=accuracy_by_length,
+            baselines={
+                "always the same": lambda _: 0.1,
+                **{
+                    NAMES[other]: lambda _, other=other: tested(other)["accuracy"]
+                    for other in NAMES
+                    if other != kind
+                },
+            },
+            pictures=pictures,
+            next_step="look at {folder}/comparison.png.",
+        )
+
+    @cache
+    def tested(kind: str) -> dict[str, float]:
+        """The test of one of the others, trained for it."""
+        return experiment.train(training(kind), watch=False).test
+
+    def pictures(model: keras.Model, splits: Splits) -> dict:
+        """Accuracy and time of all three, what is taken for what, and where the answer is read."""
+        own = accuracy_by_length(model, splits)
+        accuracy = {k: own if k == kind else tested(k) for k in NAMES}
+        seconds = {k: step_seconds(training(k).model, (4, 8) if smoke else TIMED) for k in NAMES}
+        panels = {
+            "accuracy": {
+                NAMES[k]: {n: a[f"accuracy_{n}"] for n in lengths} for k, a in accuracy.items()
+            },
+            "seconds per step of training": {NAMES[k]: values for k, values in seconds.items()},
+        }
+        print(table(panels), flush=True)
+        found = outputs(model, splits.test, batch_size=BATCH_SIZE)
+        return {
+            "comparison": length_plots.by_length(
+                panels, title="Recall: what length costs", length="pairs"
+            ),
+            "confusion_matrix": plots.confusion_matrix(
+                splits.test[1], found.argmax(axis=-1), splits.class_names, title="Test sequences"
+            ),
+        }
+
+    return training(kind)
+
+
+def accuracy_by_length(model: keras.Model, splits: Splits) -> dict[str, float]:
+    """`accuracy_N` of the test sequences of N pairs."""
+    x, y = splits.test
+    lengths = np.array([len(text.split()) for text in x["token_ids"]])
+    right = outputs(model, splits.test, batch_size=BATCH_SIZE).argmax(axis=-1) == y
+    return {f"accuracy_{n}": float(right[lengths == n].mean()) for n in np.unique(lengths)}
+
+
+def step_seconds(model: keras.Model, lengths: tuple[int, ...], *, steps: int = 5) -> dict:
+    """The time of a step of training on a batch of each length: the median of several."""
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    rng = np.random.default_rng(0)
+    found = {}
+    for length in lengths:
+        ids = rng.integers(2, 500, (BATCH_SIZE, length + 1)).astype("int32")
+        x = {"token_ids": ids[:, 1:], "question_ids": ids[:, :1]}
+        y = rng.integers(0, 10, BATCH_SIZE)
+        seconds = []
+        for _ in range(steps + 1):
+            start = time.perf_counter()
+            float(model.train_on_batch(x, y))
+            seconds.append(time.perf_counter() - start)
+        found[length] = float(np.median(seconds[1:]))  # the first one compiles
+    return found
+
+
+def table(panels: dict[str, dict[str, dict[int, float]]]) -> str:
+    """The numbers of a figure in lines."""
+    lines = []
+    for quantity, models in panels.items():
+        lengths = sorted(next(iter(models.values())))
+        lines.append(f"{quantity + ', by pairs':<38}" + "".join(f"{n:>9}" for n in lengths))
+        lines += [
+            f"  {name:<36}" + "".join(f"{values[n]:9.4f}" for n in lengths)
+            for name, values in models.items()
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,174 @@
+"""Tiny Shakespeare, letter by letter, by a GPT: the settings of nanoGPT.
+
+Data: 1.1 million characters of plays; the first nine tenths to train on, the last to test on.
+
+    KERAS_BACKEND=jax python scripts/train.py gpt_shakespeare_char
+    KERAS_BACKEND=jax python scripts/train.py gpt_shakespeare_char --variant gpu
+
+Not yet measured. The score is the loss of the test windows, in nats per character.
+
+Published, by nanoGPT (https://github.com/karpathy/nanoGPT), which calls these windows validation:
+1.88 with the sizes of `default` (2,000 steps of 12 windows of 64 characters, as here); 1.4697 with
+those of `gpu`, the best of 5,000 steps of 64 windows of 256 characters. Here are half as many
+steps, and nothing is chosen by the test windows.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_attention as ka
+from keras_attention.explain import plots, text_plots
+from zoo.data import Splits
+from zoo.data import tiny_shakespeare as data
+from zoo.experiment import Recipe, outputs, sizes
+from zoo.gpt import VARIANTS as GPT
+from zoo.gpt import gpt
+from zoo.rates import warmup_cosine
+
+Variant = tuple[dict[str, Any], int, int, int]
+
+# Of each the model's sizes, the characters from one training window to the next, epochs, batch.
+VARIANTS: dict[str, Variant] = {
+    "default": (GPT["shakespeare_cpu"], 84, 2, 12),
+    "gpu": (GPT["shakespeare"], 32, 5, 64),
+    "tiny": (GPT["tiny"], 16, 2, 12),
+    "tiny_llama": (GPT["tiny_llama"], 16, 2, 12),
+}
+PUBLISHED = {"default": {"nanoGPT on a CPU": 1.88}, "gpu": {"nanoGPT on a GPU": 1.4697}}
+WARMUP = 100
+SHOWN = {" ": "\N{OPEN BOX}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"}  # in pictures
+
+
+def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+    """The experiment of this file.
+
+    Args:
+        variant: `"default"`, for a CPU; or `"gpu"`.
+        seed: of the initial weights, the order and the dropout.
+        smoke: a made-up play, to see that everything runs.
+    """
+    settings, stride, epochs, batch_size = sizes(VARIANTS, variant)
+    keras.utils.set_random_seed(seed)
+    length = 16 if smoke else settings.get("max_length") or 64
+    texts = (data.sample if smoke else data.load)(length=length, stride=stride)
+    tokenizer = ka.layers.Tokenizer.train(texts.class_names, model="character", min_frequency=1)
+    splits = encoded(texts, tokenizer)
+    steps = epochs * -(-len(splits.train[1]) // batch_size)
+    optimizer = keras.optimizers.AdamW(
+        warmup_cosine(steps, peak=1e-3, warmup=min(WARMUP, steps // 10)),
+        weight_decay=0.1,
+        beta_2=0.99,
+        global_clipnorm=1.0,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
+    return Recipe(
+        name="gpt_shakespeare_char",
+        variant=variant,
+        seed=seed,
+        model=gpt(**settings, tokenizer=tokenizer),
+        data=splits,
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=("accuracy",),
+        score="loss",
+        epochs=epochs,
+        batch_size=batch_size,
+        baselines={
+            # Windows that do not overlap, as each character is to be counted once.
+            "5-gram, Witten-Bell": lambda _: ngram_loss(texts, 5, every=-(-length // stride))
+        },
+        published=PUBLISHED.get(variant, {}),
+        pictures=partial(pictures, texts=texts),
+        next_step=(
+            "see what it writes:\n"
+            "KERAS_BACKEND={backend} python scripts/generate.py {folder}/model.keras "
+            '"ROMEO:" --sampler top_p=0.9 --stream'
+        ),
+        task="text-generation",
+    )
+
+
+def encoded(texts: Splits, tokenizer: ka.layers.Tokenizer) -> Splits:
+    """Windows as text, and ids of the characters that come next, `(B, T)` int32."""
+    (x, y), (x_test, y_test) = texts.train, texts.test
+    return replace(texts, train=(x, tokenizer.encode(y)), test=(x_test, tokenizer.encode(y_test)))
+
+
+def ngram_loss(texts: Splits, order: int, *, every: int = 1) -> float:
+    """Test loss of counting: up to `order` characters, each order mixed with the shorter one as
+    Witten and Bell did (1991, https://doi.org/10.1109/18.87000, method C).
+
+    Args:
+        texts: windows, and the same one character later.
+        order: characters of the longest sequences that are counted.
+        every: which training windows are read, so that none overlap.
+    """
+    alphabet = {character: i for i, character in enumerate(texts.class_names)}
+    size = len(alphabet)
+
+    def numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """`(B, T + 1)`: a window, and the character after it."""
+        return np.array([[alphabet[c] for c in a + b[-1]] for a, b in zip(x, y, strict=True)])
+
+    def grams(windows: np.ndarray, length: int) -> np.ndarray:
+        """A number for each sequence of `length` characters, by where it ends."""
+        stop = windows.shape[1] - length + 1
+        return sum(windows[:, i : i + stop] * size ** (length - 1 - i) for i in range(length))
+
+    train, test = numbers(*(part[::every] for part in texts.train)), numbers(*texts.test)
+    probability = np.full(test[:, 1:].shape, 1 / size)
+    for length in range(1, order + 1):
+        known, counts = np.unique(grams(train, length), return_counts=True)
+        contexts, context = np.unique(known // size, return_inverse=True)
+        totals, kinds = np.bincount(context, counts), np.bincount(context)
+        asked = grams(test, length)[:, int(length == 1) :]  # nothing is asked of a first character
+        count = np.where(_has(known, asked), counts[_place(known, asked)], 0)
+        seen, place = _has(contexts, asked // size), _place(contexts, asked // size)
+        shorter = probability[:, -asked.shape[1] :]
+        mixed = (count + kinds[place] * shorter) / (totals[place] + kinds[place])
+        probability[:, -asked.shape[1] :] = np.where(seen, mixed, shorter)
+    return float(-np.log(probability).mean())
+
+
+def _place(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Where in sorted numbers others are, if they are."""
+    return np.minimum(np.searchsorted(known, asked), len(known) - 1)
+
+
+def _has(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    return known[_place(known, asked)] == asked
+
+
+def pictures(model: keras.Model, splits: Splits, *, texts: Splits) -> dict:
+    """Which characters of test windows surprise, and what each head looks at in one."""
+    x, y = splits.test
+    rows = np.linspace(0, len(y) - 1, 4).astype(int)
+    logits = outputs(model, (x[rows], y[rows]))
+    losses = keras.losses.sparse_categorical_crossentropy(y[rows], logits, from_logits=True)
+    losses = ops.convert_to_numpy(losses)  # (B, T)
+    window = x[rows[1]][:24]
+    with ka.capture() as maps:
+        model(ka.encode(model, [window]), training=False)
+    return {
+        "surprise": text_plots.shaded_tokens(
+            [_shown(texts.test[1][row]) for row in rows],
+            losses,
+            [f"{loss.mean():.2f} nats per character" for loss in losses],
+            title="Loss of each character of test windows",
+        ),
+        "attention": plots.attention_heads(
+            {path.removesuffix("/attention"): weights for path, weights in maps.items()},
+            _shown(window),
+            title="Attention between the characters of a test window",
+        ),
+    }
+
+
+def _shown(text: str) -> list[str]:
+    """Characters, those among them that one cannot see as marks."""
+    return [SHOWN.get(character, character) for character in text]

@@ -1,0 +1,141 @@
+"""Adult: income above 50,000 dollars from a census row, by attention between its columns.
+
+Data: 32,561 rows to train on, a tenth of them to choose by, and the official 16,281 to test on, all
+of them: an unknown field (`?`) is a category of its own. `fnlwgt`, the number of people that a row
+stands for, is left out.
+
+    KERAS_BACKEND=torch OMP_NUM_THREADS=1 python scripts/train.py tabular_adult --repeats 3
+
+Measured: 85.7 % +- 0.04 (seeds 0 to 2), in 3.9 minutes on one shared core (PyTorch). Beside it, on
+the same split: logistic regression 85.2 %, scikit-learn's gradient-boosted trees 87.2 %, which are
+better and take seconds. Published: FT-Transformer 85.9 %.
+
+"""
+
+import keras
+import numpy as np
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from keras_attention.explain import plots, table_plots
+from zoo.data import Splits
+from zoo.data import adult as data
+from zoo.experiment import Recipe, outputs, sizes
+from zoo.ft_transformer import VARIANTS, ft_transformer
+from zoo.rates import warmup_cosine
+
+BATCH_SIZE = 256
+
+
+def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+    """The experiment of this file.
+
+    Args:
+        variant: `"default"` or `"paper"`, see `zoo.ft_transformer.VARIANTS`.
+        seed: of the validation rows, the initial weights, the order and the dropout.
+        smoke: made-up rows and two epochs, to see that everything runs.
+    """
+    keras.utils.set_random_seed(seed)
+    splits = data.sample() if smoke else data.load(seed)
+    x, y = splits.train
+    model = ft_transformer(
+        **sizes(VARIANTS, variant),
+        numbers=data.NUMBERS,
+        categories=data.vocabularies(x),
+        row_names=data.COLUMNS,
+        dropout=0.1,
+        attention_dropout=0.2,
+        num_classes=len(splits.class_names),
+        class_names=splits.class_names,
+    )
+    tokens = model.get_layer("numbers_tokens")
+    tokens.adapt(tokens.encode(x))
+    epochs = 2 if smoke else 12
+    return Recipe(
+        name="tabular_adult",
+        variant=variant,
+        seed=seed,
+        model=model,
+        data=splits,
+        optimizer=optimizer(model, epochs * -(-len(y) // BATCH_SIZE), peak=1e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=("accuracy",),
+        score="accuracy",
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        baselines={
+            "logistic regression": logistic_regression,
+            "gradient-boosted trees": boosted_trees,
+        },
+        published={"FT-Transformer (paper)": 0.859},
+        pictures=pictures,
+        next_step="Ask about the rows of a CSV file with a header: "
+        "python scripts/predict.py {folder}/model.keras ROWS.csv",
+        task="tabular-classification",
+    )
+
+
+def optimizer(model: keras.Model, steps: int, peak: float) -> keras.optimizers.Optimizer:
+    """AdamW with warmup and a cosine's decay; without decay of the tokens, as in the paper."""
+    found = keras.optimizers.AdamW(
+        warmup_cosine(steps, peak=peak, warmup=steps // 10),
+        weight_decay=1e-2,
+        global_clipnorm=1.0,
+    )
+    found.exclude_from_weight_decay(
+        # The variable's name is "kernel" as that of a Dense is, so it is named by itself.
+        var_list=[model.get_layer("numbers_tokens").kernel],
+        var_names=["bias", "gamma", "beta", "tokens", "embeddings"],
+    )
+    return found
+
+
+def logistic_regression(splits: Splits) -> float:
+    """Test accuracy of logistic regression on standardised numbers and one-hot categories."""
+    one_hot = OneHotEncoder(handle_unknown="ignore")
+    return _accuracy(splits, StandardScaler(), one_hot, LogisticRegression(max_iter=1000))
+
+
+def boosted_trees(splits: Splits) -> float:
+    """Test accuracy of scikit-learn's histogram gradient boosting, not tuned."""
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    return _accuracy(splits, "passthrough", codes, HistGradientBoostingClassifier(random_state=0))
+
+
+def _accuracy(splits: Splits, numbers: object, categories: object, model: object) -> float:
+    count = len(data.NUMBERS)
+    columns = make_column_transformer(
+        (numbers, list(range(count))),
+        (categories, list(range(count, count + len(data.CATEGORIES)))),
+    )
+    fitted = make_pipeline(columns, model).fit(_rows(splits.train[0]), splits.train[1])
+    return fitted.score(_rows(splits.test[0]), splits.test[1])
+
+
+def _rows(x: dict[str, np.ndarray]) -> np.ndarray:
+    return np.stack([x[name].astype(object) for name in (*data.NUMBERS, *data.CATEGORIES)], axis=1)
+
+
+def pictures(model: keras.Model, splits: Splits) -> dict:
+    """The confusion matrix, what the class token attends to and what columns are worth, all of
+    the test split."""
+    x, y = splits.test
+    predicted = outputs(model, splits.test, batch_size=512).argmax(axis=-1)
+    some = {name: column[:1000] for name, column in x.items()}
+    columns = [*data.NUMBERS, *data.CATEGORIES]
+    return {
+        "confusion_matrix": plots.confusion_matrix(
+            y, predicted, splits.class_names, title=f"{splits.source.name}, {len(y):,} test rows"
+        ),
+        "attention": table_plots.class_token(model, some, columns),
+        "importance": table_plots.importance(
+            model,
+            some,
+            columns,
+            lambda logits: float(np.mean(logits.argmax(axis=-1) != y[:1000])),
+            label="error",
+        ),
+    }

@@ -1,0 +1,101 @@
+"""Parts of speech of English web text (UD English EWT), by a transformer or by an LSTM.
+
+Data: the official split of UD English EWT, 204,577 words to train on, 25,147 for validation and
+25,094 to test on, with 17 universal tags. Words are the syntactic ones. The score is the share of
+the test words whose tag is right.
+
+    KERAS_BACKEND=torch python scripts/train.py tag_pos --repeats 3
+    KERAS_BACKEND=jax python scripts/train.py tag_pos --variant lstm --repeats 3
+
+The default is a transformer of two blocks with relative positions, `lstm` a bidirectional LSTM
+with self-attention over its states; both see each word's characters beside the word. Nothing but
+the training sentences is learned from: no pretrained vectors.
+
+Measured: LSTM 95.0 % +- 0.04 (seeds 0 to 2; 12.6 minutes on one shared core, PyTorch); transformer
+94.6 % (seed 0; 194 s on one core), as much as logistic regression on hand-made features of a word
+and its neighbours has.
+
+Published: a BiLSTM with GloVe vectors reaches 88.3 % in a public tutorial, Stanza 1.0 95.40 % on
+version 2.5 of the treebank, which it cuts into words by itself.
+"""
+
+import keras
+import numpy as np
+
+from keras_attention.explain import plots, tag_plots
+from zoo import lstm_tagger, tagging, transformer_tagger
+from zoo.data import Splits
+from zoo.data import ud_english_ewt as data
+from zoo.experiment import Recipe
+
+VARIANTS = {
+    "default": (transformer_tagger.transformer_tagger, transformer_tagger.VARIANTS["default"]),
+    "lstm": (lstm_tagger.lstm_tagger, lstm_tagger.VARIANTS["default"]),
+    "tiny": (transformer_tagger.transformer_tagger, transformer_tagger.VARIANTS["tiny"]),
+    "tiny_lstm": (lstm_tagger.lstm_tagger, lstm_tagger.VARIANTS["tiny"]),
+}
+
+
+def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+    """The experiment of this file.
+
+    Args:
+        variant: `"default"` (transformer) or `"lstm"`; `"tiny"` and `"tiny_lstm"` are for tests.
+        seed: of the initial weights, the order and the dropout.
+        smoke: two epochs on made-up sentences, to see that everything runs.
+    """
+    keras.utils.set_random_seed(seed)
+    splits = data.sample() if smoke else data.load()
+    epochs, batch_size = 2 if smoke else 8, 32
+    return Recipe(
+        name="tag_pos",
+        variant=variant,
+        seed=seed,
+        model=tagging.build(VARIANTS, variant, splits),
+        data=splits,
+        optimizer=tagging.optimizer(splits, batch_size=batch_size, epochs=epochs),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=(tagging.WordAccuracy(),),
+        score="accuracy",
+        epochs=epochs,
+        batch_size=batch_size,
+        buckets=tagging.BUCKETS,
+        baselines={"logistic regression on hand features": logistic_regression},
+        published={
+            "BiLSTM with GloVe (tutorial)": 0.883,
+            "Stanza 1.0, from raw text (UD 2.5)": 0.9540,
+        },
+        pictures=pictures,
+        next_step=(
+            "look at {folder}/attention.png, and ask the model about a sentence:\n"
+            'KERAS_BACKEND={backend} python scripts/predict.py {folder}/model.keras "I saw her."'
+        ),
+        task="token-classification",
+    )
+
+
+def logistic_regression(splits: Splits) -> float:
+    """Share of the test words that logistic regression on hand-made features tags rightly."""
+    (logits,) = tagging.logistic_regression(splits, splits.test)
+    true, found = tagging.of_words(splits.test, splits.test[1], logits.argmax(axis=-1))
+    return float(np.mean(true == found))
+
+
+def pictures(model: keras.Model, splits: Splits) -> dict:
+    """Confusions, scores by tag, and the attention in a test sentence."""
+    x, y, _ = splits.test
+    true, found = tagging.of_words(splits.test, y, tagging.tags(model, splits.test))
+    of_test = f"{len(true):,} test words"
+    # Long enough to show something, short enough to read.
+    words = min(x, key=lambda words: abs(len(words) - 10))
+    return {
+        "confusion_matrix": plots.confusion_matrix(
+            true, found, splits.class_names, title=f"Parts of speech of {of_test}"
+        ),
+        "tag_scores": tag_plots.tag_scores(
+            true, found, splits.class_names, title=f"F1 by part of speech, {of_test}"
+        ),
+        "attention": plots.attention_heads(
+            tagging.attention(model, words), words, title="Attention in a test sentence"
+        ),
+    }

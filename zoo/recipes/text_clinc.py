@@ -1,0 +1,131 @@
+"""CLINC150: which of 150 intents a request has, or none, by a transformer from raw text.
+
+Data: 15,000 requests to train on, 3,000 to choose by, 4,500 to test on, the official split, and
+1,000 out of scope to test on; none of these is trained on. No pretrained vectors.
+
+    KERAS_BACKEND=jax python scripts/train.py text_clinc --repeats 3
+
+`oos_recall` is the share of the out-of-scope requests that are refused where the largest
+probability is below a threshold, at an in-scope precision of 95 %: see `out_of_scope_recall`.
+Measured, seeds 0 to 2: 91.6 % +- 0.1, `oos_recall` 79.5 % +- 0.1, in two minutes on one shared core
+(JAX); a linear support vector machine on words and pairs 91.0 %, with characters too 92.7 %, which
+is better.
+The published figures are those of https://github.com/google/uncertainty-baselines.
+"""
+
+import keras
+import numpy as np
+
+import keras_attention as ka
+from keras_attention.explain import text_plots
+from zoo.data import Splits
+from zoo.data import clinc150 as data
+from zoo.experiment import Recipe, outputs, sizes
+from zoo.recipes.text_trec import attention, linear_svm, linear_svm_characters, optimizer
+from zoo.text_classifier import VARIANTS as TRANSFORMER
+from zoo.text_classifier import text_classifier
+
+VARIANTS = {"default": TRANSFORMER["default"], "tiny": TRANSFORMER["tiny"]}
+BATCH_SIZE = 64
+BUCKETS = (11, 17)
+PRECISION = 0.95
+
+
+def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+    """The experiment of this file.
+
+    Args:
+        variant: `"default"`.
+        seed: of the initial weights, the order and the dropout.
+        smoke: made-up requests and two epochs, to see that everything runs.
+    """
+    settings = sizes(VARIANTS, variant)
+    keras.utils.set_random_seed(seed)
+    splits = data.sample() if smoke else data.load()
+    tokenizer = ka.layers.Tokenizer.train(
+        splits.train[0], model="bpe", vocabulary_size=3000, max_length=64
+    )
+    model = text_classifier(
+        **settings,
+        tokenizer=tokenizer,
+        num_classes=len(splits.class_names),
+        class_names=splits.class_names,
+    )
+    epochs = 2 if smoke else 10
+    return Recipe(
+        name="text_clinc",
+        variant=variant,
+        seed=seed,
+        model=model,
+        data=splits,
+        optimizer=optimizer(splits, epochs, BATCH_SIZE, peak=2e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=("accuracy",),
+        score="accuracy",
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        buckets=BUCKETS,
+        measure=measure,
+        baselines={
+            "linear SVM": linear_svm,
+            "linear SVM, characters too": linear_svm_characters,
+        },
+        published={"TextCNN": 0.944, "BERT-small": 0.968},
+        pictures=pictures,
+        next_step="python scripts/predict.py {folder}/model.keras 'how much money do i have'",
+        task="text-classification",
+    )
+
+
+def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
+    """How well the largest probability tells requests that are out of scope, see
+    `out_of_scope_recall`."""
+    inside, outside = (
+        _largest_probability(model, part) for part in (splits.test, splits.extra[data.OUT_OF_SCOPE])
+    )
+    return {"oos_recall": out_of_scope_recall(inside, outside)}
+
+
+def out_of_scope_recall(
+    inside: np.ndarray, outside: np.ndarray, precision: float = PRECISION
+) -> float:
+    """Out-of-scope recall at an in-scope precision.
+
+    A request is taken to be in scope where its largest probability reaches a threshold. In-scope
+    precision is the share of those that are in scope among the requests taken to be so; out-of-
+    scope recall that of the requests out of scope that are not taken to be in scope. The
+    threshold is the lowest with at least `precision`, on these very requests: a point of the
+    curve, not a choice that was made before. If none has it, all are refused: recall 1.
+
+    Args:
+        inside: largest probabilities of the requests in scope.
+        outside: of those out of scope.
+        precision: that is asked for.
+    """
+    thresholds = np.unique(np.concatenate([inside, outside]))
+    kept = len(inside) - np.searchsorted(np.sort(inside), thresholds)  # reach each threshold
+    wrong = len(outside) - np.searchsorted(np.sort(outside), thresholds)
+    enough = kept >= precision * (kept + wrong)
+    return float(1 - wrong[np.argmax(enough)] / len(outside)) if enough.any() else 1.0
+
+
+def _largest_probability(model: keras.Model, part: tuple) -> np.ndarray:
+    logits = outputs(model, part, batch_size=256, buckets=BUCKETS).astype(np.float64)
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return 1 / weights.sum(axis=-1)
+
+
+def pictures(model: keras.Model, splits: Splits) -> dict:
+    """The pairs of intents that are confused most, and what the model reads in test requests."""
+    _, y = splits.test
+    predicted = np.argmax(outputs(model, splits.test, buckets=BUCKETS), axis=-1)
+    return {
+        "confused_pairs": text_plots.confused_pairs(
+            y,
+            predicted,
+            splits.class_names,
+            title=f"{splits.source.name}: the most confused intents, {len(y):,} test requests, "
+            f"{np.mean(predicted != y):.1%} wrong",
+        ),
+        "attention": attention(model, splits, predicted),
+    }

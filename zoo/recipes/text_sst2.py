@@ -1,0 +1,90 @@
+"""SST-2: whether a sentence of a film review is positive, by a transformer from raw text.
+
+Data: 6,920 whole sentences to train on, 872 to choose by, 1,821 to test on, the official split. No
+phrases, no pretrained vectors.
+
+    KERAS_BACKEND=jax python scripts/train.py text_sst2 --repeats 3
+    KERAS_BACKEND=jax python scripts/train.py text_sst2 --repeats 3 --variant hierarchical
+
+Measured, seeds 0 to 2: transformer 81.2 % +- 0.6 in 96 s, hierarchical attention 81.1 % +- 0.3 in
+86 s, on one shared core (JAX); a linear support vector machine on words and pairs 82.4 %, with
+characters too 83.1 %, which is better.
+
+The published figures are of convolutional networks that train on the treebank's phrases as well,
+one of them from scratch and one with word2vec.
+"""
+
+import keras
+
+import keras_attention as ka
+from zoo.data import sst2 as data
+from zoo.experiment import Recipe, sizes
+from zoo.hierarchical_classifier import VARIANTS as HIERARCHICAL
+from zoo.hierarchical_classifier import hierarchical_classifier
+from zoo.recipes.text_trec import BASELINES, Variant, optimizer, pictures
+from zoo.text_classifier import VARIANTS as TRANSFORMER
+from zoo.text_classifier import text_classifier
+
+# Of each the model, its sizes and the highest learning rate.
+VARIANTS: dict[str, Variant] = {
+    "default": (
+        text_classifier,
+        {**TRANSFORMER["default"], "dropout": 0.4, "embedding_dropout": 0.3},
+        1e-3,
+    ),
+    "hierarchical": (hierarchical_classifier, HIERARCHICAL["default"], 2e-3),
+    "tiny": (text_classifier, TRANSFORMER["tiny"], 1e-3),
+    "tiny_hierarchical": (hierarchical_classifier, HIERARCHICAL["tiny"], 2e-3),
+}
+BATCH_SIZE = 32
+BUCKETS = (14, 24)
+
+
+def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+    """The experiment of this file.
+
+    Args:
+        variant: `"default"`, the transformer; or `"hierarchical"`, the hierarchical attention
+            network.
+        seed: of the initial weights, the order and the dropout.
+        smoke: made-up sentences and two epochs, to see that everything runs.
+    """
+    build, settings, peak = sizes(VARIANTS, variant)
+    keras.utils.set_random_seed(seed)
+    splits = data.sample() if smoke else data.load()
+    tokenizer = ka.layers.Tokenizer.train(
+        splits.train[0],
+        model="word",
+        vocabulary_size=16_000,
+        min_frequency=1,
+        max_length=64,
+    )
+    model = build(
+        **settings,
+        tokenizer=tokenizer,
+        num_classes=len(splits.class_names),
+        class_names=splits.class_names,
+    )
+    epochs = 2 if smoke else 5
+    return Recipe(
+        name="text_sst2",
+        variant=variant,
+        seed=seed,
+        model=model,
+        data=splits,
+        optimizer=optimizer(splits, epochs, BATCH_SIZE, peak=peak),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=("accuracy",),
+        score="accuracy",
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        buckets=BUCKETS,
+        baselines=BASELINES,
+        published={
+            "CNN-rand (Kim, 2014, phrases too)": 0.827,
+            "CNN-non-static with word2vec (Kim, 2014, phrases too)": 0.872,
+        },
+        pictures=pictures,
+        next_step="python scripts/predict.py {folder}/model.keras 'a warm and funny film'",
+        task="text-classification",
+    )

@@ -1,0 +1,138 @@
+"""Fashion-MNIST: 92.2 % by a compact vision transformer from scratch, on one core of a CPU.
+
+Data: 70,000 grey images of clothes; 55,000 to train on, 5,000 to choose by, the official 10,000
+to test on. Half of the training images are mirrored, all are shifted by up to 1 pixel.
+
+    KERAS_BACKEND=torch OMP_NUM_THREADS=1 python scripts/train.py vit_fashion
+
+Test accuracy in %, one training (seed 0):
+
+| model                                               | parameters | accuracy |
+|-----------------------------------------------------|-----------:|---------:|
+| default: two convolutions, attention pooling        |    186,058 |     92.2 |
+| logistic regression on the pixels                   |      7,850 |     84.5 |
+| published: XGBoost                                  |            |     89.8 |
+| published: two convolutions                         | < 100,000  |     92.5 |
+| published: ResNet-18                                |            |     94.9 |
+
+The 15 epochs took 64 minutes of one core of an AMD EPYC that was shared with other work. Published
+are the figures of the dataset's README.
+
+What fell short: 92.5 was the aim. At the end 93.2 % of the training images are right, shifted as
+they are, and 92.3 % of those for validation, which still improved: more epochs are what to try
+next. With convolutions of stride 2 in place of pooling, three layers, shifts of 2 pixels and
+dropout, 26 epochs had given 91.5 %. The variant `plain`, a vision transformer without
+convolutions, has not been measured.
+
+The images are light on black: a photograph on white has to be inverted first.
+Keras 3.15.1, torch 2.13.0, scikit-learn 1.9.1.
+"""
+
+import keras
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+import keras_attention as ka
+from keras_attention.explain import image_plots, plots
+from zoo.data import Splits
+from zoo.data import fashion_mnist as data
+from zoo.experiment import Recipe, outputs, sizes
+from zoo.rates import warmup_cosine
+from zoo.vit import VARIANTS as VIT
+from zoo.vit import vit
+
+VARIANTS = {
+    "default": VIT["compact"],
+    "plain": VIT["default"],
+    "tiny": VIT["tiny_compact"],
+    "tiny_plain": VIT["tiny"],
+}
+EPOCHS = {"default": 15, "plain": 3}
+BATCH_SIZE = 128
+
+
+def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+    """The experiment of this file.
+
+    Args:
+        variant: `"default"`, convolutions and attention pooling; or `"plain"`, a ViT.
+        seed: of the initial weights, the order, the augmentation and the dropout.
+        smoke: made-up images and one epoch, to see that everything runs.
+    """
+    keras.utils.set_random_seed(seed)
+    splits = data.sample() if smoke else data.load()
+    x, _ = splits.train
+    model = vit(
+        **sizes(VARIANTS, variant),
+        image_size=28,
+        channels=1,
+        mean=float(x.mean() / 255),
+        std=float(x.std() / 255),
+        augmentation=ka.layers.ImageAugmentation(flip=True, shift=0.04, name="augmentation"),
+        num_classes=len(splits.class_names),
+        class_names=splits.class_names,
+    )
+    epochs = 1 if smoke else EPOCHS.get(variant, 1)
+    steps = epochs * -(-len(x) // BATCH_SIZE)
+    optimizer = keras.optimizers.AdamW(
+        warmup_cosine(steps, peak=2e-3, warmup=steps // 20),
+        weight_decay=0.05,
+        global_clipnorm=1.0,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "table", "tokens"])
+    return Recipe(
+        name="vit_fashion",
+        variant=variant,
+        seed=seed,
+        model=model,
+        data=splits,
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=("accuracy",),
+        score="accuracy",
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        baselines={"logistic regression": logistic_regression},
+        published={
+            "two convolutions, below 100,000 parameters (README of the dataset)": 0.925,
+            "XGBoost (the same)": 0.898,
+            "ResNet-18 (the same)": 0.949,
+        },
+        pictures=pictures,
+        next_step="python scripts/predict.py {folder}/model.keras IMAGE.png",
+        task="image-classification",
+    )
+
+
+def logistic_regression(splits: Splits) -> float:
+    """Test accuracy of multinomial logistic regression on the pixels."""
+    (x, y), (x_test, y_test) = splits.train, splits.test
+    model = LogisticRegression(max_iter=100, tol=1e-3)
+    model.fit(x.reshape(len(x), -1) / 255, y)
+    return model.score(x_test.reshape(len(x_test), -1) / 255, y_test)
+
+
+def pictures(model: keras.Model, splits: Splits) -> dict:
+    """The confusion matrix, and what the model looks at in one test image of each class."""
+    x, y = splits.test
+    predicted = np.argmax(outputs(model, splits.test, batch_size=256), axis=-1)
+    names = splits.class_names
+    rows = [int(np.flatnonzero(y == label)[0]) for label in range(len(names))]
+    with ka.capture() as maps:
+        model(ka.encode(model, x[rows]), training=False)
+    _, height, width, _ = model.get_layer("patches").output.shape
+    titles = [
+        names[y[row]] + ("" if predicted[row] == y[row] else f"\n(as {names[predicted[row]]})")
+        for row in rows
+    ]
+    return {
+        "confusion_matrix": plots.confusion_matrix(
+            y, predicted, names, title=f"{splits.source.name}, {len(y):,} test images"
+        ),
+        "attention": image_plots.image_attention(
+            x[rows],
+            image_plots.of_patches(maps, height, width),
+            titles,
+            title="What each layer attends to, mean over heads; test images",
+        ),
+    }

@@ -1,0 +1,157 @@
+"""What was measured, as tables, from the `metrics.json` and `repeats.json` of trainings."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_ERRORS = ("loss", "mse", "mae", "rmse")
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+def read(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """One record for each training in the files.
+
+    Raises:
+        ValueError: a file is neither `metrics.json` nor `repeats.json`.
+    """
+    records = []
+    for path in sorted(map(str, paths)):
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not {"recipe", "variant", "score", "backend"} <= set(content):
+            raise ValueError(f"{path} is not what a training of a recipe leaves.")
+        shared = {k: v for k, v in content.items() if k not in ("runs", "summary")}
+        for run in content.get("runs", [content]):
+            beside = (
+                {name: scores[content["score"]] for name, scores in run["baselines"].items()}
+                if "baselines" in run
+                else {
+                    name: run[name]
+                    for name in content["summary"]
+                    if name not in ("model", "seconds")
+                }
+            )
+            own = {key: run[key] for key in ("seed", "seconds", "test")}
+            records.append({**shared, **own, "beside": beside})
+    return records
+
+
+def summary(records: list[dict[str, Any]]) -> str:
+    """A row for each recipe and variant: its score by backend, beside others' and simpler ones."""
+    backends = [
+        b for b in ("jax", "torch", "tensorflow") if any(r["backend"] == b for r in records)
+    ]
+    lines = [
+        f"| recipe | variant | score | {' | '.join(backends)} | minutes | parameters | baselines "
+        "| published |",
+        f"|---|---|---|{'---|' * len(backends)}---:|---:|---|---|",
+    ]
+    for (recipe, variant), found in _grouped(records):
+        score = found[0]["score"]
+        cells = [
+            _spread([r["test"][score] for r in found if r["backend"] == b], score) for b in backends
+        ]
+        minutes = np.mean([r["seconds"] for r in found]) / 60
+        beside = _mean([r["beside"] for r in found])
+        published = found[0].get("published") or {}
+        lines.append(
+            f"| `{recipe}` | {variant} | {_name(score)} | {' | '.join(cells)} | {minutes:.1f} "
+            f"| {found[0]['parameters']:,} | {_named(beside, score)} | {_named(published, score)} |"
+        )
+    return "\n".join(lines)
+
+
+def details(records: list[dict[str, Any]]) -> str:
+    """For each recipe all test metrics, and what the numbers depend on."""
+    parts = []
+    for (recipe, variant), found in _grouped(records):
+        lines = [f"## {recipe}, {variant}", ""]
+        data = found[0].get("data")
+        if data:
+            lines += [f"Data: {data['name']}, <{data['url']}>. Licence: {data['license']}.", ""]
+        by_backend: dict[str, list[dict[str, Any]]] = {}
+        for record in found:
+            by_backend.setdefault(record["backend"], []).append(record)
+        lines += [f"| test metric | {' | '.join(by_backend)} |", f"|---|{'---|' * len(by_backend)}"]
+        for metric in found[0]["test"]:
+            cells = [
+                _spread([r["test"][metric] for r in runs if metric in r["test"]], metric)
+                for runs in by_backend.values()
+            ]
+            lines.append(f"| {_name(metric)} | {' | '.join(cells)} |")
+        lines.append("")
+        for backend, runs in by_backend.items():
+            seeds = sorted(r["seed"] for r in runs)
+            seconds = [r["seconds"] for r in runs]
+            versions = ", ".join(f"{k} {v}" for k, v in runs[0]["versions"].items())
+            lines.append(
+                f"- {backend}: {_seeds(seeds)}, {np.mean(seconds):.0f} s of training each on "
+                f"{runs[0]['device']}, {runs[0]['epochs']} epochs, batches of "
+                f"{runs[0]['batch_size']}, {runs[0].get('precision', 'float32')}; {versions}; "
+                f"`{runs[0]['command']}`"
+            )
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def inserted(text: str, table: str) -> str:
+    """`text` with the table between the two marks.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"The text must have {BEGIN} and {END}, once each.")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+def _grouped(records: list[dict[str, Any]]) -> list[tuple[tuple[str, str], list[dict[str, Any]]]]:
+    """Records by recipe and variant, the default first."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault((record["recipe"], record["variant"]), []).append(record)
+    return sorted(groups.items(), key=lambda g: (g[0][0], g[0][1] != "default", g[0][1]))
+
+
+def _mean(values: list[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for each in values for name in each)
+    return {name: float(np.mean([v[name] for v in values if name in v])) for name in names}
+
+
+def _is_error(metric: str) -> bool:
+    return metric.rpartition("_")[2] in _ERRORS
+
+
+def _number(value: float, metric: str) -> str:
+    return f"{value:.3f}" if _is_error(metric) else f"{100 * value:.1f}"
+
+
+def _spread(values: list[float], metric: str) -> str:
+    """Mean, standard deviation over seeds if there are several, and how many."""
+    if not values:
+        return ""
+    mean = _number(float(np.mean(values)), metric)
+    if len(values) == 1:
+        return f"{mean} (1 seed)"
+    return f"{mean} ± {_number(float(np.std(values)), metric)} ({len(values)} seeds)"
+
+
+def _named(values: Mapping[str, float], metric: str) -> str:
+    return "; ".join(f"{name} {_number(value, metric)}" for name, value in values.items())
+
+
+def _name(metric: str) -> str:
+    words = metric.replace("_", " ")
+    return words if _is_error(metric) else f"{words}, %"
+
+
+def _seeds(seeds: list[int]) -> str:
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"

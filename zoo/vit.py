@@ -1,0 +1,138 @@
+"""Vision transformers: patches of an image as tokens."""
+
+from collections.abc import Sequence
+
+import keras
+
+import keras_attention as ka
+
+VARIANTS = {
+    # 28 x 28 in patches of 4: 49 tokens.
+    "default": dict(patch_size=4, hidden_dim=64, intermediate_dim=128, num_heads=4, num_layers=4),
+    # The same 49 tokens behind two convolutions; attention pooling for the class token.
+    "compact": dict(
+        stem=(32, 64),
+        stem_pooling=True,
+        hidden_dim=96,
+        intermediate_dim=192,
+        num_heads=4,
+        num_layers=2,
+        pooling="attention",
+    ),
+    # 8 x 8: 16 tokens.
+    "digits": dict(
+        stem=(48,),
+        hidden_dim=96,
+        intermediate_dim=192,
+        num_heads=4,
+        num_layers=2,
+        pooling="attention",
+    ),
+    "tiny": dict(patch_size=4, hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1),
+    "tiny_compact": dict(
+        stem=(4, 6),
+        stem_pooling=True,
+        hidden_dim=8,
+        intermediate_dim=16,
+        num_heads=2,
+        num_layers=1,
+        pooling="attention",
+    ),
+    # Table 1 of https://arxiv.org/abs/2010.11929 and table 1 of https://arxiv.org/abs/2012.12877.
+    "ti16": dict(patch_size=16, hidden_dim=192, intermediate_dim=768, num_heads=3, num_layers=12),
+}
+
+
+def vit(
+    *,
+    hidden_dim: int,
+    intermediate_dim: int,
+    num_heads: int,
+    num_layers: int,
+    patch_size: int | None = None,
+    stem: tuple[int, ...] | None = None,
+    stem_pooling: bool = False,
+    pooling: str = "class_token",
+    position: str = "learned",
+    image_size: int = 224,
+    channels: int = 3,
+    mean: float | Sequence[float] = 0.5,
+    std: float | Sequence[float] = 0.5,
+    augmentation: keras.layers.Layer | None = None,
+    dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
+    num_classes: int | None = 1000,
+    class_names: Sequence[str] | None = None,
+    name: str = "vit",
+) -> keras.Model:
+    """A vision transformer of Dosovitskiy et al., 2021 (https://arxiv.org/abs/2010.11929); with
+    `stem` and `pooling="attention"` a compact one in the manner of Hassani et al., 2021
+    (https://arxiv.org/abs/2104.05704), whose convolutions let it learn from fewer images.
+
+    Args:
+        hidden_dim: width D of the tokens.
+        intermediate_dim: width of the blocks' feed-forward networks.
+        num_heads: attention heads of each block.
+        num_layers: number of transformer blocks.
+        patch_size: side of a patch in pixels.
+        stem: channels of the convolutions of stride 2 that cut the image instead.
+        stem_pooling: those have stride 1, and max pooling follows each.
+        pooling: `"class_token"`, or `"attention"` or `"average"` over all patches.
+        position: `"learned"` or `"sinusoidal"`, in both cases of the row and of the column.
+        image_size: height and width of the image.
+        channels: 1 or 3.
+        mean, std: of the training images, as shares of 255.
+        augmentation: a layer that changes images in training, such as `ImageAugmentation`.
+        dropout: share of each sub-layer's output that training drops.
+        stochastic_depth: share of images for which training skips a sub-layer of the last block;
+            it grows from 0 at the first block (https://arxiv.org/abs/1603.09382).
+        num_classes: classes, or `None` for the pooled features.
+        class_names: their names, which the file carries.
+        name: of the model.
+
+    Returns:
+        A model from `image` `(B, image_size, image_size, channels)`, 0 to 255, to logits
+        `(B, num_classes)`, or to `(B, hidden_dim)`.
+
+    Raises:
+        ValueError: there is no such `pooling`.
+    """
+    if pooling not in ("class_token", "attention", "average"):
+        raise ValueError(
+            "`pooling` must be 'class_token', 'attention' or 'average'. Received: "
+            f"pooling={pooling!r}"
+        )
+    image = keras.Input((image_size, image_size, channels), name="image")
+    x = ka.layers.ImageConverter(image_size, image_size, channels, mean, std, name="pixels")(image)
+    if augmentation is not None:
+        x = augmentation(x)
+    x = ka.layers.PatchEmbedding(
+        hidden_dim, patch_size, stem=stem, stem_pooling=stem_pooling, flatten=False, name="patches"
+    )(x)
+    _, rows, columns, _ = x.shape  # (B, rows, columns, D)
+    lengths = (rows, columns) if position == "learned" else None
+    x = ka.layers.PositionalEncoding(position, lengths, name="position")(x)
+    x = keras.layers.Reshape((rows * columns, hidden_dim), name="tokens")(x)  # (B, T, D)
+    if pooling == "class_token":
+        x = ka.layers.ClassToken(name="class_token")(x)
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+    for i in range(num_layers):
+        x = ka.layers.TransformerBlock(
+            num_heads,
+            intermediate_dim,
+            dropout=dropout,
+            stochastic_depth=stochastic_depth * i / max(1, num_layers - 1),
+            name=f"block_{i}",
+        )(x)
+    x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    if pooling == "class_token":
+        x = x[:, 0]  # (B, D)
+    elif pooling == "attention":
+        x = ka.layers.AttentionPooling(name="pooling")(x)
+    else:
+        x = keras.layers.GlobalAveragePooling1D(name="pooling")(x)
+    if num_classes is not None:
+        x = keras.layers.Dense(num_classes, name="logits")(x)
+        x = ka.layers.Labels(num_classes, class_names, name="labels")(x)
+    return keras.Model(image, x, name=name)

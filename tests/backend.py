@@ -1,8 +1,12 @@
 """What the tests need of a backend and Keras does not offer: gradients and tracing."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
+
+from keras_attention import kernels
 
 BACKEND = keras.backend.backend()
 
@@ -12,6 +16,20 @@ def to_numpy(x):
     if keras.backend.standardize_dtype(x.dtype) == "bfloat16":
         x = ops.cast(x, "float32")
     return np.asarray(ops.convert_to_numpy(x))
+
+
+def compiled(function, variables):
+    """`function`, which reads `variables`, for inference; compiled on JAX alone.
+
+    JAX compiles each operation for each shape, which takes longer than compiling them as one.
+    """
+    return kernels.compile_with(function, variables) if BACKEND == "jax" else function
+
+
+@functools.lru_cache(maxsize=4)
+def whole(model):
+    """The model as a function of its inputs."""
+    return compiled(model, model.variables)
 
 
 def gradients(function, arrays, variables=()):
@@ -59,8 +77,6 @@ def traced(function):
 
         torch._dynamo.reset()
         return torch.compile(function, backend="eager", fullgraph=True)  # no break in our code
-    from keras_attention import kernels
-
     return kernels.compile(function)
 
 

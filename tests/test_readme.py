@@ -50,8 +50,10 @@ def run(line, folder):
         if words[1].startswith("scripts/"):
             small = {
                 "scripts/benchmark.py": ["--quick", "--rounds", "1", "--only", "overhead"],
+                "scripts/evaluate.py": ["--smoke"],
                 "scripts/predict.py": [],
-            }.get(words[1], ["--smoke"])
+                "scripts/train.py": ["--smoke", "--variant", "tiny"],
+            }[words[1]]
             words = [words[0], str(ROOT / words[1]), *words[2:], *small]
             words = ["2" if word == "20" else word for word in words]  # of 20 repeats
         environment["PYTHONPATH"] = str(ROOT)

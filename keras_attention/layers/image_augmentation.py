@@ -67,6 +67,10 @@ class ImageAugmentation(keras.layers.Layer):
         if shift:
             changes["shift"] = keras.layers.RandomTranslation(shift, shift, **moving)
         self._changes = list(changes.values())
+        if keras.backend.backend() == "jax":
+            # Keras denies it for the sake of TensorFlow, and without it JAX trains uncompiled.
+            for change in self._changes:
+                change.supports_jit = True
         self.supports_masking = True
 
     def build(self, image_shape: tuple) -> None:

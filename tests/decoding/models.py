@@ -53,7 +53,7 @@ def translator(source_tokenizer=None, target_tokenizer=None, vocabulary_size=V):
     x = ka.layers.PositionalEncoding()(x)
     memory = ka.layers.TransformerBlock(2, 16, name="encoder")(x)
     y = target if target_tokenizer is None else target_tokenizer(target)
-    y = keras.layers.Embedding(vocabulary_size, 8)(y)
+    y = keras.layers.Embedding(vocabulary_size, 8, mask_zero=target_tokenizer is not None)(y)
     y = ka.layers.PositionalEncoding()(y)
     for i in range(2):
         y = ka.layers.TransformerDecoderBlock(2, 16, name=f"decoder_{i}")(y, memory)

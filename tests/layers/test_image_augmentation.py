@@ -1,10 +1,11 @@
 """ImageAugmentation: cases for the contract, and what each change is."""
 
+import keras
 import numpy as np
 import pytest
 
 import keras_attention as ka
-from tests.backend import to_numpy
+from tests.backend import BACKEND, to_numpy
 from tests.contracts import Case
 
 EVERYTHING = {"flip": True, "rotation": 0.05, "zoom": 0.1, "shift": 0.2}
@@ -69,6 +70,17 @@ def test_a_shift_moves_at_most_as_far_as_it_says():
         assert np.abs(moved).max() <= 0.2 * 21 + 1e-3
         assert moved.min() < -1.5
         assert moved.max() > 1.5
+
+
+def test_jax_compiles_a_training_with_it():
+    """TensorFlow runs its graph as it is, without XLA."""
+    image = keras.Input((6, 5, 2))
+    model = keras.Model(image, ka.layers.ImageAugmentation(**EVERYTHING)(image))
+    model.compile("sgd", "mse")
+    assert model.jit_compile == (BACKEND == "jax")
+    x = np.stack([IMAGE] * 8)
+    differ = model.fit(x, x, batch_size=4, verbose=0).history["loss"]
+    assert 0 < differ[0] < np.inf
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ PARAMETERS = {"default": 186_499, "tiny": 1_099}
 def test_words_weigh_within_their_segment_and_segments_within_the_text():
     model, ids = CASES[0].make(), np.array([[3, 4, 5, 6, 7, 0, 0, 0]], "int32")
     with ka.capture() as maps:
-        call(model, {"token_ids": ids})
+        call(model, {"token_ids": ids}, eager=True)
     words, segments = (to_numpy(maps[f"{name}_attention"])[0, 0] for name in ("word", "segment"))
     seen = np.zeros((3, 8), bool)
     seen[0, :3] = seen[1, 3:5] = True  # three words each, then padding

@@ -76,7 +76,8 @@ def sample(held_out_speaker: str | None = None) -> Splits:
     for digit in range(10):
         for number, speaker in enumerate(SPEAKERS):
             for index in (0, 5, 10):
-                seconds = np.arange(rng.integers(1500, 3000)) / SAMPLING_RATE
+                # Of few lengths, each of which is compiled for.
+                seconds = np.arange(500 * rng.integers(3, 7)) / SAMPLING_RATE
                 pitch = 300 + 250 * (digit // 2) + 20 * number
                 sweep = (400 if digit % 2 else -400) * seconds
                 wave = 0.3 * np.sin(2 * np.pi * (pitch + sweep) * seconds)

@@ -1,8 +1,8 @@
 """One backend's part of the cross-backend test, in a process of its own.
 
 `python -m tests.cross_backend.worker save FOLDER` writes a model of every case of the layers'
-contract, and every model of the zoo; `... run FOLDER OUT` loads them and records outputs and, of
-layers, what one step of SGD changes.
+contract, and every model of the zoo; `... run OUT FOLDER...` loads those of several folders and
+records their outputs and, of layers, what one step of SGD changes.
 """
 
 import pickle
@@ -32,32 +32,37 @@ def save(folder):
         case.make().save(folder / f"{name}.keras")
 
 
-def run(folder):
-    results = []
+def run(folders):
+    """Outputs of each folder's model by its name, and by weight what a step changes in the last."""
+    results = {}
     for number, case in enumerate(CASES):
-        model = keras.saving.load_model(folder / f"{number}.keras", compile=False)
         data = case.data()
         given = {**data, **case.padding(data)}
-        output = to_numpy(first(model(given)))
-        steps = {}
+        outputs, steps = [], {}
+        for folder in folders:
+            model = keras.saving.load_model(folder / f"{number}.keras", compile=False)
+            outputs.append(to_numpy(first(model(given))))
         if model.trainable_variables:
             before = [to_numpy(v) for v in model.trainable_variables]
             model.compile(keras.optimizers.SGD(1.0), "mse")
-            model.train_on_batch(given, np.ones_like(output))
+            model.train_on_batch(given, np.ones_like(outputs[-1]))
             steps = {
                 v.path: to_numpy(v) - old
                 for v, old in zip(model.trainable_variables, before, strict=True)
             }
-        results.append((case.name, output, steps))
+        results[f"{case.name} {number}"] = outputs, steps
     for name, case in ZOO:
-        model = keras.saving.load_model(folder / f"{name}.keras", compile=False)
-        results.append((name, call(model, case.data()), {}))
+        models = [
+            keras.saving.load_model(folder / f"{name}.keras", compile=False) for folder in folders
+        ]
+        results[name] = [call(model, case.data()) for model in models], {}
     return results
 
 
 if __name__ == "__main__":
-    command, folder, *out = sys.argv[1:]
+    command, *paths = sys.argv[1:]
     if command == "save":
-        save(Path(folder))
+        save(Path(paths[0]))
     else:
-        Path(out[0]).write_bytes(pickle.dumps(run(Path(folder))))
+        out, *folders = map(Path, paths)
+        out.write_bytes(pickle.dumps(run(folders)))

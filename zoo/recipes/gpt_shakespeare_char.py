@@ -90,7 +90,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         next_step=(
             "see what it writes:\n"
             "KERAS_BACKEND={backend} python scripts/generate.py {folder}/model.keras "
-            '"ROMEO:" --sampler top_p=0.9 --stream'
+            '"ROMEO:" --sampler top_p=0.9 --max-new-tokens 50 --stream'
         ),
         task="text-generation",
     )

@@ -35,7 +35,7 @@ from zoo.audio_transformer import audio_transformer
 from zoo.data import Arrays, Splits
 from zoo.data import fsdd as data
 from zoo.experiment import Recipe, outputs, sizes
-from zoo.rates import warmup_cosine
+from zoo.rates import adamw_cosine
 
 HELD_OUT = {f"without_{speaker}": speaker for speaker in data.SPEAKERS}
 VARIANTS = {
@@ -82,19 +82,15 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
     epochs = 1 if smoke else 20
     steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
-    optimizer = keras.optimizers.AdamW(
-        warmup_cosine(steps, peak=2e-3, warmup=steps // 10),
-        weight_decay=0.05,
-        global_clipnorm=1.0,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "table"])
     return Recipe(
         name="audio_fsdd",
         variant=variant,
         seed=seed,
         model=model,
         data=splits,
-        optimizer=optimizer,
+        optimizer=adamw_cosine(
+            steps, peak=2e-3, warmup=steps // 10, weight_decay=0.05, spared=["table"]
+        ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",

@@ -30,7 +30,7 @@ from zoo.data import tiny_shakespeare as data
 from zoo.experiment import Recipe, outputs, sizes
 from zoo.gpt import VARIANTS as GPT
 from zoo.gpt import gpt
-from zoo.rates import warmup_cosine
+from zoo.rates import adamw_cosine
 
 Variant = tuple[dict[str, Any], int, int, int, float]
 
@@ -62,20 +62,20 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     tokenizer = ka.layers.Tokenizer.train(texts.class_names, model="character", min_frequency=1)
     splits = encoded(texts, tokenizer)
     steps = epochs * -(-len(splits.train[1]) // batch_size)
-    optimizer = keras.optimizers.AdamW(
-        warmup_cosine(steps, peak=peak, warmup=min(WARMUP, steps // 10)),
-        weight_decay=0.1,
-        beta_2=0.99,
-        global_clipnorm=1.0,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
     return Recipe(
         name="gpt_shakespeare_char",
         variant=variant,
         seed=seed,
         model=gpt(**settings, tokenizer=tokenizer),
         data=splits,
-        optimizer=optimizer,
+        optimizer=adamw_cosine(
+            steps,
+            peak=peak,
+            warmup=min(WARMUP, steps // 10),
+            weight_decay=0.1,
+            spared=["scale"],
+            beta_2=0.99,
+        ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="loss",

@@ -35,7 +35,7 @@ from zoo.data import trec6 as data
 from zoo.experiment import Recipe, outputs, sizes
 from zoo.hierarchical_classifier import VARIANTS as HIERARCHICAL
 from zoo.hierarchical_classifier import hierarchical_classifier
-from zoo.rates import warmup_cosine
+from zoo.rates import adamw_cosine
 from zoo.text_classifier import VARIANTS as TRANSFORMER
 from zoo.text_classifier import text_classifier
 
@@ -118,10 +118,7 @@ def optimizer(
 ) -> keras.optimizers.Optimizer:
     """AdamW, warmed up for a tenth of the training and cooled down by a cosine."""
     steps = epochs * -(-len(splits.train[1]) // batch_size)
-    schedule = warmup_cosine(steps, peak=peak, warmup=steps // 10)
-    adam = keras.optimizers.AdamW(schedule, weight_decay=0.01, global_clipnorm=1.0)
-    adam.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return adam
+    return adamw_cosine(steps, peak=peak, warmup=steps // 10, weight_decay=0.01)
 
 
 def linear_svm(splits: Splits) -> float:

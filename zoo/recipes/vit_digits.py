@@ -28,7 +28,7 @@ import keras_attention as ka
 from zoo.data import Splits
 from zoo.data import digits as data
 from zoo.experiment import Recipe, sizes
-from zoo.rates import warmup_cosine
+from zoo.rates import adamw_cosine
 from zoo.recipes.vit_fashion import logistic_regression, pictures
 from zoo.vit import VARIANTS as VIT
 from zoo.vit import vit
@@ -67,19 +67,15 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
     epochs = 2 if smoke else 60
     steps = epochs * -(-len(x) // BATCH_SIZE)
-    optimizer = keras.optimizers.AdamW(
-        warmup_cosine(steps, peak=1.5e-3, warmup=steps // 10),
-        weight_decay=0.05,
-        global_clipnorm=1.0,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "table", "tokens"])
     return Recipe(
         name="vit_digits",
         variant=variant,
         seed=seed,
         model=model,
         data=splits,
-        optimizer=optimizer,
+        optimizer=adamw_cosine(
+            steps, peak=1.5e-3, warmup=steps // 10, weight_decay=0.05, spared=["table", "tokens"]
+        ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",

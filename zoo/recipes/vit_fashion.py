@@ -37,7 +37,7 @@ from keras_attention.explain import image_plots, plots
 from zoo.data import Splits
 from zoo.data import fashion_mnist as data
 from zoo.experiment import Recipe, outputs, sizes
-from zoo.rates import warmup_cosine
+from zoo.rates import adamw_cosine
 from zoo.vit import VARIANTS as VIT
 from zoo.vit import vit
 
@@ -74,19 +74,15 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
     epochs = 1 if smoke else EPOCHS.get(variant, 1)
     steps = epochs * -(-len(x) // BATCH_SIZE)
-    optimizer = keras.optimizers.AdamW(
-        warmup_cosine(steps, peak=2e-3, warmup=steps // 20),
-        weight_decay=0.05,
-        global_clipnorm=1.0,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "table", "tokens"])
     return Recipe(
         name="vit_fashion",
         variant=variant,
         seed=seed,
         model=model,
         data=splits,
-        optimizer=optimizer,
+        optimizer=adamw_cosine(
+            steps, peak=2e-3, warmup=steps // 20, weight_decay=0.05, spared=["table", "tokens"]
+        ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",

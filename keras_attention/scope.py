@@ -5,21 +5,88 @@ scopes are pure inside a compiled function: what they yield are the tensors of t
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
 from keras_attention.ops import masks
 
 Tensor = Any
 
 
+class Recording:
+    """The weights that `capture` asks for, as layers hand them in.
+
+    Attributes:
+        maps: weights by path.
+        owners: the layer of each path, which may have been called several times.
+        nudges: tensors by path, added to the weights before they are used: the gradient of an
+            output by them is that by the weights.
+        heads, queries: indices that are recorded, all if `None`.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str] | None = None,
+        heads: Sequence[int] | None = None,
+        queries: Sequence[int] | None = None,
+        nudges: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.maps: dict[str, Tensor] = {}
+        self.owners: dict[str, keras.Layer] = {}
+        self.nudges = nudges or {}
+        self.heads, self.queries = heads, queries
+        self._patterns = layers
+
+    def wants(self, layer: keras.Layer) -> bool:
+        """Whether the weights of `layer` are asked for."""
+        return self._patterns is None or any(
+            layer.path == pattern
+            or layer.path.startswith(f"{pattern}/")
+            or fnmatchcase(layer.path, pattern)
+            for pattern in self._patterns
+        )
+
+    def rows(self, layer: keras.Layer, length: int) -> np.ndarray | None:
+        """Indices of the queries that are asked for; `None` for all, or none of them."""
+        if self.queries is None or length == 1 or not self.wants(layer):
+            return None
+        return _indices("queries", self.queries, length, layer)
+
+    def add(self, layer: keras.Layer, weights: Tensor, whole: bool) -> Tensor:
+        """Records weights `(B, N, T, S)` or `(B, N, E)`; returns those to use.
+
+        Args:
+            layer: whose they are.
+            weights: of all queries, or of those that were asked for.
+            whole: whether they are of all queries.
+        """
+        path = _unused(layer.path, self.maps)
+        kept = weights
+        if whole and len(weights.shape) == 4:
+            rows = self.rows(layer, weights.shape[2])
+            kept = kept if rows is None else ops.take(kept, rows, axis=2)
+        if self.heads is not None and weights.shape[1] != 1:
+            heads = _indices("heads", self.heads, weights.shape[1], layer)
+            kept = ops.take(kept, heads, axis=1)
+        self.maps[path], self.owners[path] = kept, layer
+        nudge = self.nudges.get(path)
+        return weights if nudge is None else weights + ops.cast(nudge, weights.dtype)
+
+    def nudge(self, layer: keras.Layer) -> Tensor | None:
+        """What is to be added to the weights that `layer` records next."""
+        return self.nudges.get(_unused(layer.path, self.maps))
+
+
 class _Scopes(threading.local):
     """The scopes of a thread. `torch.compile` traces this; a `ContextVar` breaks its graph."""
 
-    maps: dict[str, Tensor] | None = None
+    recording: Recording | None = None
     cache: "Cache | None" = None
 
 
@@ -27,7 +94,12 @@ _current = _Scopes()
 
 
 @contextmanager
-def capture() -> Iterator[dict[str, Tensor]]:
+def capture(
+    *,
+    layers: Sequence[str] | None = None,
+    heads: Sequence[int] | None = None,
+    queries: Sequence[int] | None = None,
+) -> Iterator[dict[str, Tensor]]:
     """Records the weights of every attention layer that is called inside.
 
     ```python
@@ -39,29 +111,66 @@ def capture() -> Iterator[dict[str, Tensor]]:
     The keys are the layers' paths in the order of the calls; a layer that is called again
     is recorded again, as `path:1`, `path:2`. Weights are those before dropout. Call the model
     itself, not `predict`, which may run a compiled function that was traced before.
+    `ka.explain.attention_maps` does it in one call, for layers of Keras too, and checks it.
+
+    Args:
+        layers: paths, beginnings of paths (`"block_0"`) or patterns (`"*/cross_attention"`) of the
+            layers to record; all if `None`. The others stay on their fused kernel.
+        heads: indices of heads; all if `None`. Layers with one head keep it.
+        queries: indices of queries, negative ones from the end; all if `None`. Multi-head
+            attention then computes the weights of these alone, `(B, N, len(queries), S)`, and
+            the rest on its fused kernel. Layers with one query keep it, graphs all edges.
 
     Yields:
         A dict that fills as layers are called: `(B, N, T, S)` per attention layer,
-        `(B, N, E)` for graph attention over E edges.
+        `(B, N, E)` for graph attention over E edges, in their order.
+
+    Raises:
+        ValueError: a head or a query that a layer does not have.
     """
-    maps: dict[str, Tensor] = {}
-    outer, _current.maps = _current.maps, maps
+    with recording(Recording(layers, heads, queries)) as scope:
+        yield scope.maps
+
+
+@contextmanager
+def recording(scope: Recording) -> Iterator[Recording]:
+    """Layers inside hand their weights to `scope`."""
+    outer, _current.recording = _current.recording, scope
     try:
-        yield maps
+        yield scope
     finally:
-        _current.maps = outer
+        _current.recording = outer
 
 
-def capturing() -> bool:
-    """Whether weights are to be computed and recorded."""
-    return _current.maps is not None
+def current_recording() -> Recording | None:
+    """The recording that the call runs in, if any."""
+    return _current.recording
 
 
-def record(layer: keras.Layer, weights: Tensor) -> None:
-    """Records `weights` under the path of `layer`, inside `capture`."""
-    maps = _current.maps
-    if maps is not None:
-        maps[_unused(layer.path, maps)] = weights
+def capturing(layer: keras.Layer) -> bool:
+    """Whether the weights of `layer` are to be computed and recorded."""
+    scope = _current.recording
+    return scope is not None and scope.wants(layer)
+
+
+def requested_rows(layer: keras.Layer, length: int | None) -> np.ndarray | None:
+    """The queries of `layer` whose weights alone are to be recorded, if it is not all of them."""
+    scope = _current.recording
+    return None if scope is None or length is None else scope.rows(layer, length)
+
+
+def record(layer: keras.Layer, weights: Tensor, *, whole: bool = True) -> Tensor:
+    """Records `weights` under the path of `layer`, inside `capture`; returns those to use.
+
+    `whole` is whether they are of all queries, rather than of `requested_rows`.
+    """
+    return _current.recording.add(layer, weights, whole) if capturing(layer) else weights
+
+
+def nudge(layer: keras.Layer) -> Tensor | None:
+    """What must be added to the weights of `layer`, for layers that use them before they record
+    them."""
+    return _current.recording.nudge(layer) if capturing(layer) else None
 
 
 class Cache:
@@ -205,3 +314,14 @@ def _unused(path: str, taken: dict) -> str:
     while f"{path}:{call}" in taken:
         call += 1
     return f"{path}:{call}"
+
+
+def _indices(name: str, given: Sequence[int], size: int, layer: keras.Layer) -> np.ndarray:
+    """`given` as indices from 0 on."""
+    indices = np.asarray(given, dtype=np.int32)
+    if indices.ndim != 1 or not len(indices) or not ((-size <= indices) & (indices < size)).all():
+        raise ValueError(
+            f"`{name}` must be a list of indices below {size}, of which the layer {layer.path!r} "
+            f"has as many, or negative ones from the end. Received: {name}={given}"
+        )
+    return indices % size

@@ -51,6 +51,7 @@ dropout_factors = _kernels.dropout_factors
 dropped = _kernels.dropped
 filled = _kernels.filled
 fused_attention = _kernels.fused_attention
+gradients = _kernels.gradients
 is_concrete = _kernels.is_concrete
 linear = _kernels.linear
 linears = _kernels.linears
@@ -130,6 +131,7 @@ __all__ = [
     "filled",
     "forced",
     "fused_attention",
+    "gradients",
     "is_concrete",
     "linear",
     "linears",

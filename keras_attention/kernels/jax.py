@@ -222,6 +222,20 @@ def differentiable(forward, backward):
     return function
 
 
+def gradients(function, inputs):
+    """What `function` returns beside, and the gradient of the objective by each input.
+
+    Args:
+        function: `f(inputs) -> (objective, beside)`: a scalar, and tensors.
+        inputs: float tensors by name.
+
+    Returns:
+        `beside`, and a gradient of its shape for each input, zeros where nothing depends on it.
+    """
+    found, beside = jax.grad(function, has_aux=True)(inputs)
+    return beside, found
+
+
 def dropped(weights, rate, seed):
     """`weights` with dropout, drawn from a `keras.random.SeedGenerator`."""
     return keras.random.dropout(weights, rate, seed=seed)

@@ -180,6 +180,22 @@ def differentiable(forward, backward):
     return function
 
 
+def gradients(function, inputs):
+    """What `function` returns beside, and the gradient of the objective by each input.
+
+    Args:
+        function: `f(inputs) -> (objective, beside)`: a scalar, and tensors.
+        inputs: float tensors by name.
+
+    Returns:
+        `beside`, and a gradient of its shape for each input, zeros where nothing depends on it.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        objective, beside = function(inputs)
+    return beside, tape.gradient(objective, inputs, unconnected_gradients="zero")
+
+
 def dropped(weights, rate, seed):
     """`weights` with dropout, drawn from a `keras.random.SeedGenerator`."""
     return keras.random.dropout(weights, rate, seed=seed)

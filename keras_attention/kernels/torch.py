@@ -238,6 +238,27 @@ def differentiable(forward, backward):
     return Function.apply
 
 
+def gradients(function, inputs):
+    """What `function` returns beside, and the gradient of the objective by each input.
+
+    Args:
+        function: `f(inputs) -> (objective, beside)`: a scalar, and tensors.
+        inputs: float tensors by name.
+
+    Returns:
+        `beside`, and a gradient of its shape for each input, zeros where nothing depends on it.
+    """
+    with torch.enable_grad():
+        leaves = {name: x.detach().requires_grad_() for name, x in inputs.items()}
+        objective, beside = function(leaves)
+        found = torch.autograd.grad(objective, list(leaves.values()), allow_unused=True)
+    by_name = {
+        name: torch.zeros_like(leaf) if gradient is None else gradient
+        for (name, leaf), gradient in zip(leaves.items(), found, strict=True)
+    }
+    return pytree.tree_map(lambda x: x.detach(), beside), by_name
+
+
 def dropped(weights, rate, seed):
     """`weights` with dropout, drawn from a `keras.random.SeedGenerator`.
 

@@ -90,8 +90,8 @@ class AttentionPooling(keras.layers.Layer):
     ) -> Any:
         value, logits = self._logits(value, mask)
         weights = attention.masked_softmax(logits, None if mask is None else mask[:, None])
-        scope.record(self, weights[:, :, None])
-        pooled = self._pooled(weights[:, :, None], value, training)[:, 0]  # (B, D)
+        used = scope.record(self, weights[:, :, None])
+        pooled = self._pooled(used, value, training)[:, 0]  # (B, D)
         return (pooled, weights) if return_attention_scores else pooled
 
     def _logits(self, value: Any, mask: Any) -> tuple[Any, Any]:

@@ -174,7 +174,7 @@ class GraphAttention(keras.layers.Layer):
         seed = self.seed_generator if training else None
         x = masks.zero_masked(features, features_mask)
         x = attention.dropped(x, self.input_dropout, seed)
-        with_weights = return_attention_scores or scope.capturing()
+        with_weights = return_attention_scores or scope.capturing(self)
         outside = None
         if edges is None:
             output, weights, visible = self._dense(x, adjacency, features_mask, seed)
@@ -233,6 +233,14 @@ class GraphAttention(keras.layers.Layer):
             return attention.dropped(weights, self.dropout, seed)
 
         output, weights = graph.attend(values, logits, own_logits, top, edges, drop)
+        nudge = scope.nudge(self)  # (B, heads, E)
+        if nudge is not None:
+            nudge = ops.reshape(ops.transpose(nudge, (0, 2, 1)), (-1, self.num_heads))
+            real = edges.real if loops is None else ops.logical_or(edges.real, loops)
+            nudge = ops.where(real[:, None], nudge, 0.0)
+            output = output + kernels.weighted_segment_sum(
+                values, ops.cast(nudge, values.dtype), edges.source, edges.target, total
+            )
         output = ops.reshape(output, (batch, nodes, self.num_heads, self.head_dim))
         visible = mask
         if not self.self_loops:
@@ -312,7 +320,9 @@ class GraphAttention(keras.layers.Layer):
         else:
             logits = additive.scores(target, source, self.attention_source, self._leaky)
         weights = attention.masked_softmax(logits, sees)  # (B, heads, N, N)
-        used = attention.dropped(weights, self.dropout, seed)
+        nudge = scope.nudge(self)
+        used = weights if nudge is None else weights + nudge
+        used = attention.dropped(used, self.dropout, seed)
         output = ops.transpose(attention.weighted_sum(used, source), (0, 2, 1, 3))
         return output, weights, masks.visible_queries(sees)
 

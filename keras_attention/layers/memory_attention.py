@@ -44,8 +44,8 @@ class MemoryAttention(keras.layers.Layer):
         self, weights: Any, value: Any, training: bool | None, return_attention_scores: bool
     ) -> Any:
         """`(B, T, S)` weights on `(B, S, D_v)` values: `(B, T, D_v)`."""
-        scope.record(self, weights[:, None])
-        used = attention.dropped(weights, self.dropout, self.seed_generator if training else None)
+        used = scope.record(self, weights[:, None])[:, 0]
+        used = attention.dropped(used, self.dropout, self.seed_generator if training else None)
         context = attention.weighted_sum(used[:, None], value[:, None])[:, 0]
         return (context, weights) if return_attention_scores else context
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attention import kernels, scope
@@ -128,15 +129,16 @@ class MultiHeadAttention(keras.layers.Layer):
         return_weights: bool,
         causal: bool = False,
         window: int | None = None,
-        order: Callable[[], Any] = lambda: None,
+        order: Callable[..., Any] = lambda rows=None: None,
         bias: Any = None,
         context: Callable[[Any], Any] | None = None,
     ) -> tuple[Any, Any]:
         """Output `(B, T, D)` and weights `(B, N, T, S)`, `None` unless someone needs them.
 
-        `order` makes the `(T, S)` mask of `masks.causal_mask`, unless `causal` and `window`
-        say it all, which need no mask where weights are not asked for. `visible` `(B, T)` tells
-        which queries may attend to something, unless an `attention_mask` has its say in that.
+        `order(rows)` makes the `(T, S)` mask of `masks.causal_mask`, or some rows of it, unless
+        `causal` and `window` say it all, which need no mask where weights are not asked for.
+        `visible` `(B, T)` tells which queries may attend to something, unless an
+        `attention_mask` has its say in that.
         """
         known = causal or window is not None
         mask = masks.combine(
@@ -150,16 +152,17 @@ class MultiHeadAttention(keras.layers.Layer):
             visible = masks.visible_queries(seen)
         seed = self.seed_generator if training else None
         weights = None
-        if return_weights or context is not None or scope.capturing():
+        rows = scope.requested_rows(self, q.shape[2])
+        explicit = return_weights or context is not None
+        if explicit or (rows is None and scope.capturing(self)):
             mask = masks.combine(
                 query_mask=query_mask, attention_mask=mask, order=order() if known else None
             )
             weights = attention.attention_weights(q, k, mask=mask, bias=bias, scale=self._scale)
-            used = attention.dropped(weights, self.dropout, seed)
+            used = attention.dropped(scope.record(self, weights), self.dropout, seed)
             y = attention.weighted_sum(used, v)
             if context is not None:
                 y = y + ops.cast(context(used), y.dtype)
-            scope.record(self, weights)
         else:
             y = attention.dot_product_attention(
                 q,
@@ -173,7 +176,24 @@ class MultiHeadAttention(keras.layers.Layer):
                 dropout=self.dropout,
                 seed=seed,
             )
+            if rows is not None:
+                mask = masks.combine(query_mask=query_mask, attention_mask=mask)
+                mask = masks.both(_rows(mask, rows), order(rows) if known else None)
+                y = self._record_rows(y, rows, q, k, v, mask, _rows(bias, rows))
         return self._project_output(y, visible), weights
+
+    def _record_rows(
+        self, y: Any, rows: np.ndarray, q: Any, k: Any, v: Any, mask: Any, bias: Any
+    ) -> Any:
+        """Records the weights of some queries, whose rows of `y` become what these weights give."""
+        weights = attention.attention_weights(
+            ops.take(q, rows, axis=2), k, mask=mask, bias=bias, scale=self._scale
+        )
+        found = attention.weighted_sum(scope.record(self, weights, whole=False), v)
+        place = np.zeros(q.shape[2], np.int32)
+        place[rows] = np.arange(len(rows))
+        chosen = np.isin(np.arange(q.shape[2]), rows)
+        return ops.where(chosen[:, None], ops.take(found, place, axis=2), y)
 
     def _project_output(self, y: Any, visible: Any) -> Any:
         y = kernels.linear(kernels.merge_heads(y), self.output_kernel, self.output_bias)
@@ -204,3 +224,8 @@ class MultiHeadAttention(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "seed": self.seed,
         }
+
+
+def _rows(x: Any, rows: np.ndarray) -> Any:
+    """Rows of a mask or bias that is broadcastable to `(B, N, T, S)`."""
+    return x if x is None or x.shape[-2] == 1 else ops.take(x, rows, axis=-2)

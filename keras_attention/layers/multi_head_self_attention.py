@@ -151,8 +151,11 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             visible=mask,  # a query sees itself
             causal=self.causal and fresh,
             window=self.window if fresh else None,
-            order=lambda: masks.causal_mask(
-                query_positions, key_positions, self.causal and not last, self.window
+            order=lambda rows=None: masks.causal_mask(
+                query_positions if rows is None else ops.take(query_positions, rows),
+                key_positions,
+                self.causal and not last,
+                self.window,
             ),
             bias=bias,
             context=context,

@@ -224,7 +224,10 @@ class RecurrentDecoder(keras.layers.Layer):
             )
         kernel = ops.convert_to_tensor(self.recurrent_kernel)
         context_kernel = ops.convert_to_tensor(self.context_kernel)
-        capturing = scope.capturing()
+        capturing = scope.capturing(self.attention)
+        nudge = scope.nudge(self.attention)  # (B, 1, T, S)
+        if nudge is not None:
+            beside["nudge"] = ops.transpose(nudge, (2, 0, 1, 3))
 
         def attend(hidden: Any, x: dict[str, Any]) -> dict[str, Any]:
             with scope.capture(), scope.cache(memory, index=x["position"]):
@@ -234,6 +237,9 @@ class RecurrentDecoder(keras.layers.Layer):
             if "factors" in x:
                 used = weights[:, None] * x["factors"]  # (B, 1, 1, S)
                 context = functions.weighted_sum(used, value[:, None])[:, 0]
+            if "nudge" in x:
+                nudged = functions.weighted_sum(x["nudge"][:, :, None], value[:, None])[:, 0]
+                context = context + nudged
             found = {"context": context[:, 0]}
             return {**found, "weights": weights[:, 0]} if capturing else found
 

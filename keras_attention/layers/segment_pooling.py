@@ -51,8 +51,7 @@ class SegmentPooling(AttentionPooling):
         value, logits = self._logits(value, mask)  # (B, T, D), (B, N, T)
         members = self._members(ops.shape(value)[1], mask)[:, None]  # (1 or B, 1, S, T)
         weights = attention.masked_softmax(logits[:, :, None], members)  # (B, N, S, T)
-        scope.record(self, weights)
-        pooled = self._pooled(weights, value, training)  # (B, S, D)
+        pooled = self._pooled(scope.record(self, weights), value, training)  # (B, S, D)
         return (pooled, weights) if return_attention_scores else pooled
 
     def _members(self, length: Any, mask: Any) -> Any:

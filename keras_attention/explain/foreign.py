@@ -1,0 +1,128 @@
+"""Attention layers of Keras itself, whose weights are recorded as those of this package are.
+
+`keras.layers.MultiHeadAttention` and `GroupQueryAttention` make no weights on their fused path,
+and raise where they are asked for them under `flash_attention=True`. They and what is derived
+from them, such as the layers of KerasHub's transformers, compute them here by their own explicit
+path; `Attention` and `AdditiveAttention` have them anyway.
+"""
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention import scope
+from keras_attention.ops import masks
+
+_lock = threading.Lock()
+_users = 0  # of the patched methods, in all threads
+_originals: dict[tuple[type, str], Callable] = {}
+
+
+@contextmanager
+def recorded() -> Iterator[None]:
+    """Keras's attention layers inside hand their weights to the recording they run in.
+
+    Methods of their classes are replaced meanwhile; outside a recording, as in other threads,
+    these do what they did.
+    """
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            for (cls, name), wrapper in _PATCHES.items():
+                _originals[cls, name] = getattr(cls, name)
+                setattr(cls, name, wrapper(_originals[cls, name]))
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                for (cls, name), original in _originals.items():
+                    setattr(cls, name, original)
+                _originals.clear()
+
+
+def _dot_product(original: Callable) -> Callable:
+    """`_compute_attention`, from `(B, T, N, H)` queries to outputs of that shape and weights."""
+    signature = inspect.signature(original)
+
+    @wraps(original)
+    def compute(self: keras.Layer, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        if not scope.capturing(self):
+            return original(self, *args, **kwargs)
+        call = signature.bind(self, *args, **kwargs).arguments
+        query, value = call["query"], call["value"]
+        rows = None
+        if len(query.shape) == 4:
+            rows = scope.requested_rows(self, query.shape[1])
+        if rows is None:
+            nudge = scope.nudge(self)
+            output, weights = _explicit(original, call)
+            scope.record(self, weights)
+            if nudge is not None:
+                output = output + ops.einsum("bnts,bsnh->btnh", ops.cast(nudge, value.dtype), value)
+            return output, weights
+        output, weights = original(**call)
+        mask = call.get("attention_mask")
+        if mask is not None and mask.shape[-2] != 1:
+            mask = ops.take(mask, rows, axis=-2)
+        if call.pop("use_causal_mask", False):
+            order = masks.causal_mask(rows, masks.positions(value.shape[1]))[None]
+            mask = order if mask is None else ops.logical_and(ops.cast(mask, "bool"), order)
+        call |= {"query": ops.take(query, rows, axis=1), "attention_mask": mask}
+        found, of_rows = _explicit(original, call)
+        scope.record(self, of_rows, whole=False)
+        place = np.zeros(query.shape[1], np.int32)
+        place[rows] = np.arange(len(rows))
+        chosen = np.isin(np.arange(query.shape[1]), rows)[:, None, None]
+        return ops.where(chosen, ops.take(found, place, axis=1), output), weights
+
+    return compute
+
+
+def _explicit(original: Callable, call: dict[str, Any]) -> tuple[Any, Any]:
+    """Output and weights, whatever kernel the layer is set to."""
+    layer = call["self"]
+    settings = {"_flash_attention": False}
+    if "return_attention_scores" in inspect.signature(original).parameters:
+        call = {**call, "return_attention_scores": True}
+    else:
+        settings["_return_attention_scores"] = True
+    before = {name: getattr(layer, name) for name in settings}
+    try:
+        for name, value in settings.items():
+            setattr(layer, name, value)
+        return original(**call)
+    finally:
+        for name, value in before.items():
+            setattr(layer, name, value)
+
+
+def _scored(original: Callable) -> Callable:
+    """`_apply_scores`, from scores `(B, T, S)` to outputs and weights of one head."""
+
+    @wraps(original)
+    def apply(self: keras.Layer, scores: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        nudge = scope.nudge(self)
+        output, weights = original(self, scores, value, *args, **kwargs)
+        scope.record(self, weights[:, None])
+        if nudge is not None:
+            output = output + ops.matmul(ops.cast(nudge[:, 0], value.dtype), value)
+        return output, weights
+
+    return apply
+
+
+_PATCHES = {
+    (keras.layers.MultiHeadAttention, "_compute_attention"): _dot_product,
+    (keras.layers.GroupQueryAttention, "_compute_attention"): _dot_product,
+    (keras.layers.Attention, "_apply_scores"): _scored,
+}

@@ -1,0 +1,139 @@
+"""The attention weights of a model, in one call."""
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention import scope
+from keras_attention.explain import foreign
+from keras_attention.prediction import encode
+
+# Of the largest output, what rounding may change on the way through a deep model.
+_ROUNDING = {"float64": 1e-8, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
+
+
+def attention_maps(
+    model: keras.Model,
+    inputs: Any,
+    *,
+    layers: Sequence[str] | str | None = None,
+    heads: Sequence[int] | int | None = None,
+    queries: Sequence[int] | int | None = None,
+) -> dict[str, np.ndarray]:
+    """The weights of every attention layer of a Keras model, for a batch of inputs.
+
+    ```python
+    maps = ka.explain.attention_maps(model, ["what is my balance"])
+    maps["block_0/attention"]  # (B, N, T, S)
+    ```
+
+    Of this package's layers, and of `keras.layers.MultiHeadAttention`, `GroupQueryAttention`,
+    `Attention`, `AdditiveAttention` and what is derived from them, as in KerasHub's
+    `TransformerEncoder` and `TransformerDecoder`; inside blocks, nested models and wrappers. The
+    model may be compiled, fused kernels may be on; it stays as it is.
+
+    The model runs twice, on its own path and while weights are recorded, and both must predict
+    the same.
+
+    Args:
+        model: trained or loaded.
+        inputs: a batch: arrays as the model takes them, or raw values as `ka.encode` does.
+        layers: paths, beginnings of paths (`"block_0"`) or patterns (`"*/cross_attention"`) of the
+            layers; all if `None`.
+        heads: indices of heads; all if `None`. Layers with one head keep it.
+        queries: indices of queries, negative ones from the end; all if `None`. A long input then
+            costs `len(queries)` x S rather than T x S. Layers with one query keep it, graphs all
+            edges.
+
+    Returns:
+        By layer path, in the order of the calls: `(B, N, T, S)`, of graph attention `(B, N, E)` in
+        the order of the edges. A layer that is called again has `path:1`, `path:2` as well.
+
+    Raises:
+        ValueError: no layer recorded anything; or it has no such head or query.
+        RuntimeError: the prediction made while recording is another one.
+    """
+    found = record(
+        model,
+        arrays(model, inputs),
+        layers=_several(layers),
+        heads=_several(heads),
+        queries=_several(queries),
+    )
+    return {path: to_numpy(weights) for path, weights in found.maps.items()}
+
+
+def record(model: keras.Model, inputs: Any, **wanted: Any) -> scope.Recording:
+    """What the attention layers of `model` recorded for arrays; their prediction is checked."""
+    expected = model(inputs, training=False)
+    with scope.recording(scope.Recording(**wanted)) as recording, foreign.recorded():
+        outputs = model(inputs, training=False)
+    _check(model, expected, outputs)
+    _name_missing(model, recording)
+    if not recording.maps:
+        chosen = "" if wanted.get("layers") is None else f" that `layers` names: {wanted['layers']}"
+        raise ValueError(f"The model {model.name!r} has no attention layer{chosen}.")
+    return recording
+
+
+def arrays(model: keras.Model, inputs: Any) -> Any:
+    """`inputs` as the model takes them."""
+    return encode(model, inputs) if _raw(inputs) else inputs
+
+
+def to_numpy(tensor: Any) -> np.ndarray:
+    """In float32 at least, of whatever dtype the tensor is."""
+    array = ops.convert_to_numpy(ops.cast(tensor, "float32"))
+    return np.asarray(array)
+
+
+def _raw(inputs: Any) -> bool:
+    """Whether these are texts, paths and the like, rather than arrays."""
+    if isinstance(inputs, Mapping):
+        return any(map(_raw, inputs.values()))
+    if isinstance(inputs, (list, tuple)):
+        return bool(inputs) and _raw(inputs[0])
+    return isinstance(inputs, (str, os.PathLike)) or getattr(inputs, "dtype", None) == object
+
+
+def _several(indices: Any) -> Any:
+    return [indices] if isinstance(indices, (str, int, np.integer)) else indices
+
+
+def _check(model: keras.Model, expected: Any, found: Any) -> None:
+    for a, b in zip(keras.tree.flatten(expected), keras.tree.flatten(found), strict=True):
+        allowed = _ROUNDING.get(keras.backend.standardize_dtype(a.dtype), 0)
+        a, b = to_numpy(a), to_numpy(b)
+        same = np.array_equal(np.isfinite(a), np.isfinite(b))
+        finite = np.isfinite(a) & np.isfinite(b)
+        apart = np.abs(a - b)[finite].max(initial=0)
+        if not same or apart > allowed * max(1, np.abs(a)[finite].max(initial=0)):
+            raise RuntimeError(
+                f"The model {model.name!r} predicts otherwise while its attention weights are "
+                f"recorded: up to {apart:.2g} apart, in outputs up to "
+                f"{np.abs(a)[finite].max(initial=0):.2g}. The weights would not be those of its "
+                "prediction. Does a layer compute at random, or keep a state, at inference?"
+            )
+
+
+def _name_missing(model: keras.Model, recording: scope.Recording) -> None:
+    """Warns of layers that look like attention and recorded nothing."""
+    owners = {id(layer) for layer in recording.owners.values()}
+    silent = []
+    for layer in model._flatten_layers(include_self=False):
+        if not type(layer).__name__.endswith("Attention") or not recording.wants(layer):
+            continue
+        inside = layer._flatten_layers()
+        if not owners & {id(child) for child in inside}:
+            silent.append(f"{layer.path} ({type(layer).__name__})")
+    if silent:
+        warnings.warn(
+            f"No weights are recorded of {', '.join(silent)}: of a kind that is not known, or not "
+            "called.",
+            stacklevel=4,
+        )

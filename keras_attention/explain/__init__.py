@@ -1,8 +1,41 @@
-"""Looking at what models attend to.
+"""Looking at what models attend to, why they predict what they predict, and whether that is true.
+
+```python
+maps = ka.explain.attention_maps(model, texts)      # {"block_0/attention": (B, N, T, T), ...}
+found = ka.explain.relevance(model, texts)          # a score for each token
+ka.explain.faithfulness(model, texts)               # do the scores tell what the model reads?
+```
 
 `plots` draws; it imports matplotlib when a figure is asked for, not before.
 """
 
 from keras_attention.explain import plots
+from keras_attention.explain.elements import Elements, elements
+from keras_attention.explain.maps import attention_maps
+from keras_attention.explain.methods import (
+    attention,
+    attention_gradient,
+    gradient_x_input,
+    integrated_gradients,
+    leave_one_out,
+    relevance,
+    rollout,
+)
+from keras_attention.explain.propagation import rollout_matrix
+from keras_attention.explain.question import Explanation
 
-__all__ = ["plots"]
+__all__ = [
+    "Elements",
+    "Explanation",
+    "attention",
+    "attention_gradient",
+    "attention_maps",
+    "elements",
+    "gradient_x_input",
+    "integrated_gradients",
+    "leave_one_out",
+    "plots",
+    "relevance",
+    "rollout",
+    "rollout_matrix",
+]

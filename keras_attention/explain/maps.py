@@ -68,9 +68,15 @@ def attention_maps(
     return {path: to_numpy(weights) for path, weights in found.maps.items()}
 
 
-def record(model: keras.Model, inputs: Any, **wanted: Any) -> scope.Recording:
-    """What the attention layers of `model` recorded for arrays; their prediction is checked."""
-    expected = model(inputs, training=False)
+def record(
+    model: keras.Model, inputs: Any, *, expected: Any = None, **wanted: Any
+) -> scope.Recording:
+    """What the attention layers of `model` recorded for arrays; their prediction is checked.
+
+    `expected` are the model's outputs if they are known.
+    """
+    if expected is None:
+        expected = model(inputs, training=False)
     with scope.recording(scope.Recording(**wanted)) as recording, foreign.recorded():
         outputs = model(inputs, training=False)
     _check(model, expected, outputs)
@@ -98,7 +104,7 @@ def _raw(inputs: Any) -> bool:
         return any(map(_raw, inputs.values()))
     if isinstance(inputs, (list, tuple)):
         return bool(inputs) and _raw(inputs[0])
-    return isinstance(inputs, (str, os.PathLike)) or getattr(inputs, "dtype", None) == object
+    return isinstance(inputs, (str, os.PathLike)) or getattr(inputs, "dtype", None) == np.object_
 
 
 def _several(indices: Any) -> Any:

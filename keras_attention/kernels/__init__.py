@@ -51,7 +51,7 @@ dropout_factors = _kernels.dropout_factors
 dropped = _kernels.dropped
 filled = _kernels.filled
 fused_attention = _kernels.fused_attention
-gradients = _kernels.gradients
+gradient_function = _kernels.gradient_function
 is_concrete = _kernels.is_concrete
 linear = _kernels.linear
 linears = _kernels.linears
@@ -131,7 +131,7 @@ __all__ = [
     "filled",
     "forced",
     "fused_attention",
-    "gradients",
+    "gradient_function",
     "is_concrete",
     "linear",
     "linears",

@@ -222,18 +222,25 @@ def differentiable(forward, backward):
     return function
 
 
-def gradients(function, inputs):
-    """What `function` returns beside, and the gradient of the objective by each input.
+def gradient_function(function, variables):
+    """The gradient of a scalar, as the backend computes it fastest when it is asked for again.
 
     Args:
-        function: `f(inputs) -> (objective, beside)`: a scalar, and tensors.
-        inputs: float tensors by name.
+        function: `f(inputs, *others)`, of float tensors by name and of what else it depends on.
+        variables: of the model that it calls, whose values are handed to it at each call.
 
     Returns:
-        `beside`, and a gradient of its shape for each input, zeros where nothing depends on it.
+        `g(inputs, *others)`, a gradient for each of the inputs, zeros where nothing depends on it.
     """
-    found, beside = jax.grad(function, has_aux=True)(inputs)
-    return beside, found
+
+    variables = list(variables)
+
+    @jax.jit
+    def pure(values, inputs, *others):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return jax.grad(function)(inputs, *others)
+
+    return lambda *args: pure([variable.value for variable in variables], *args)
 
 
 def dropped(weights, rate, seed):

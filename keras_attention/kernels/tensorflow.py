@@ -1,5 +1,7 @@
 """TensorFlow."""
 
+from itertools import count
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -180,20 +182,26 @@ def differentiable(forward, backward):
     return function
 
 
-def gradients(function, inputs):
-    """What `function` returns beside, and the gradient of the objective by each input.
+def gradient_function(function, variables):
+    """The gradient of a scalar, as the backend computes it fastest when it is asked for again.
 
     Args:
-        function: `f(inputs) -> (objective, beside)`: a scalar, and tensors.
-        inputs: float tensors by name.
+        function: `f(inputs, *others)`, of float tensors by name and of what else it depends on.
+        variables: of the model that it calls, whose values are handed to it at each call.
 
     Returns:
-        `beside`, and a gradient of its shape for each input, zeros where nothing depends on it.
+        `g(inputs, *others)`, a gradient for each of the inputs, zeros where nothing depends on it.
     """
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(inputs)
-        objective, beside = function(inputs)
-    return beside, tape.gradient(objective, inputs, unconnected_gradients="zero")
+
+    def gradients(inputs, *others):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            scalar = function(inputs, *others)
+        return tape.gradient(scalar, inputs, unconnected_gradients="zero")
+
+    graph, calls = tf.function(gradients), count()
+    # To trace a graph takes as long as several eager calls: the first one is often the only one.
+    return lambda *args: graph(*args) if next(calls) else gradients(*args)
 
 
 def dropped(weights, rate, seed):

@@ -238,25 +238,28 @@ def differentiable(forward, backward):
     return Function.apply
 
 
-def gradients(function, inputs):
-    """What `function` returns beside, and the gradient of the objective by each input.
+def gradient_function(function, variables):
+    """The gradient of a scalar, as the backend computes it fastest when it is asked for again.
 
     Args:
-        function: `f(inputs) -> (objective, beside)`: a scalar, and tensors.
-        inputs: float tensors by name.
+        function: `f(inputs, *others)`, of float tensors by name and of what else it depends on.
+        variables: of the model that it calls, whose values are handed to it at each call.
 
     Returns:
-        `beside`, and a gradient of its shape for each input, zeros where nothing depends on it.
+        `g(inputs, *others)`, a gradient for each of the inputs, zeros where nothing depends on it.
     """
-    with torch.enable_grad():
-        leaves = {name: x.detach().requires_grad_() for name, x in inputs.items()}
-        objective, beside = function(leaves)
-        found = torch.autograd.grad(objective, list(leaves.values()), allow_unused=True)
-    by_name = {
-        name: torch.zeros_like(leaf) if gradient is None else gradient
-        for (name, leaf), gradient in zip(leaves.items(), found, strict=True)
-    }
-    return pytree.tree_map(lambda x: x.detach(), beside), by_name
+
+    def gradients(inputs, *others):
+        with torch.enable_grad():
+            leaves = {name: x.detach().requires_grad_() for name, x in inputs.items()}
+            scalar = function(leaves, *others)
+            found = torch.autograd.grad(scalar, list(leaves.values()), allow_unused=True)
+        return {
+            name: torch.zeros_like(leaf) if gradient is None else gradient
+            for (name, leaf), gradient in zip(leaves.items(), found, strict=True)
+        }
+
+    return gradients
 
 
 def dropped(weights, rate, seed):

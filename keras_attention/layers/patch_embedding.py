@@ -143,9 +143,9 @@ class PatchEmbedding(keras.layers.Layer):
             mask = ops.cast(mask, "float32")[..., None]
             mask = ops.max_pool(mask, size, stride, "valid", "channels_last")[..., 0] > 0.5
         shape = self._channels_last(inputs.shape)
-        columns = self._grid(shape)[1]
+        columns = self.grid(shape)[1]
         if columns is None:
-            columns = self._grid(self._channels_last(ops.shape(inputs)))[1]
+            columns = self.grid(self._channels_last(ops.shape(inputs)))[1]
         return ops.repeat(mask, columns, axis=1)  # row by row
 
     @staticmethod
@@ -154,7 +154,7 @@ class PatchEmbedding(keras.layers.Layer):
         mask = ops.cast(mask, "float32")[..., None]
         return ops.max_pool(mask, 2, 2, "same", "channels_last")[..., 0] > 0.5
 
-    def _grid(self, shape: tuple) -> tuple:
+    def grid(self, shape: tuple) -> tuple:
         """Rows and columns of patches of a channels-last shape; `None` where not known."""
         sizes = []
         for axis in (0, 1):
@@ -189,7 +189,7 @@ class PatchEmbedding(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         self._check(inputs_shape)
-        rows, columns = self._grid(self._channels_last(inputs_shape))
+        rows, columns = self.grid(self._channels_last(inputs_shape))
         if not self.flatten:
             return (inputs_shape[0], rows, columns, self.hidden_dim)
         patches = None if rows is None or columns is None else rows * columns

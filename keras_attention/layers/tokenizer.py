@@ -122,6 +122,11 @@ class Tokenizer(keras.layers.Layer):
         return layer
 
     @property
+    def has_vocabulary(self) -> bool:
+        """Whether there is a vocabulary; without one, ids alone are read."""
+        return self._json is not None
+
+    @property
     def vocabulary_size(self) -> int:
         """Number of ids, padding and the like included."""
         return self._tokenizer.get_vocab_size()
@@ -143,7 +148,7 @@ class Tokenizer(keras.layers.Layer):
 
     @property
     def _has_ends(self) -> bool:
-        if self._json is None:  # ids alone are read
+        if not self.has_vocabulary:
             return False
         added = self._tokenizer.get_added_tokens_decoder()  # not a word that looks like one
         return START in added and added[START].content == _SPECIAL[START]

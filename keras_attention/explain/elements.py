@@ -1,0 +1,322 @@
+"""What an explanation gives a number each: tokens, patches, frames or nodes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from keras_attention import prediction
+from keras_attention.explain.maps import arrays
+from keras_attention.layers import LogMelSpectrogram, PatchEmbedding
+
+Arrays = Any  # an array, or arrays by the names of inputs
+
+
+@dataclass(frozen=True)
+class Elements:
+    """The parts of a batch of inputs that a model may read or not; made by `elements`.
+
+    Attributes:
+        inputs: the batch, as the model takes it.
+        name: of the input that has them; `None` if the model has one input.
+        present: `(B, E)` boolean, false for padding.
+        labels: what to write at them, E or fewer for each input; `None` where they are a grid.
+        grid: rows and columns of a grid of E; `None` where they are a sequence.
+    """
+
+    inputs: Arrays
+    name: str | None
+    present: np.ndarray
+    labels: Sequence[Sequence[str]] | None = None
+    grid: tuple[int, int] | None = None
+
+    kind: ClassVar[str]
+
+    @property
+    def array(self) -> np.ndarray:
+        """The input that has them."""
+        return self.inputs if self.name is None else self.inputs[self.name]
+
+    def without(self, removed: np.ndarray, rows: Any = slice(None)) -> Arrays:
+        """The inputs of some `rows` of the batch with elements taken away.
+
+        Args:
+            removed: `(rows, E)` boolean.
+            rows: indices, which may repeat; all rows if left out.
+        """
+        removed = np.asarray(removed, bool) & self.present[rows]
+        if self.name is None:
+            return self._removed(self.inputs[rows], removed, rows)
+        inputs = {name: array[rows] for name, array in self.inputs.items()}
+        return {**inputs, self.name: self._removed(inputs[self.name], removed, rows)}
+
+    def given(self, array: Any) -> Arrays:
+        """The inputs with another array in place of `array`."""
+        return array if self.name is None else {**self.inputs, self.name: array}
+
+    def baseline(self) -> np.ndarray:
+        """`array` with all elements taken away."""
+        return self._removed(self.array, self.present, slice(None))
+
+    def at_elements(self, values: np.ndarray) -> np.ndarray:
+        """Values of the shape of `array`, summed up in each element: `(B, E)`."""
+        raise NotImplementedError
+
+    def of_tokens(self, scores: np.ndarray) -> np.ndarray:
+        """Scores `(B, tokens)` of what the model's attention reads, as scores of elements."""
+        if scores.shape[1] != self.present.shape[1]:
+            raise ValueError(
+                f"The model's attention reads {scores.shape[1]} positions, and the input has "
+                f"{self.present.shape[1]} {self.kind}: they cannot be told apart. Use a method "
+                "that needs no attention, such as `integrated_gradients`."
+            )
+        return scores
+
+    def _removed(self, array: np.ndarray, removed: np.ndarray, rows: Any) -> np.ndarray:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Tokens(Elements):
+    """Ids `(B, T)`. What is taken away becomes padding, which the model's masks hide."""
+
+    kind: ClassVar[str] = "tokens"
+    replacement: int = 0
+    beside: tuple[str, ...] = ()  # inputs that say more of the same tokens, `(B, T, ...)`
+
+    def without(self, removed: np.ndarray, rows: Any = slice(None)) -> Arrays:
+        inputs = super().without(removed, rows)
+        removed = np.asarray(removed, bool) & self.present[rows]
+        for name in self.beside:
+            inputs[name] = self._removed(inputs[name], removed, rows)
+        return inputs
+
+    def at_elements(self, values: np.ndarray) -> np.ndarray:
+        return values.sum(axis=tuple(range(2, values.ndim)))
+
+    def _removed(self, array: np.ndarray, removed: np.ndarray, rows: Any) -> np.ndarray:
+        removed = removed.reshape(*removed.shape, *[1] * (array.ndim - 2))
+        return np.where(removed, self.replacement, array).astype(array.dtype)
+
+
+@dataclass(frozen=True)
+class Patches(Elements):
+    """Cells of images `(B, height, width, C)`, row by row."""
+
+    kind: ClassVar[str] = "patches"
+    filling: np.ndarray | None = None  # images of what is taken away
+
+    def at_elements(self, values: np.ndarray) -> np.ndarray:
+        sums = values.sum(axis=-1)  # (B, height, width)
+        for axis, cells in enumerate(self.grid, 1):
+            sums = np.add.reduceat(sums, _edges(sums.shape[axis], cells)[:-1], axis=axis)
+        return sums.reshape(len(sums), -1)
+
+    def cells(self, scores: np.ndarray) -> np.ndarray:
+        """Scores `(B, E)` at pixels: `(B, height, width)`."""
+        scores = scores.reshape(-1, *self.grid)
+        for axis, (size, cells) in enumerate(zip(self.array.shape[1:3], self.grid, strict=True), 1):
+            scores = np.repeat(scores, np.diff(_edges(size, cells)), axis=axis)
+        return scores
+
+    def _removed(self, array: np.ndarray, removed: np.ndarray, rows: Any) -> np.ndarray:
+        return np.where(self.cells(removed)[..., None], self.filling[rows], array)
+
+
+@dataclass(frozen=True)
+class Frames(Elements):
+    """Stretches of `hop` samples of waveforms `(B, samples)`; silence where taken away."""
+
+    kind: ClassVar[str] = "frames"
+    hop: int = 1
+    bands: int = 1  # patches of the spectrogram in a stretch
+
+    def at_elements(self, values: np.ndarray) -> np.ndarray:
+        length = self.present.shape[1] * self.hop
+        values = np.pad(values, ((0, 0), (0, max(0, length - values.shape[1]))))[:, :length]
+        return values.reshape(len(values), -1, self.hop).sum(axis=-1)
+
+    def of_tokens(self, scores: np.ndarray) -> np.ndarray:
+        stretches = scores.reshape(len(scores), -1, self.bands).sum(axis=-1)
+        # Where the model pads to a multiple of its own, there is more than the recording.
+        return super().of_tokens(stretches[:, : self.present.shape[1]])
+
+    def _removed(self, array: np.ndarray, removed: np.ndarray, rows: Any) -> np.ndarray:
+        samples = np.repeat(removed, self.hop, axis=1)[:, : array.shape[1]]
+        silent = np.where(np.isnan(array), array, 0)  # padding stays
+        samples = np.pad(samples, ((0, 0), (0, array.shape[1] - samples.shape[1])))
+        return np.where(samples, silent, array).astype(array.dtype)
+
+
+@dataclass(frozen=True)
+class Nodes(Elements):
+    """Features `(B, N, F)` of the nodes of graphs; zeros where taken away."""
+
+    kind: ClassVar[str] = "nodes"
+
+    def at_elements(self, values: np.ndarray) -> np.ndarray:
+        return values.sum(axis=-1)
+
+    def _removed(self, array: np.ndarray, removed: np.ndarray, rows: Any) -> np.ndarray:
+        return np.where(removed[..., None], 0, array).astype(array.dtype)
+
+
+def elements(
+    model: keras.Model,
+    inputs: Any,
+    *,
+    name: str | None = None,
+    replacement: Any = None,
+    grid: tuple[int, int] | None = None,
+) -> Elements:
+    """The tokens, patches, frames or nodes of a batch of inputs.
+
+    Integers `(B, T)` are tokens, `(B, height, width, C)` are images of patches, `(B, samples)`
+    are waveforms of frames, `(B, N, F)` are nodes or other vectors.
+
+    Args:
+        model: functional.
+        inputs: a batch: arrays as the model takes them, or raw values as `ka.encode` does.
+        name: of the input to be explained; of several the first.
+        replacement: what stands for what is taken away: an id of tokens (padding by default, which
+            masks hide); of images `"mean"` (of the image's channels, by default), `"blur"`, or a
+            number.
+        grid: rows and columns of patches, for images of models without a `PatchEmbedding`.
+
+    Raises:
+        ValueError: no such input, or it is of no kind that is known.
+    """
+    names = [tensor.name for tensor in model.inputs]
+    given = arrays(model, inputs)
+    if isinstance(given, (list, tuple)):
+        given = dict(zip(names, given, strict=True))
+    if len(names) == 1 or (isinstance(given, Mapping) and set(given) == set(names)):
+        given = prediction.encode(model, given)  # arrays pass, and are checked
+    if name is not None and name not in names:
+        raise ValueError(f"`name` must be one of {', '.join(names)}. Received: name={name!r}")
+    name = name or names[0]
+    if isinstance(given, Mapping):
+        given = {key: np.asarray(keras.ops.convert_to_numpy(x)) for key, x in given.items()}
+        given = given[names[0]] if len(names) == 1 else given
+    else:
+        given = np.asarray(keras.ops.convert_to_numpy(given))
+    found = Elements(given, None if len(names) == 1 else name, np.ones((0, 0), bool))
+    array = found.array
+    if array.dtype.kind in "iu" and array.ndim == 2:
+        return _tokens(model, found, inputs, name, replacement or 0)
+    if array.ndim == 4:
+        return _patches(model, found, replacement, grid)
+    if array.ndim == 2 and any(isinstance(layer, LogMelSpectrogram) for layer in model.layers):
+        return _frames(model, found)
+    if array.ndim == 3 and array.dtype.kind == "f":
+        present = np.ones(array.shape[:2], bool)
+        return Nodes(found.inputs, found.name, present, _numbered(present))
+    raise ValueError(
+        f"The input {name!r} must be ids (B, T), images (B, height, width, C), waveforms "
+        f"(B, samples) of a model with a `LogMelSpectrogram`, or vectors (B, N, F). Received: "
+        f"{array.dtype} of shape {array.shape}"
+    )
+
+
+def _tokens(
+    model: keras.Model, found: Elements, inputs: Any, name: str, replacement: int
+) -> Tokens:
+    array, encoders = found.array, prediction.encoders(model)
+    encoder = encoders[name]
+    texts = inputs.get(name) if isinstance(inputs, Mapping) else inputs
+    labels = None
+    if getattr(encoder, "has_vocabulary", False):
+        if isinstance(texts, np.ndarray) and texts.dtype.kind in "iu":
+            vocabulary = encoder.vocabulary
+            labels = [[vocabulary[i] for i in row if i] for row in array]
+        else:
+            labels = [list(encoder.tokens(text)) for text in texts]
+    beside = ()
+    if isinstance(found.inputs, Mapping):
+        beside = tuple(
+            other
+            for other, x in found.inputs.items()
+            if other != name
+            and x.dtype.kind in "iu"
+            and x.ndim > 2
+            and x.shape[:2] == array.shape
+            and hasattr(encoders[other], "encode")
+        )
+    present = array != 0
+    return Tokens(
+        found.inputs,
+        found.name,
+        present,
+        _numbered(present) if labels is None else labels,
+        replacement=replacement,
+        beside=beside,
+    )
+
+
+def _patches(
+    model: keras.Model, found: Elements, replacement: Any, grid: tuple[int, int] | None
+) -> Patches:
+    array = found.array.astype(np.float32)
+    for layer in model.layers:
+        if grid is None and isinstance(layer, PatchEmbedding):
+            grid = layer.grid(array.shape)
+    if grid is None:
+        raise ValueError(
+            f"The model {model.name!r} has no `PatchEmbedding`. Pass the `grid` of its patches, "
+            "rows and columns."
+        )
+    if replacement is None or (isinstance(replacement, str) and replacement == "mean"):
+        filling = np.broadcast_to(array.mean(axis=(1, 2), keepdims=True), array.shape)
+    elif isinstance(replacement, str) and replacement == "blur":
+        filling = _blurred(array, max(array.shape[1:3]) / 8)
+    elif isinstance(replacement, str):
+        raise ValueError(
+            "`replacement` of images must be 'mean', 'blur' or a number. Received: "
+            f"replacement={replacement!r}"
+        )
+    else:
+        filling = np.full_like(array, replacement)
+    inputs = array if found.name is None else {**found.inputs, found.name: array}
+    present = np.ones((len(array), grid[0] * grid[1]), bool)
+    return Patches(inputs, found.name, present, grid=grid, filling=filling)
+
+
+def _frames(model: keras.Model, found: Elements) -> Frames:
+    spectrogram = next(layer for layer in model.layers if isinstance(layer, LogMelSpectrogram))
+    hop, bands = spectrogram.hop_length, 1
+    for layer in model.layers:
+        if isinstance(layer, PatchEmbedding):
+            rows, bands = layer.grid((None, 1024, spectrogram.num_mel_bins, 1))
+            hop *= 1024 // rows
+    array = found.array
+    rows = -(-array.shape[1] // hop)
+    real = np.pad(~np.isnan(array), ((0, 0), (0, rows * hop - array.shape[1])))
+    present = real.reshape(len(array), rows, hop).any(axis=-1)
+    seconds = [f"{i * hop / spectrogram.sampling_rate:.2f} s" for i in range(rows)]
+    return Frames(found.inputs, found.name, present, [seconds] * len(array), hop=hop, bands=bands)
+
+
+def _numbered(present: np.ndarray) -> list[list[str]]:
+    return [[str(i) for i in range(row.sum())] for row in present]
+
+
+def _edges(size: int, cells: int) -> np.ndarray:
+    return np.linspace(0, size, cells + 1).astype(int)
+
+
+def _blurred(images: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of `(B, height, width, C)`, edges repeated."""
+    reach = int(3 * sigma) + 1
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    for axis in (1, 2):
+        padding = [(0, 0)] * 4
+        padding[axis] = (reach, reach)
+        padded = np.pad(images, padding, mode="edge")
+        images = sum(
+            weight * np.take(padded, np.arange(i, i + images.shape[axis]), axis=axis)
+            for i, weight in enumerate(kernel)
+        )
+    return images.astype(np.float32)

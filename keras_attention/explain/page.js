@@ -145,7 +145,7 @@ async function layerOf(index) {
 /** A token as it is read; what has no ink gets some. */
 function legible(token) {
   const marked = token.replace(/\n/g, "\u23ce").replace(/\t/g, "\u21e5");
-  return /^ *$/.test(marked) ? "\u2423".repeat(Math.max(1, marked.length)) : marked;
+  return /^[\s\p{C}]*$/u.test(marked) ? "\u2423".repeat(Math.max(1, marked.length)) : marked;
 }
 
 class Side {
@@ -174,7 +174,6 @@ class Side {
 
   token(token) {
     const node = element("div", "token item");
-    node.dir = "auto";
     node.title = token.length > 30 ? token : "";
     const number = element("small", "");
     const text = element("span", "", legible(token));
@@ -185,7 +184,9 @@ class Side {
   picture({ image, rows, columns, width, height }) {
     const frame = element("div", "picture");
     const picture = element("img", width <= 96 ? "small" : "");
-    Object.assign(picture, { src: image, width, height, alt: `${rows} x ${columns} patches` });
+    Object.assign(picture, { src: image, width, height, alt: "" });
+    frame.setAttribute("role", "group");
+    frame.setAttribute("aria-label", `image in ${rows} x ${columns} patches`);
     const grid = element("div", "patches");
     grid.style.gridTemplate = `repeat(${rows}, 1fr) / repeat(${columns}, 1fr)`;
     for (let i = 0; i < rows * columns; i++) {
@@ -216,8 +217,9 @@ class Side {
     const hue = hues[this.name];
     this.items.forEach((item, i) => {
       const share = most > 0 ? weights.values[i] / most : 0;
-      // The colour itself: a custom property per item takes browsers thirty times as long.
-      const shade = share < 0.002 ? "" : `rgb(${hue} / ${(DARKEST * share).toFixed(3)})`;
+      // The colour itself, as a custom property per item takes browsers thirty times as long; and
+      // few colours, as most items then keep theirs.
+      const shade = share < 0.006 ? "" : `rgb(${hue} / ${(DARKEST * share).toFixed(2)})`;
       if (item.shade !== shade) item.node.style.backgroundColor = shade;
       item.shade = shade;
       if (item.number) {

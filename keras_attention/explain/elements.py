@@ -1,7 +1,7 @@
 """What an explanation gives a number each: tokens, patches, frames or nodes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import keras
@@ -22,7 +22,8 @@ class Elements:
         inputs: the batch, as the model takes it.
         name: of the input that has them; `None` if the model has one input.
         present: `(B, E)` boolean, false for padding.
-        labels: what to write at them, E or fewer for each input; `None` where they are a grid.
+        labels: what to write at each, E or fewer for each input, as padding at the end needs
+            none; `None` where they are a grid.
         grid: rows and columns of a grid of E; `None` where they are a sequence.
     """
 
@@ -106,19 +107,20 @@ class Patches(Elements):
     """Cells of images `(B, height, width, C)`, row by row."""
 
     kind: ClassVar[str] = "patches"
-    filling: np.ndarray | None = None  # images of what is taken away
+    filling: np.ndarray = field(default_factory=lambda: np.zeros(()))  # of what is taken away
+    edges: tuple[np.ndarray, ...] = ()  # pixels where rows and columns begin, and the end
 
     def at_elements(self, values: np.ndarray) -> np.ndarray:
         sums = values.sum(axis=-1)  # (B, height, width)
-        for axis, cells in enumerate(self.grid, 1):
-            sums = np.add.reduceat(sums, _edges(sums.shape[axis], cells)[:-1], axis=axis)
+        for axis, edges in enumerate(self.edges, 1):
+            sums = np.add.reduceat(sums, edges[:-1], axis=axis)
         return sums.reshape(len(sums), -1)
 
     def cells(self, scores: np.ndarray) -> np.ndarray:
         """Scores `(B, E)` at pixels: `(B, height, width)`."""
-        scores = scores.reshape(-1, *self.grid)
-        for axis, (size, cells) in enumerate(zip(self.array.shape[1:3], self.grid, strict=True), 1):
-            scores = np.repeat(scores, np.diff(_edges(size, cells)), axis=axis)
+        scores = scores.reshape(-1, *(len(edges) - 1 for edges in self.edges))
+        for axis, edges in enumerate(self.edges, 1):
+            scores = np.repeat(scores, np.diff(edges), axis=axis)
         return scores
 
     def _removed(self, array: np.ndarray, removed: np.ndarray, rows: Any) -> np.ndarray:
@@ -190,6 +192,7 @@ def elements(
     """
     names = [tensor.name for tensor in model.inputs]
     given = arrays(model, inputs)
+    given_arrays = given is inputs
     if isinstance(given, (list, tuple)):
         given = dict(zip(names, given, strict=True))
     if len(names) == 1 or (isinstance(given, Mapping) and set(given) == set(names)):
@@ -205,14 +208,25 @@ def elements(
     found = Elements(given, None if len(names) == 1 else name, np.ones((0, 0), bool))
     array = found.array
     if array.dtype.kind in "iu" and array.ndim == 2:
-        return _tokens(model, found, inputs, name, replacement or 0)
+        texts = inputs.get(name) if isinstance(inputs, Mapping) else inputs
+        if given_arrays or (isinstance(texts, np.ndarray) and texts.dtype.kind in "iu"):
+            texts = None
+        return _tokens(model, found, texts, name, 0 if replacement is None else replacement)
     if array.ndim == 4:
         return _patches(model, found, replacement, grid)
-    if array.ndim == 2 and any(isinstance(layer, LogMelSpectrogram) for layer in model.layers):
+    audio = array.ndim == 2 and _inside(model, LogMelSpectrogram) is not None
+    nodes = array.ndim == 3 and array.dtype.kind == "f"
+    if (audio or nodes) and replacement is not None:
+        raise ValueError(
+            f"What is taken away of {'recordings' if audio else 'nodes'} becomes zeros. Received: "
+            f"replacement={replacement!r}"
+        )
+    if audio:
         return _frames(model, found)
-    if array.ndim == 3 and array.dtype.kind == "f":
-        present = np.ones(array.shape[:2], bool)
-        return Nodes(found.inputs, found.name, present, _numbered(present))
+    if nodes:
+        # Zeros are what a node is when it is taken away, as they are where graphs are padded.
+        labels = _numbered(np.ones(array.shape[:2], bool))
+        return Nodes(found.inputs, found.name, (array != 0).any(axis=-1), labels)
     raise ValueError(
         f"The input {name!r} must be ids (B, T), images (B, height, width, C), waveforms "
         f"(B, samples) of a model with a `LogMelSpectrogram`, or vectors (B, N, F). Received: "
@@ -220,17 +234,20 @@ def elements(
     )
 
 
-def _tokens(
-    model: keras.Model, found: Elements, inputs: Any, name: str, replacement: int
-) -> Tokens:
+def _tokens(model: keras.Model, found: Elements, texts: Any, name: str, replacement: Any) -> Tokens:
+    """`texts` are those of the ids, if they are known."""
     array, encoders = found.array, prediction.encoders(model)
+    if not isinstance(replacement, (int, np.integer)):
+        raise ValueError(
+            f"`replacement` of tokens must be an id. Received: replacement={replacement!r}"
+        )
+    present = array != 0
     encoder = encoders[name]
-    texts = inputs.get(name) if isinstance(inputs, Mapping) else inputs
-    labels = None
+    labels = _numbered(present)
     if getattr(encoder, "has_vocabulary", False):
-        if isinstance(texts, np.ndarray) and texts.dtype.kind in "iu":
+        if texts is None:
             vocabulary = encoder.vocabulary
-            labels = [[vocabulary[i] for i in row if i] for row in array]
+            labels = [[vocabulary[i] if i else "" for i in row] for row in array]
         else:
             labels = [list(encoder.tokens(text)) for text in texts]
     beside = ()
@@ -244,14 +261,8 @@ def _tokens(
             and x.shape[:2] == array.shape
             and hasattr(encoders[other], "encode")
         )
-    present = array != 0
     return Tokens(
-        found.inputs,
-        found.name,
-        present,
-        _numbered(present) if labels is None else labels,
-        replacement=replacement,
-        beside=beside,
+        found.inputs, found.name, present, labels, replacement=int(replacement), beside=beside
     )
 
 
@@ -259,10 +270,15 @@ def _patches(
     model: keras.Model, found: Elements, replacement: Any, grid: tuple[int, int] | None
 ) -> Patches:
     array = found.array.astype(np.float32)
-    for layer in model.layers:
-        if grid is None and isinstance(layer, PatchEmbedding):
-            grid = layer.grid(array.shape)
-    if grid is None:
+    sizes = array.shape[1:3]
+    layer = _inside(model, PatchEmbedding)
+    if grid is not None:
+        edges = [
+            np.linspace(0, size, n + 1).astype(int) for size, n in zip(sizes, grid, strict=True)
+        ]
+    elif layer is not None:
+        edges = _cut(layer, sizes)
+    else:
         raise ValueError(
             f"The model {model.name!r} has no `PatchEmbedding`. Pass the `grid` of its patches, "
             "rows and columns."
@@ -279,31 +295,59 @@ def _patches(
     else:
         filling = np.full_like(array, replacement)
     inputs = array if found.name is None else {**found.inputs, found.name: array}
-    present = np.ones((len(array), grid[0] * grid[1]), bool)
-    return Patches(inputs, found.name, present, grid=grid, filling=filling)
+    rows, columns = (len(begin) - 1 for begin in edges)
+    present = np.ones((len(array), rows * columns), bool)
+    return Patches(
+        inputs, found.name, present, grid=(rows, columns), filling=filling, edges=tuple(edges)
+    )
+
+
+def _cut(layer: PatchEmbedding, sizes: tuple[int, ...]) -> list[np.ndarray]:
+    """Where a layer's patches begin in images of these sizes, and where the last one ends.
+
+    What patches share is cut in the middle; what is left over at the end, which the layer does
+    not read, is of the last one.
+    """
+    seen = [known or size for known, size in zip(layer.input.shape[1:3], sizes, strict=True)]
+    edges = []
+    for axis, cells in enumerate(layer.grid((None, *seen, None))):
+        side = step = 2 ** len(layer.stem or ())
+        if layer.stem is None:
+            side, step = layer.patch_size[axis], layer.stride[axis]
+        begin = np.arange(cells + 1) * step + (side - step) // 2
+        begin[0], begin[-1] = 0, seen[axis]
+        edges.append(np.round(begin * sizes[axis] / seen[axis]).astype(int))
+    return edges
 
 
 def _frames(model: keras.Model, found: Elements) -> Frames:
-    spectrogram = next(layer for layer in model.layers if isinstance(layer, LogMelSpectrogram))
-    hop, bands = spectrogram.hop_length, 1
-    for layer in model.layers:
-        if isinstance(layer, PatchEmbedding):
-            rows, bands = layer.grid((None, 1024, spectrogram.num_mel_bins, 1))
-            hop *= 1024 // rows
+    spectrogram = _inside(model, LogMelSpectrogram)
     array = found.array
+    hop, bands = spectrogram.hop_length, 1
     rows = -(-array.shape[1] // hop)
-    real = np.pad(~np.isnan(array), ((0, 0), (0, rows * hop - array.shape[1])))
-    present = real.reshape(len(array), rows, hop).any(axis=-1)
+    layer = _inside(model, PatchEmbedding)
+    if layer is not None:
+        rows, bands = layer.grid((None, rows, spectrogram.num_mel_bins, None))
+        hop *= 2 ** len(layer.stem) if layer.stem else layer.stride[0]
+    real: np.ndarray = ~np.isnan(array[:, : rows * hop])
+    real = np.pad(real, ((0, 0), (0, rows * hop - real.shape[1])))
+    present = np.any(real.reshape(len(array), rows, hop), axis=-1)
     seconds = [f"{i * hop / spectrogram.sampling_rate:.2f} s" for i in range(rows)]
     return Frames(found.inputs, found.name, present, [seconds] * len(array), hop=hop, bands=bands)
 
 
+def _inside(model: keras.Model, kind: type) -> Any:
+    """The first layer of a kind, in nested models too; or `None`."""
+    layers = model._flatten_layers(include_self=False)
+    return next((layer for layer in layers if isinstance(layer, kind)), None)
+
+
 def _numbered(present: np.ndarray) -> list[list[str]]:
-    return [[str(i) for i in range(row.sum())] for row in present]
-
-
-def _edges(size: int, cells: int) -> np.ndarray:
-    return np.linspace(0, size, cells + 1).astype(int)
+    """Numbers from 0 on, of those that are there."""
+    return [
+        [str(n) if there else "" for n, there in zip(row.cumsum() - 1, row, strict=True)]
+        for row in present
+    ]
 
 
 def _blurred(images: np.ndarray, sigma: float) -> np.ndarray:

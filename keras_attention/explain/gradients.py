@@ -1,7 +1,7 @@
 """Gradients of a prediction: by attention weights, and by what the elements are made of."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -14,6 +14,9 @@ from keras_attention import kernels, scope
 from keras_attention.explain import foreign
 from keras_attention.explain.elements import Elements, Tokens
 from keras_attention.explain.maps import to_numpy
+from keras_attention.layers import CharacterFeatures
+
+_EMBEDDINGS = (keras.layers.Embedding, CharacterFeatures)  # of ids that the model is given
 
 # By model and by what the gradient is taken by; a compiled gradient serves all inputs of a shape.
 _functions: WeakKeyDictionary[keras.Model, dict[str, Callable]] = WeakKeyDictionary()
@@ -77,6 +80,7 @@ class Ground:
     ) -> dict[str, np.ndarray]:
         """Of the outputs to explain, at `values`."""
         elements = self._elements
+        given_as = elements.name  # not the elements, which the function would keep
 
         def of_embeddings(
             model: keras.Model, values: Any, inputs: Any, target: Any, position: Any
@@ -88,14 +92,14 @@ class Ground:
         def of_input(
             model: keras.Model, values: Any, inputs: Any, target: Any, position: Any
         ) -> Any:
-            given = inputs if elements.name is None else inputs[elements.name]
+            given = inputs if given_as is None else inputs[given_as]
             x = values["input"]
             x = ops.where(ops.isnan(given), ops.cast(given, x.dtype), x)  # padding stays
-            inputs = x if elements.name is None else {**inputs, elements.name: x}
+            inputs = x if given_as is None else {**inputs, given_as: x}
             return objective(model(inputs, training=False), target, position)
 
         tokens = isinstance(elements, Tokens)
-        name = f"embeddings {sorted(values)}" if tokens else f"input {elements.name}"
+        name = f"embeddings {sorted(values)}" if tokens else f"input {given_as}"
         run = of_embeddings if tokens else of_input
         inputs = elements.inputs
         if not tokens:
@@ -132,20 +136,28 @@ def _embeddings(model: keras.Model, elements: Tokens) -> dict[str, Any]:
     They are told by what they read: positions, and tokens of other inputs that share the table,
     are something else.
     """
-    given = [elements.array]
-    if isinstance(elements.inputs, Mapping):
-        given += [elements.inputs[name] for name in elements.beside]
+    given, inputs = [elements.array], elements.inputs
+    if isinstance(inputs, Mapping):
+        own = {elements.name, *elements.beside}
+        given += [inputs[name] for name in elements.beside]
+        inputs = {  # a source that is its own target would be taken for it
+            name: x if name in own or not _among(x, given) else np.zeros_like(x)
+            for name, x in inputs.items()
+        }
     kept = {}
 
     def keep(name: str, found: Any, ids: Any) -> Any:
-        ids = ops.convert_to_numpy(ids)
-        if any(np.array_equal(ids, array) for array in given):
+        if _among(ops.convert_to_numpy(ids), given):
             kept[name] = found
         return found
 
     with _embedding_calls(model, keep):
-        model(elements.inputs, training=False)
+        model(inputs, training=False)
     return kept
+
+
+def _among(array: np.ndarray, arrays: Sequence[np.ndarray]) -> bool:
+    return any(np.array_equal(array, other) for other in arrays)
 
 
 @contextmanager
@@ -168,7 +180,7 @@ def _embedding_calls(
 
         return call
 
-    layers = [x for x in model._flatten_layers() if isinstance(x, keras.layers.Embedding)]
+    layers = [x for x in model._flatten_layers() if isinstance(x, _EMBEDDINGS)]
     for layer in layers:  # past Keras, for which an attribute of a layer is a part of it
         object.__setattr__(layer, "call", patched(layer))
     try:

@@ -5,6 +5,7 @@ Every method has the same form, `method(model, inputs, *, target=None, position=
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from keras_attention.explain import propagation
 from keras_attention.explain.gradients import Ground, by_weights
 from keras_attention.explain.maps import to_numpy
 from keras_attention.explain.question import Explanation, Question
-from keras_attention.explain.streams import Streams, streams
+from keras_attention.explain.streams import streams
 from keras_attention.ops import checks
 
 Method = Callable[..., Explanation]
@@ -251,7 +252,14 @@ def _last(
     if not reads:
         raise ValueError(f"No attention that was recorded reads the input {name!r}.")
     last = reads[-1]
-    only = Streams([last], found.inputs, found.readout, last.query)
-    relations = propagation.rolled([last], weights, residual=False)
-    # Where later layers read its rows, all of them count alike.
-    return question.read(relations, only, averaged=last.query != found.output)
+    relations = propagation.alone(last, weights[last.path])
+    readouts = tuple(out for out in found.readouts if out.stream == last.query)
+    if readouts:
+        return question.read(relations, replace(found, readouts=readouts))
+    # Where later layers read its rows, all of them count alike that look at anything.
+    raw = to_numpy(recording.maps[last.path]).sum(axis=(1, 3))
+    rows = (raw > 0) / np.maximum((raw > 0).sum(axis=1, keepdims=True), 1)
+    written = replace(last.query, written=None)
+    scores = propagation.at_input(relations, written, found.inputs[name], rows)
+    assert scores is not None
+    return scores

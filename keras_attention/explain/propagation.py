@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_attention.explain.streams import Read, Stream, Streams
+from keras_attention.explain.streams import Read, Stream
 from keras_attention.ops import checks
 
-_FUSIONS = {"mean": np.mean, "max": np.max, "min": np.min}
+_FUSIONS: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}
 
 
 def fused(weights: Any, head_fusion: str = "mean", discard_ratio: float = 0.0) -> np.ndarray:
@@ -79,28 +79,28 @@ def rollout_matrix(
 
 def rolled(
     reads: Sequence[Read], weights: Mapping[str, np.ndarray], *, residual: bool = True
-) -> "_Relations":
+) -> "Relations":
     """Rollout along the streams of a model.
 
     Cross-attention goes between the rollouts of its two sides; of several layers of it the last
-    one counts, as in the comparison of Chefer et al., 2021, section 4.
+    one counts, as in the comparison of Chefer et al., 2021, section 4. (Their code transposes the
+    rollout of the queries, by which a decoder's position would go back to later ones.)
     """
-    found = _Relations(reads, weights)
+    found = Relations(reads, weights)
     for read in reads:
-        a = weights[read.path]
-        if read.query == read.key:
+        a, own = weights[read.path], read.query
+        if own == read.key:
             a = _by_row(a + np.eye(a.shape[-1]) if residual else a)
-            for key in found.of(read.query):
-                found[read.query, key] = a @ found[read.query, key]
+            update = {key: a @ relation for key, relation in found.of(own, last=True).items()}
         else:
-            before = found[read.query, read.query] @ a
-            for key in found.of(read.key):
-                if key != read.query:
-                    found[read.query, key] = before @ found[read.key, key]
+            before = found.of(own)[own] @ a
+            there = found.of(read.key).items()
+            update = {key: before @ relation for key, relation in there if key != own}
+        found.write(own, update)
     return found
 
 
-def relevant(reads: Sequence[Read], weights: Mapping[str, np.ndarray]) -> "_Relations":
+def relevant(reads: Sequence[Read], weights: Mapping[str, np.ndarray]) -> "Relations":
     """Relevance of Chefer et al., 2021 (https://arxiv.org/abs/2103.15679, section 3.2).
 
     Args:
@@ -108,81 +108,112 @@ def relevant(reads: Sequence[Read], weights: Mapping[str, np.ndarray]) -> "_Rela
         weights: `(B, T, S)` of each: the mean over heads of the positive part of weights times
             their gradient (equation 5).
     """
-    found = _Relations(reads, weights)
+    found = Relations(reads, weights)
     for read in reads:
         a, own = weights[read.path], read.query
+        mine, its = found.of(own), found.of(read.key)
         if own == read.key:  # equations 6 and 7
-            for key in found.of(own):
-                found[own, key] = found[own, key] + a @ found[own, key]
-            continue
-        before = np.swapaxes(_normalised(found[own, own]), 1, 2) @ a
-        update = {read.key: before @ _normalised(found[read.key, read.key])}  # equation 10
-        for key in found.of(read.key):
-            if key == own:
-                update[key] = a @ found[read.key, own]  # equation 11
-            elif key != read.key:  # what the other side had read before
-                update[key] = before @ found[read.key, key]
-        for key, more in update.items():
-            found[own, key] = found[own, key] + more
+            update = {key: a @ relation for key, relation in its.items()}
+        else:
+            before = np.swapaxes(_normalised(mine[own]), 1, 2) @ a
+            update = {}
+            for key, relation in its.items():
+                if key == own:
+                    update[key] = a @ relation  # equation 11
+                elif key == read.key:
+                    update[key] = before @ _normalised(relation)  # equation 10
+                else:  # what the other side had read before
+                    update[key] = before @ relation
+        found.add(own, update)
     return found
 
 
-class _Relations(dict):
-    """`(B, T, S)` by streams; the identity of a stream to itself, zeros to others, at first."""
+def alone(read: Read, weights: np.ndarray) -> "Relations":
+    """One layer's `(B, T, S)` as they are."""
+    found = Relations([read], {read.path: weights})
+    found.of(read.query).clear()  # no residual connection
+    found.write(read.query, {read.key: weights})
+    return found
+
+
+class Relations:
+    """How streams go back to what they began as: `(B, T, S)` by streams.
+
+    A stream goes back to itself alone at first, by the identity. What it was before each layer
+    that wrote to it is kept: another stream may read it as it was then.
+    """
 
     def __init__(self, reads: Sequence[Read], weights: Mapping[str, np.ndarray]) -> None:
-        super().__init__()
         self.lengths: dict[Stream, int] = {}
+        self._states: dict[Stream, list[dict[Stream, np.ndarray]]] = {}
         for read in reads:
-            self.batch, self.lengths[read.query], self.lengths[read.key] = weights[read.path].shape
+            self.batch, *sizes = weights[read.path].shape
+            for stream, size in zip((read.query, read.key), sizes, strict=True):
+                if self.lengths.setdefault(stream, size) != size:
+                    raise ValueError(
+                        f"The sequence {stream.name!r} has {self.lengths[stream]} positions in one "
+                        f"attention layer and {size} in {read.path!r}: they cannot be followed. "
+                        "Use a method that needs no attention, such as `integrated_gradients`."
+                    )
 
-    def __missing__(self, streams: tuple[Stream, Stream]) -> np.ndarray:
+    def __getitem__(self, streams: tuple[Stream, Stream]) -> np.ndarray:
         query, key = streams
+        found = self.of(query, last=True).get(key)
         shape = (self.batch, self.lengths[query], self.lengths[key])
-        self[streams] = np.broadcast_to(np.eye(shape[1]) if query == key else 0.0, shape)
-        return self[streams]
+        return np.zeros(shape) if found is None else found
 
-    def of(self, query: Stream) -> list[Stream]:
-        """The streams that a stream goes back to, itself among them."""
-        return [*{query: None, **{key: None for first, key in self if first == query}}]
+    def of(self, query: Stream, *, last: bool = False) -> dict[Stream, np.ndarray]:
+        """What a stream goes back to, by streams: when so much was written to it, or at last."""
+        if query not in self._states:
+            eye = np.eye(self.lengths[query])
+            self._states[query] = [{query: np.broadcast_to(eye, (self.batch, *eye.shape))}]
+        states = self._states[query]
+        if last or query.written is None:
+            return states[-1]
+        return states[min(query.written, len(states) - 1)]  # not all that is written is followed
+
+    def write(self, query: Stream, update: Mapping[Stream, np.ndarray]) -> None:
+        """The next state of a stream: the last one, and `update` in place of what it has."""
+        state = {**self.of(query, last=True), **update}
+        self._states[query].append(state)
+
+    def add(self, query: Stream, update: Mapping[Stream, np.ndarray]) -> None:
+        """The next state of a stream: the last one, and `update` more."""
+        last = self.of(query, last=True)
+        self.write(query, {key: last.get(key, 0) + more for key, more in update.items()})
 
 
-def at_input(found: "_Relations", streams: Streams, name: str, size: int, rows: Any) -> np.ndarray:
-    """Scores `(B, size)` of the positions of an input.
+def at_input(
+    found: Relations, output: Stream, target: Stream, rows: np.ndarray
+) -> np.ndarray | None:
+    """Scores `(B, S)` of the positions of an input; `None` where no attention goes to it.
 
     Args:
         found: of `rolled` or `relevant`.
-        streams: of the model.
-        name: of the input.
-        size: its positions, where no attention read them as they are.
+        output: the sequence of the output.
+        target: that of the input.
         rows: which row of the output's sequence `(B,)`; or weights of rows `(B, T)`.
     """
-    target = streams.inputs[name]
-    found.lengths.setdefault(target, size)
-    back = _back(found, streams.output, target)
+    back = _back(found, output, target) if output in found.lengths else None
     if back is None:
-        raise ValueError(
-            f"No attention that was recorded goes from the output to the input {name!r}. Use a "
-            "method that needs no attention, such as `integrated_gradients`."
-        )
-    rows = np.asarray(rows)
+        return None
     if rows.ndim == 1:
         return np.take_along_axis(back, rows[:, None, None], axis=1)[:, 0]
     return np.einsum("bt,bts->bs", rows, back)
 
 
-def _back(found: "_Relations", query: Stream, target: Stream) -> np.ndarray | None:
+def _back(found: Relations, query: Stream, target: Stream) -> np.ndarray | None:
     """How the positions of a stream go back to those of an input, `(B, T, S)`, if they do."""
     total = None
-    for key in found.of(query):
+    for key, relation in found.of(query).items():
         begun = _begun(found, key, target)
         if begun is not None:
-            more = found[query, key] @ begun
+            more = relation @ begun
             total = more if total is None else total + more
     return total
 
 
-def _begun(found: "_Relations", stream: Stream, target: Stream) -> np.ndarray | None:
+def _begun(found: Relations, stream: Stream, target: Stream) -> np.ndarray | None:
     """The same, of what a stream was before its attention: an input, or parts put together."""
     if stream == target:
         size = found.lengths[target]
@@ -201,32 +232,24 @@ def _begun(found: "_Relations", stream: Stream, target: Stream) -> np.ndarray | 
     return total
 
 
-def through_edges(
-    weights: Sequence[np.ndarray], edges: np.ndarray, position: np.ndarray, num_nodes: int
-) -> np.ndarray:
-    """Relevance of nodes by graph attention, `R = R + A R`, of the row of one node.
+def through_edges(weights: Sequence[np.ndarray], edges: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Relevance of nodes by graph attention, `R = R + A R`.
 
-    Backwards from that row, in time and memory linear in the edges.
+    Backwards from the rows that are read, in time and memory linear in the edges.
 
     Args:
         weights: `(B, E)` of each layer, the first one first.
         edges: `(B, E, 2)` pairs (source, target), padded with -1.
-        position: `(B,)` nodes.
-        num_nodes: N.
+        rows: `(B, N)` weights of the rows of R that are read.
 
     Returns:
         `(B, N)`.
     """
-    return _through_edges(weights, edges, position, num_nodes, lambda row, sums: (row, row))
+    return _through_edges(weights, edges, rows, lambda row, sums: (row, row))
 
 
 def rolled_through_edges(
-    weights: Sequence[np.ndarray],
-    edges: np.ndarray,
-    position: np.ndarray,
-    num_nodes: int,
-    *,
-    self_loops: bool,
+    weights: Sequence[np.ndarray], edges: np.ndarray, rows: np.ndarray, *, self_loops: bool
 ) -> np.ndarray:
     """Rollout of nodes by graph attention; arguments as of `through_edges`.
 
@@ -238,22 +261,21 @@ def rolled_through_edges(
         own = np.maximum(1 - sums, 0) if self_loops else 0.0
         return row * own, row
 
-    return _through_edges(weights, edges, position, num_nodes, split)
+    return _through_edges(weights, edges, rows, split)
 
 
 def _through_edges(
-    weights: Sequence[np.ndarray], edges: np.ndarray, position: Any, num_nodes: int, split: Any
+    weights: Sequence[np.ndarray], edges: np.ndarray, rows: np.ndarray, split: Any
 ) -> np.ndarray:
-    scores = np.zeros((len(edges), num_nodes))
-    for b, pairs in enumerate(edges):
+    scores = np.zeros(rows.shape)
+    nodes = rows.shape[1]
+    for b, (pairs, row) in enumerate(zip(edges, rows, strict=True)):
         real = (pairs >= 0).all(axis=-1)
         source, target = pairs[real].T
-        row = np.zeros(num_nodes)
-        row[position[b]] = 1
         for layer in reversed(weights):
             of_edges = np.asarray(layer[b], np.float64)[real]
-            kept, passed = split(row, np.bincount(target, of_edges, num_nodes))
-            row = kept + np.bincount(source, passed[target] * of_edges, num_nodes)
+            kept, passed = split(row, np.bincount(target, of_edges, nodes))
+            row = kept + np.bincount(source, passed[target] * of_edges, nodes)
         scores[b] = row
     return scores
 

@@ -1,6 +1,6 @@
 """What is to be explained, and what an explanation is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from keras_attention import scope
 from keras_attention.explain import propagation
 from keras_attention.explain.elements import Elements, Nodes, elements
 from keras_attention.explain.maps import record, to_numpy
-from keras_attention.explain.streams import Streams
+from keras_attention.explain.streams import Readout, Streams
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,12 @@ class Explanation:
     elements: Elements
     target: np.ndarray
     position: np.ndarray | None = None
+
+    def figure(self, titles: Sequence[str] = (), *, title: str = "") -> Any:
+        """The scores drawn on their inputs, see `explanation_plots.explanation`."""
+        from keras_attention.explain import explanation_plots  # which imports this module
+
+        return explanation_plots.explanation(self, titles, title=title)
 
 
 class Question:
@@ -71,34 +77,51 @@ class Question:
             self.edges = self.elements.inputs.get("edges")
 
     @property
-    def graph(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Edges, nodes that are explained, and the number of nodes."""
-        return self.edges, self.position, self.elements.present.shape[1]
+    def graph(self) -> tuple[np.ndarray, np.ndarray]:
+        """Edges, and weights `(B, N)` of the nodes that the output comes from."""
+        assert self.edges is not None
+        present = self.elements.present
+        if self.position is not None:
+            return self.edges, np.eye(present.shape[1])[self.position]
+        return self.edges, present / np.maximum(present.sum(axis=1, keepdims=True), 1)
 
     def recording(self) -> scope.Recording:
         """The weights of all attention layers."""
         return record(self.model, self.elements.inputs, expected=self._outputs)
 
-    def read(self, relations: Any, found: Streams, *, averaged: bool = False) -> np.ndarray:
-        """Scores of the elements, from the row of the output; or `averaged` over rows."""
-        length = relations.lengths.get(found.output, 1)
-        batch = len(self.target)
-        if self.position is not None and not averaged:
-            rows = self.position
-        elif not averaged and found.readout is not None and found.readout.row is not None:
-            rows = np.full(batch, found.readout.row % length)
-        else:
-            rows = np.full((batch, length), 1 / length)
-            if length == self.elements.present.shape[1]:  # the mean of what is not padding
-                present = self.elements.present
-                rows = present / np.maximum(present.sum(axis=1, keepdims=True), 1)
+    def read(self, relations: propagation.Relations, found: Streams) -> np.ndarray:
+        """Scores of the elements by the rows that the output is made of."""
         name = self.elements.name or self.model.inputs[0].name
-        size = relations.lengths.get(found.inputs[name], self.elements.present.shape[1])
-        return propagation.at_input(relations, found, name, size, rows)
+        target = found.inputs[name]
+        relations.lengths.setdefault(target, self.elements.present.shape[1])
+        scores = []
+        for out in found.readouts:
+            rows = self._rows(relations, out)
+            of_one = propagation.at_input(relations, out.stream, target, rows)
+            scores += [] if of_one is None else [of_one]
+        if not scores:
+            raise ValueError(
+                f"No attention that was recorded goes from the output to the input {name!r}. Use "
+                "a method that needs no attention, such as `integrated_gradients`."
+            )
+        return np.mean(scores, axis=0)
+
+    def _rows(self, relations: propagation.Relations, out: Readout) -> np.ndarray:
+        """Which row of its sequence the output comes from, `(B,)`; or weights of rows."""
+        length = relations.lengths.get(out.stream, 1)
+        batch, present = len(self.target), self.elements.present
+        if self.position is not None:
+            return self.position
+        if out.row is not None:
+            return np.full(batch, out.row % length)
+        if length == present.shape[1]:  # the mean of what is not padding
+            return present / np.maximum(present.sum(axis=1, keepdims=True), 1)
+        return np.full((batch, length), 1 / length)
 
     def summed(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Values of the shape of what the elements are made of, summed up."""
-        return sum(self.elements.at_elements(np.asarray(x, np.float64)) for x in values.values())
+        sums = [self.elements.at_elements(np.asarray(x, np.float64)) for x in values.values()]
+        return np.sum(sums, axis=0)
 
     def answered(self, method: str, scores: np.ndarray) -> Explanation:
         present = self.elements.present

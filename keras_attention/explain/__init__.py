@@ -11,6 +11,7 @@ ka.explain.faithfulness(model, texts)               # do the scores tell what th
 
 from keras_attention.explain import plots
 from keras_attention.explain.elements import Elements, elements
+from keras_attention.explain.html import Patches, View, to_html
 from keras_attention.explain.maps import attention_maps
 from keras_attention.explain.methods import (
     attention,
@@ -23,19 +24,25 @@ from keras_attention.explain.methods import (
 )
 from keras_attention.explain.propagation import rollout_matrix
 from keras_attention.explain.question import Explanation
+from keras_attention.explain.views import heads, page
 
 __all__ = [
     "Elements",
     "Explanation",
+    "Patches",
+    "View",
     "attention",
     "attention_gradient",
     "attention_maps",
     "elements",
     "gradient_x_input",
+    "heads",
     "integrated_gradients",
     "leave_one_out",
+    "page",
     "plots",
     "relevance",
     "rollout",
     "rollout_matrix",
+    "to_html",
 ]

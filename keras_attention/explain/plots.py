@@ -90,6 +90,64 @@ def attention_heads(
     return figure
 
 
+def head_overview(
+    maps: Mapping[str, Any],
+    *,
+    mask: Any = None,
+    title: str = "What kind of attention each head has",
+) -> "Figure":
+    """Two numbers for each head of each layer: how spread its weights are, and how far they reach.
+
+    The spread is the entropy of a query's weights as a number of keys, `exp(entropy)`: 1 where a
+    query reads one key, S where it reads all alike. The reach is the mean distance between query
+    and key in positions, of self-attention alone. Both are means over queries that read something.
+
+    Args:
+        maps: weights by layer, `(N, T, S)` or `(B, N, T, S)`.
+        mask: `(B, T)`, false where a query is padding.
+        title: of the figure.
+
+    Raises:
+        ValueError: there are no maps, or a map has another rank.
+    """
+    if not maps:
+        raise ValueError("There are no attention maps to draw.")
+    heads = max(np.shape(weights)[-3] for weights in maps.values())
+    spread, reach = (np.full((len(maps), heads), np.nan, np.float32) for _ in range(2))
+    for row, (path, weights) in enumerate(maps.items()):
+        weights = np.asarray(ops.convert_to_numpy(weights), np.float64)
+        if weights.ndim not in (3, 4):
+            raise ValueError(
+                "Attention maps must have shape (N, T, S) or (B, N, T, S). Received: "
+                f"{path!r} of shape {weights.shape}"
+            )
+        weights = weights[None] if weights.ndim == 3 else weights
+        reads = weights.sum(axis=-1) > 0.5  # (B, N, T)
+        if mask is not None and np.shape(mask)[1] == weights.shape[2]:
+            reads = reads & np.asarray(mask, bool)[:, None]
+        count = np.maximum(reads.sum(axis=(0, 2)), 1)
+        keys = np.exp(-(weights * np.log(np.maximum(weights, 1e-30))).sum(axis=-1))
+        spread[row, : weights.shape[1]] = (keys * reads).sum(axis=(0, 2)) / count
+        if weights.shape[2] == weights.shape[3]:
+            steps = np.arange(weights.shape[2])
+            distance = (weights * np.abs(steps[:, None] - steps)).sum(axis=-1)
+            reach[row, : weights.shape[1]] = (distance * reads).sum(axis=(0, 2)) / count
+    side = float(np.clip(0.55 * heads, 1.6, 6.0))
+    names = _LETTER * max(map(len, maps))
+    figure = _figure(2 * side + names + 2.6, side / heads * len(maps) + 1.6)
+    panels = {"keys read (exp of entropy)": spread, "positions away": reach}
+    for ax, (name, values) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
+        highest = max(float(np.nanmax(values, initial=0.0)), 1e-6)
+        image = _heatmap(ax, values, highest, cmap="viridis", room=side / heads)
+        ax.set_title(name, fontsize=9)
+        ax.set_xlabel("head", fontsize=9)
+        _name_ticks(ax.xaxis, [str(i + 1) for i in range(heads)])
+        _name_ticks(ax.yaxis, list(maps))
+        figure.colorbar(image, ax=ax, shrink=0.8)
+    figure.suptitle(_wrapped(title, figure), fontsize=12)
+    return figure
+
+
 def training_curves(
     history: Mapping[str, Sequence[float]], *, held_out: str = "validation"
 ) -> "Figure":
@@ -175,6 +233,8 @@ def _heatmap(ax: "Axes", values: np.ndarray, highest: float, *, cmap: str, room:
     image = ax.imshow(values, vmin=0, vmax=highest, cmap=cmap)
     if room >= _NUMBER:
         for (row, column), value in np.ndenumerate(values):
+            if np.isnan(value):
+                continue
             red, green, blue, _ = image.cmap(image.norm(value))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
             ax.text(

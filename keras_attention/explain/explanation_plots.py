@@ -1,0 +1,215 @@
+"""Figures of explanations: what speaks for the output, and what against it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_attention.explain.elements import Frames, Nodes, Patches, Tokens
+from keras_attention.explain.plots import _figure, _wrapped
+from keras_attention.explain.question import Explanation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SIZE = 9  # points
+_LETTER = 0.6 * _SIZE / 72  # inches, in a monospaced font
+_LINE = 0.30  # inches
+_WIDTH = 8.6  # inches of a line of text
+_NODES = 24  # that a picture of a graph has room for, beside the one that is explained
+_COLOURS = "RdBu"  # red speaks against, blue for; also to the colour-blind
+
+
+def explanation(found: Explanation, titles: Sequence[str] = (), *, title: str = "") -> "Figure":
+    """The scores of a batch on what they are scores of: text, images, recordings or graphs.
+
+    Blue speaks for the output that was explained and red against it; methods that follow
+    attention know no red. Each input has a scale of its own, to its largest score.
+
+    Args:
+        found: by any method of `ka.explain`.
+        titles: a line above each input.
+        title: of the figure; the method and its largest score if empty.
+
+    Raises:
+        ValueError: another number of titles than of inputs.
+    """
+    count = len(found.scores)
+    if titles and len(titles) != count:
+        raise ValueError(f"`titles` must have {count} lines. Received: {len(titles)}")
+    titles = list(titles) or [""] * count
+    draw = {Tokens: _texts, Patches: _images, Frames: _recordings, Nodes: _graphs}
+    return draw[type(found.elements)](found, titles, title or found.method.replace("_", " "))
+
+
+def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
+    fits = int(_WIDTH / _LETTER)
+    rows, places = 0.0, []
+    for number, caption in enumerate(titles):
+        rows += 1 if caption else 0
+        start, column, of_text = rows, 0, []
+        for token in found.elements.labels[number]:
+            if column and column + len(token) > fits:
+                rows, column = rows + 1, 0
+            of_text.append((token, rows * _LINE, column * _LETTER))
+            column += len(token) + 1
+        places.append((start, of_text))
+        rows += 1.4
+    ends = [x + len(token) * _LETTER for _, of_text in places for token, _, x in of_text]
+    width = max(4.0, *ends, *(0.8 * _LETTER * len(caption) for caption in titles))
+    figure = _figure(width + 0.3, rows * _LINE + 1.0)
+    ax = figure.subplots()
+    ax.set_xlim(-0.1, width)
+    ax.set_ylim(rows * _LINE, -_LINE)
+    ax.set_axis_off()
+    from matplotlib.patches import Rectangle
+
+    for (start, of_text), shares, caption in zip(places, _shares(found), titles, strict=True):
+        ax.text(0, (start - 1) * _LINE, caption, fontsize=_SIZE - 1, va="center", color="0.35")
+        for (token, y, x), share in zip(of_text, shares, strict=False):
+            colour = _colour(share)
+            box = (x - 0.3 * _LETTER, y - 0.38 * _LINE)
+            size = ((len(token) + 0.6) * _LETTER, 0.76 * _LINE)
+            ax.add_patch(Rectangle(box, *size, color=colour, lw=0))
+            ax.text(
+                x,
+                y,
+                token,
+                family="monospace",
+                fontsize=_SIZE,
+                va="center",
+                color="white" if _dark(colour) else "black",
+                parse_math=False,
+            )
+    _scale(figure, ax, found, orientation="horizontal")
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
+    elements = found.elements
+    images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
+    height, width = images.shape[1:3]
+    columns = min(len(images), 6)
+    blocks = -(-len(images) // columns)
+    tall = 1.5 * height / width
+    figure = _figure(1.5 * columns + 1.0, blocks * (2 * tall + 0.45) + 0.5)
+    axes = figure.subplots(2 * blocks, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    rows, across = elements.grid
+    for number, (image, shares) in enumerate(zip(images, _shares(found), strict=True)):
+        block, column = divmod(number, columns)
+        pixels = image[..., 0] if image.shape[-1] == 1 else image
+        above, below = axes[2 * block, column], axes[2 * block + 1, column]
+        above.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        above.set_title(titles[number], fontsize=8, parse_math=False)
+        below.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
+        below.imshow(
+            shares.reshape(rows, across),
+            cmap=_COLOURS,
+            vmin=-1,
+            vmax=1,
+            alpha=0.65,
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        )
+    _scale(figure, axes, found)
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":
+    elements = found.elements
+    seconds = float(elements.labels[0][1].split()[0]) if elements.present.shape[1] > 1 else 1.0
+    figure = _figure(7.5, 1.15 * len(titles) + 0.8)
+    axes = figure.subplots(len(titles), 1, squeeze=False)[:, 0]
+    for ax, wave, shares, present, caption in zip(
+        axes, elements.array, _shares(found), elements.present, titles, strict=True
+    ):
+        wave = wave[~np.isnan(wave)]
+        end = present.sum() * seconds
+        highest = max(float(np.abs(wave).max(initial=0)), 1e-6)
+        ax.imshow(
+            shares[None, : present.sum()],
+            cmap=_COLOURS,
+            vmin=-1,
+            vmax=1,
+            aspect="auto",
+            extent=(0, end, -highest, highest),
+        )
+        times = np.arange(len(wave)) * seconds / elements.hop
+        ax.plot(times, wave, color="black", linewidth=0.5)
+        ax.set_xlim(0, end)
+        ax.set_yticks([])
+        ax.tick_params(labelsize=7)
+        ax.set_title(caption, fontsize=8, loc="left", parse_math=False)
+    axes[-1].set_xlabel("seconds", fontsize=8)
+    _scale(figure, axes, found)
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def _graphs(found: Explanation, titles: list[str], title: str) -> "Figure":
+    elements, position = found.elements, found.position
+    edges = elements.inputs["edges"] if isinstance(elements.inputs, dict) else None
+    figure = _figure(4.4 * len(titles) + 0.9, 4.8)
+    axes = figure.subplots(1, len(titles), squeeze=False)[0]
+    for number, (ax, scores, caption) in enumerate(zip(axes, found.scores, titles, strict=True)):
+        own = None if position is None else int(position[number])
+        # A node says most of itself, and would leave no colour for the others.
+        largest = np.abs(np.delete(scores, [] if own is None else own)).max(initial=0)
+        shares = np.clip(scores / (largest or 1), -1, 1)
+        order = [i for i in np.argsort(-np.abs(shares), kind="stable") if i != own and shares[i]]
+        shown = order[:_NODES]
+        angles = np.pi / 2 - 2 * np.pi * np.arange(len(shown)) / max(1, len(shown))
+        places = {int(i): (np.cos(a), np.sin(a)) for i, a in zip(shown, angles, strict=True)}
+        if own is not None:
+            places[own] = (0.0, 0.0)
+        for source, target in [] if edges is None else edges[number]:
+            if source != target and source in places and target in places:
+                (x, y), (u, v) = places[int(source)], places[int(target)]
+                ax.plot([x, u], [y, v], color="0.75", linewidth=0.8, zorder=1)
+        for node, (x, y) in places.items():
+            ring = "black" if node == own else "0.4"
+            ax.scatter([x], [y], s=430, color=[_colour(shares[node])], edgecolors=ring, zorder=2)
+            ink = "white" if _dark(_colour(shares[node])) else "black"
+            ax.text(x, y, str(node), ha="center", va="center", fontsize=7, zorder=3, color=ink)
+        hidden = len(order) - len(shown)
+        ax.set_title(caption + (f" ({hidden} more nodes)" if hidden else ""), fontsize=9)
+        ax.set_xlim(-1.2, 1.2)
+        ax.set_ylim(-1.2, 1.2)
+        ax.set_aspect("equal")
+        ax.set_axis_off()
+    _scale(figure, axes, found)
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def _shares(found: Explanation) -> np.ndarray:
+    """Scores as shares of the largest one of each input, -1 to 1."""
+    largest = np.abs(found.scores).max(axis=1, keepdims=True)
+    return found.scores / np.where(largest == 0, 1, largest)
+
+
+def _colour(share: float) -> Any:
+    from matplotlib import colormaps
+
+    return colormaps[_COLOURS]((1 + share) / 2)
+
+
+def _dark(colour: Any) -> bool:
+    red, green, blue, _ = colour
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+
+
+def _scale(figure: "Figure", axes: Any, found: Explanation, **how: Any) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    signed = bool((found.scores < 0).any())
+    colours = ScalarMappable(Normalize(-1, 1), _COLOURS)
+    bar = figure.colorbar(colours, ax=axes, shrink=0.6, fraction=0.04, aspect=30, pad=0.02, **how)
+    along = bar.ax.set_xlim if how.get("orientation") == "horizontal" else bar.ax.set_ylim
+    along(-1 if signed else 0, 1)
+    ticks = {-1: "against", 0: "0", 1: "for"} if signed else {0: "0", 1: "largest score"}
+    bar.set_ticks(list(ticks), labels=list(ticks.values()), fontsize=8)

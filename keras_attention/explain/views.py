@@ -1,0 +1,175 @@
+"""From a model and raw input to a picture or a page, whatever kind of model it is."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from keras_attention import prediction
+from keras_attention.explain import audio_plots, graph_plots, image_plots, plots
+from keras_attention.explain.elements import Elements, Frames, Nodes, Patches, elements
+from keras_attention.explain.html import Patches as ImagePatches
+from keras_attention.explain.html import View, to_html
+from keras_attention.explain.maps import attention_maps
+from keras_attention.explain.question import Explanation
+from keras_attention.layers import LogMelSpectrogram
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "Figure":
+    """The attention weights of a batch as a figure.
+
+    Of the first text, every head of each layer of self-attention; of images and recordings, what
+    each layer reads of their patches, the mean over heads; of the first graph, what the node at
+    `position` reads of its neighbours in the last layer.
+
+    Args:
+        model: functional.
+        inputs: a batch, arrays or raw values.
+        position: of the node, for graphs.
+
+    Raises:
+        ValueError: no layer has weights of these elements, or `position` is missing.
+    """
+    found = elements(model, inputs)
+    maps = attention_maps(model, found.inputs)
+    title = f"Attention weights of {model.name}"
+    if isinstance(found, Patches):
+        by_patch = image_plots.of_patches(maps, *found.grid)
+        return image_plots.image_attention(found.array, by_patch, title=title)
+    if isinstance(found, Frames):
+        return _spectrograms(model, found, maps, title)
+    if isinstance(found, Nodes):
+        return _neighbours(model, found, maps, position, title)
+    count = int(found.present[0].sum())
+    length = found.present.shape[1]
+    square = {
+        path: weights[0][:, :count, :count]
+        for path, weights in maps.items()
+        if weights.shape[2:] == (length, length)
+    }
+    if square:
+        return plots.attention_heads(square, found.labels[0][:count], title=title)
+    one_row = {
+        path: weights[0][..., :count]
+        for path, weights in maps.items()
+        if weights.shape[-1] == length
+    }
+    if not one_row:
+        raise ValueError(f"No layer of {model.name!r} has weights of its {found.kind}.")
+    return plots.attention_heads(one_row, key_labels=found.labels[0][:count], title=title)
+
+
+def page(model: keras.Model, inputs: Any) -> View:
+    """The attention weights of the first input of a batch as a page to explore.
+
+    Raises:
+        ValueError: the input is a graph, or its weights are too many for a page.
+    """
+    found = elements(model, inputs)
+    if isinstance(found, Nodes):
+        raise ValueError("A page shows sequences and images. Draw graphs with `heads`.")
+    maps = attention_maps(model, found.inputs)
+    longest = max(max(weights.shape[2:]) for weights in maps.values())
+    tokens: list[Any] = list(found.labels[0]) if found.labels else []
+    if isinstance(found, Patches):
+        cells = found.grid[0] * found.grid[1]
+        special = ["class", *(f"register {i + 1}" for i in range(longest - cells - 1))]
+        tokens = [*special[: longest - cells], ImagePatches(_image(found), found.grid)]
+    elif isinstance(found, Frames) and found.bands > 1:
+        tokens = [f"{time}, band {b + 1}" for time in tokens for b in range(found.bands)]
+    return to_html(maps, tokens, title=f"Attention weights of {model.name}")
+
+
+def titles(model: keras.Model, found: Explanation) -> list[str]:
+    """What is explained of each input, by name."""
+    names = class_names(model)
+    shown = [names[target] if names else str(target) for target in found.target]
+    if found.position is None:
+        return [f"for {name}" for name in shown]
+    return [
+        f"for {name} at {position}" for name, position in zip(shown, found.position, strict=True)
+    ]
+
+
+def highest(found: Explanation, count: int = 5) -> list[tuple[str, float]]:
+    """The elements of the first input with the largest scores, by name."""
+    scores, labels = found.scores[0], found.elements.labels
+    order = np.argsort(-np.abs(scores), kind="stable")[
+        : min(count, found.elements.present[0].sum())
+    ]
+    columns = found.elements.grid[1] if found.elements.grid else 1
+
+    def name(index: int) -> str:
+        if labels is not None:
+            return labels[0][index]
+        return f"row {index // columns + 1}, column {index % columns + 1}"
+
+    return [(name(int(i)), float(scores[i])) for i in order]
+
+
+def class_names(model: keras.Model) -> Sequence[str]:
+    """The names of the model's outputs; none where no layer has them."""
+    return getattr(prediction.decoder(model), "class_names", ())
+
+
+def class_index(model: keras.Model, name: str | None) -> int | None:
+    """The index of a class, by its name or its index in writing.
+
+    Raises:
+        ValueError: there is no such class.
+    """
+    if name is None:
+        return None
+    names = list(class_names(model))
+    if name in names:
+        return names.index(name)
+    if name.lstrip("-").isdigit():
+        return int(name)
+    raise ValueError(
+        f"`target` must be an index or one of {', '.join(names[:20])}"
+        f"{', ...' if len(names) > 20 else ''}. Received: target={name!r}"
+    )
+
+
+def _spectrograms(
+    model: keras.Model, found: Frames, maps: Mapping[str, Any], title: str
+) -> "Figure":
+    layer = next(x for x in model.layers if isinstance(x, LogMelSpectrogram))
+    pictures = keras.Model(model.inputs, layer.output)(found.inputs, training=False)
+    rows = pictures.shape[1] * layer.hop_length // found.hop
+    return audio_plots.spectrogram_attention(
+        pictures,
+        image_plots.of_patches(maps, rows, found.bands),
+        frames=(found.present.sum(axis=1) * (found.hop // layer.hop_length)).tolist(),
+        seconds=layer.hop_length / layer.sampling_rate,
+        title=title,
+    )
+
+
+def _neighbours(
+    model: keras.Model, found: Nodes, maps: Mapping[str, Any], position: int | None, title: str
+) -> "Figure":
+    if position is None or not isinstance(found.inputs, Mapping) or "edges" not in found.inputs:
+        raise ValueError(
+            "Of a graph, the weights of one node's edges are drawn. Pass its `position`. Received: "
+            f"position={position}"
+        )
+    outputs = keras.ops.convert_to_numpy(model(found.inputs, training=False))[0]
+    path, weights = list(maps.items())[-1]
+    names = class_names(model) or [str(i) for i in range(outputs.shape[-1])]
+    return graph_plots.neighbourhood(
+        found.inputs["edges"][0],
+        weights[0],
+        position,
+        outputs.argmax(axis=-1),
+        names,
+        title=f"{title}, {path}, node {position}",
+    )
+
+
+def _image(found: Elements) -> np.ndarray:
+    return np.clip(found.array[0], 0, 255).astype(np.uint8)

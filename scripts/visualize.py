@@ -1,0 +1,67 @@
+"""Draws what a model attends to in an input, or why it answers what it answers."""
+
+import argparse
+from pathlib import Path
+
+import _backend
+
+METHODS = (
+    "relevance",
+    "rollout",
+    "attention",
+    "attention_gradient",
+    "gradient_x_input",
+    "integrated_gradients",
+    "leave_one_out",
+)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="a .keras file, or hf://user/name")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="texts, paths of PNG, JPEG or WAV files, or one .npz file (an array for each input)",
+    )
+    parser.add_argument(
+        "--method",
+        choices=("heads", *METHODS),
+        default="relevance",
+        help="heads: the weights of every head; else an explanation of the answer; relevance",
+    )
+    parser.add_argument("--target", help="class to explain, a name or an index; the answer")
+    parser.add_argument("--position", type=int, help="of the token or node to explain, where each")
+    parser.add_argument("--output", type=Path, help="picture; METHOD.png beside the model")
+    parser.add_argument("--html", type=Path, help="page with the weights of the first input, too")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse()
+    _backend.choose()
+    import keras_attention as ka
+    from keras_attention.explain import views
+
+    model = ka.load_model(args.model)
+    raw = args.inputs[0] if args.inputs[0].endswith(".npz") else args.inputs
+    question = {"target": views.class_index(model, args.target), "position": args.position}
+    if args.method == "heads":
+        figure = views.heads(model, raw, position=args.position)
+    else:
+        found = getattr(ka.explain, args.method)(model, raw, **question)
+        figure = found.figure(views.titles(model, found))
+        for name, score in views.highest(found):
+            print(f"  {name}: {score:.4g}")
+    folder = Path(args.model).parent if Path(args.model).exists() else Path()
+    output = args.output or folder / f"{args.method}.png"
+    figure.savefig(output, dpi=150)
+    print(f"Next: look at {output}.")
+    if args.html:
+        views.page(model, raw).save(args.html)
+        print(f"Next: open {args.html} in a browser.")
+
+
+if __name__ == "__main__":
+    main()

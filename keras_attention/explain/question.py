@@ -93,6 +93,12 @@ class Question:
         """Scores of the elements by the rows that the output is made of."""
         name = self.elements.name or self.model.inputs[0].name
         target = found.inputs[name]
+        if relations.batch != len(self.target):
+            raise ValueError(
+                f"The attention of the model {self.model.name!r} has {relations.batch} rows for a "
+                f"batch of {len(self.target)}: it reads something else than its inputs. Use a "
+                "method that needs no attention, such as `integrated_gradients`."
+            )
         relations.lengths.setdefault(target, self.elements.present.shape[1])
         scores = []
         for out in found.readouts:

@@ -7,6 +7,7 @@ path; `Attention` and `AdditiveAttention` have them anyway.
 """
 
 import inspect
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,9 +67,10 @@ def _dot_product(original: Callable) -> Callable:
         if rows is None:
             nudge = scope.nudge(self)
             output, weights = _explicit(original, call)
-            scope.record(self, weights)
+            scope.record(self, _of_sequences(weights, query))
             if nudge is not None:
-                output = output + ops.einsum("bnts,bsnh->btnh", ops.cast(nudge, value.dtype), value)
+                nudge = ops.cast(ops.reshape(nudge, ops.shape(weights)), value.dtype)
+                output = output + ops.einsum(self._combine_equation, nudge, value)
             return output, weights
         output, weights = original(**call)
         mask = call.get("attention_mask")
@@ -86,6 +88,18 @@ def _dot_product(original: Callable) -> Callable:
         return ops.where(chosen, ops.take(found, place, axis=1), output), weights
 
     return compute
+
+
+def _of_sequences(weights: Any, query: Any) -> Any:
+    """`(B, N, T, S)`, whatever axes of the query are attended over, and which are beside them."""
+    attended = len(weights.shape) - len(query.shape) + 1
+    beside = len(query.shape) - 2 - attended
+    if (attended, beside) == (1, 1):
+        return weights
+    shape = weights.shape
+    lengths = shape[beside + 1 : beside + 1 + attended], shape[beside + 1 + attended :]
+    sizes = [math.prod(shape[:beside]), shape[beside], *map(math.prod, lengths)]
+    return ops.reshape(weights, sizes)
 
 
 def _explicit(original: Callable, call: dict[str, Any]) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.explain import foreign
 from keras_attention.prediction import encode
 
@@ -61,11 +61,11 @@ def attention_maps(
     found = record(
         model,
         arrays(model, inputs),
-        layers=_several(layers),
-        heads=_several(heads),
-        queries=_several(queries),
+        layers=several(layers),
+        heads=several(heads),
+        queries=several(queries),
     )
-    return {path: to_numpy(weights) for path, weights in found.maps.items()}
+    return {path: to_numpy(found.maps.pop(path)) for path in list(found.maps)}
 
 
 def record(
@@ -75,10 +75,11 @@ def record(
 
     `expected` are the model's outputs if they are known.
     """
-    if expected is None:
-        expected = model(inputs, training=False)
-    with scope.recording(scope.Recording(**wanted)) as recording, foreign.recorded():
-        outputs = model(inputs, training=False)
+    with kernels.without_gradients():
+        if expected is None:
+            expected = model(inputs, training=False)
+        with scope.recording(scope.Recording(**wanted)) as recording, foreign.recorded():
+            outputs = model(inputs, training=False)
     _check(model, expected, outputs)
     _name_missing(model, recording)
     if not recording.maps:
@@ -107,16 +108,23 @@ def _raw(inputs: Any) -> bool:
     return isinstance(inputs, (str, os.PathLike)) or getattr(inputs, "dtype", None) == np.object_
 
 
-def _several(indices: Any) -> Any:
+def several(indices: Any) -> Any:
+    """A list of them, if it is one."""
     return [indices] if isinstance(indices, (str, int, np.integer)) else indices
 
 
 def _check(model: keras.Model, expected: Any, found: Any) -> None:
+    layers = model._flatten_layers()
+    coarsest = max((_ROUNDING.get(layer.compute_dtype, 0) for layer in layers), default=0)
     for a, b in zip(keras.tree.flatten(expected), keras.tree.flatten(found), strict=True):
-        allowed = _ROUNDING.get(keras.backend.standardize_dtype(a.dtype), 0)
+        allowed = coarsest if keras.backend.is_float_dtype(keras.backend.standardize_dtype(a.dtype)) else 0
+        seen = getattr(a, "_keras_mask", None)  # what is padding is no prediction
         a, b = to_numpy(a), to_numpy(b)
-        same = np.array_equal(np.isfinite(a), np.isfinite(b))
+        if seen is not None:
+            seen = np.asarray(ops.convert_to_numpy(seen))
+            a, b = a[seen], b[seen]
         finite = np.isfinite(a) & np.isfinite(b)
+        same = np.array_equal(a[~finite], b[~finite], equal_nan=True)
         apart = np.abs(a - b)[finite].max(initial=0)
         if not same or apart > allowed * max(1, np.abs(a)[finite].max(initial=0)):
             raise RuntimeError(

@@ -66,6 +66,7 @@ store = _kernels.store
 take_rows = _kernels.take_rows
 while_loop = _kernels.while_loop
 weighted_segment_sum = _kernels.weighted_segment_sum
+without_gradients = _kernels.without_gradients
 
 
 class _Forced(threading.local):

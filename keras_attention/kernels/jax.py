@@ -1,6 +1,7 @@
 """JAX."""
 
 import math
+from contextlib import nullcontext
 from functools import partial
 
 import jax
@@ -198,6 +199,11 @@ def compile_with(function, variables):
             return function(*args)
 
     return lambda *args: pure([variable.value for variable in variables], *args)
+
+
+def without_gradients():
+    """A context in which nothing is kept for gradients: JAX never does without being asked."""
+    return nullcontext()
 
 
 def while_loop(condition, step, carry, *, variables, graphs):

@@ -1,5 +1,6 @@
 """TensorFlow."""
 
+from contextlib import nullcontext
 from itertools import count
 
 import keras
@@ -150,6 +151,11 @@ def compile(function):
 def compile_with(function, variables):
     """`function`, compiled; it reads the values of `variables` at each call."""
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def without_gradients():
+    """A context in which nothing is kept for gradients: TensorFlow does on a tape alone."""
+    return nullcontext()
 
 
 def while_loop(condition, step, carry, *, variables, graphs):

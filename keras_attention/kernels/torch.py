@@ -179,6 +179,11 @@ def compile_with(function, variables):
     return torch.no_grad()(function)
 
 
+def without_gradients():
+    """A context in which nothing is kept for gradients."""
+    return torch.no_grad()
+
+
 def while_loop(condition, step, carry, *, variables, graphs):
     """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
 

@@ -45,7 +45,7 @@ def scan(step, state, found, gates, beside, mask=None):
         state: before the first step.
         found: zeros of the shape and type of what a step finds, which `ops.scan` must know.
         gates: `(B, T, G)`.
-        beside: further tensors `(T, ...)` by name, through which no gradients flow.
+        beside: further tensors `(T, ...)` by name.
         mask: `(B, T)` boolean; a step that is masked leaves the state as it was.
 
     Returns:

@@ -193,7 +193,8 @@ def elements(
     names = [tensor.name for tensor in model.inputs]
     given = arrays(model, inputs)
     given_arrays = given is inputs
-    if isinstance(given, (list, tuple)):
+    given = keras.tree.map_structure(_array, given)
+    if isinstance(given, (list, tuple)) and len(names) > 1:
         given = dict(zip(names, given, strict=True))
     if len(names) == 1 or (isinstance(given, Mapping) and set(given) == set(names)):
         given = prediction.encode(model, given)  # arrays pass, and are checked
@@ -340,6 +341,11 @@ def _inside(model: keras.Model, kind: type) -> Any:
     """The first layer of a kind, in nested models too; or `None`."""
     layers = model._flatten_layers(include_self=False)
     return next((layer for layer in layers if isinstance(layer, kind)), None)
+
+
+def _array(value: Any) -> Any:
+    """A backend's tensor as an array, and everything else as it is."""
+    return np.asarray(keras.ops.convert_to_numpy(value)) if keras.ops.is_tensor(value) else value
 
 
 def _numbered(present: np.ndarray) -> list[list[str]]:

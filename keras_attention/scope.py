@@ -45,12 +45,7 @@ class Recording:
 
     def wants(self, layer: keras.Layer) -> bool:
         """Whether the weights of `layer` are asked for."""
-        return self._patterns is None or any(
-            layer.path == pattern
-            or layer.path.startswith(f"{pattern}/")
-            or fnmatchcase(layer.path, pattern)
-            for pattern in self._patterns
-        )
+        return is_among(layer.path, self._patterns)
 
     def rows(self, layer: keras.Layer, length: int) -> np.ndarray | None:
         """Indices of the queries that are asked for; `None` for all, or none of them."""
@@ -81,6 +76,14 @@ class Recording:
     def nudge(self, layer: keras.Layer) -> Tensor | None:
         """What is to be added to the weights that `layer` records next."""
         return self.nudges.get(_unused(layer.path, self.maps))
+
+
+def is_among(path: str, patterns: Sequence[str] | None) -> bool:
+    """Whether a path is one of some paths, beginnings of paths and patterns; always if `None`."""
+    return patterns is None or any(
+        path == pattern or path.startswith(f"{pattern}/") or fnmatchcase(path, pattern)
+        for pattern in patterns
+    )
 
 
 class _Scopes(threading.local):

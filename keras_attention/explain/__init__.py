@@ -13,6 +13,7 @@ from keras_attention.explain import plots
 from keras_attention.explain.elements import Elements, elements
 from keras_attention.explain.html import Patches, View, to_html
 from keras_attention.explain.maps import attention_maps
+from keras_attention.explain.measures import faithfulness
 from keras_attention.explain.methods import (
     attention,
     attention_gradient,
@@ -22,8 +23,10 @@ from keras_attention.explain.methods import (
     relevance,
     rollout,
 )
+from keras_attention.explain.neighborhoods import neighborhoods
 from keras_attention.explain.propagation import rollout_matrix
 from keras_attention.explain.question import Explanation
+from keras_attention.explain.randomization import randomization
 from keras_attention.explain.views import heads, page
 
 __all__ = [
@@ -35,12 +38,15 @@ __all__ = [
     "attention_gradient",
     "attention_maps",
     "elements",
+    "faithfulness",
     "gradient_x_input",
     "heads",
     "integrated_gradients",
     "leave_one_out",
+    "neighborhoods",
     "page",
     "plots",
+    "randomization",
     "relevance",
     "rollout",
     "rollout_matrix",

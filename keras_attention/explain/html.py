@@ -9,7 +9,6 @@ import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_attention import scope
 from keras_attention.explain.maps import to_numpy
 from keras_attention.saving import files
 
@@ -148,7 +148,8 @@ def to_html(
             "There are no attention maps to show. Call the model itself, not `predict`, inside "
             "`with ka.capture() as maps:`."
         )
-    chosen = {path: weights for path, weights in maps.items() if _is_among(path, layers)}
+    wanted = [layers] if isinstance(layers, str) else layers
+    chosen = {path: weights for path, weights in maps.items() if scope.is_among(path, wanted)}
     if not chosen:
         raise ValueError(f"`layers` must name some of {list(maps)}. Received: layers={layers}")
     sequences = _numbers(chosen) if tokens is None else _sequences(tokens)
@@ -167,13 +168,6 @@ def to_html(
 
 
 # Which weights
-
-
-def _is_among(path: str, patterns: Sequence[str] | None) -> bool:
-    return patterns is None or any(
-        path == pattern or path.startswith(f"{pattern}/") or fnmatchcase(path, pattern)
-        for pattern in ([patterns] if isinstance(patterns, str) else patterns)
-    )
 
 
 def _heads(path: str, weights: Any, heads: Sequence[int] | None) -> list[int]:
@@ -256,7 +250,7 @@ def _axes(
     seen = weights.any(axis=(0, 2)), weights.any(axis=(0, 1))  # queries, keys
     used = tuple(int(np.flatnonzero(s)[-1]) + 1 if s.any() else 0 for s in seen)
     for pattern, names in axes.items():
-        if _is_among(path, [pattern]):
+        if scope.is_among(path, [pattern]):
             _check_axes(path, names, sequences, lengths, used)
             return names
     queries, keys = (_fitting(path, sequences, *each) for each in zip(lengths, used, strict=True))

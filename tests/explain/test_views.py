@@ -1,0 +1,83 @@
+"""Pictures and pages of any kind of model: what they are of."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from keras_attention.explain import views
+from zoo.audio_transformer import VARIANTS as AUDIO
+from zoo.audio_transformer import audio_transformer
+from zoo.gat import VARIANTS as GAT
+from zoo.gat import gat
+from zoo.vit import VARIANTS as VIT
+from zoo.vit import vit
+
+
+@pytest.fixture(scope="module")
+def images():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1)).astype("float32")
+    return vit(**VIT["tiny"], image_size=8, channels=1, class_names=["no", "yes"], num_classes=2), (
+        pixels
+    )
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    inputs = {
+        "features": np.random.default_rng(0).normal(size=(1, 5, 4)).astype("float32"),
+        "edges": np.array([[[0, 2], [1, 2], [3, 4], [2, 2]]]),
+    }
+    return gat(**GAT["tiny"], num_features=4, num_classes=3), inputs
+
+
+def test_the_page_of_an_image_has_its_class_token_and_its_patches(images):
+    page = str(ka.explain.page(*images))
+    assert "block_0/attention" in page
+    assert '"class"' in page
+    assert "data:image/png;base64," in page
+
+
+def test_heads_of_images_have_a_row_for_each_layer(images):
+    figure = ka.explain.heads(*images)
+    assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()][:2] == ["image", "block_0"]
+
+
+def test_titles_and_scores_have_names(images):
+    model, pixels = images
+    found = ka.explain.rollout(model, pixels, target=1)
+    assert views.titles(model, found) == ["for yes", "for yes"]
+    row, column = np.unravel_index(found.scores[0].argmax(), (2, 2))
+    name, score = views.highest(found, 1)[0]
+    assert name == f"row {row + 1}, column {column + 1}"
+    assert score == pytest.approx(found.scores[0].max())
+    assert views.class_index(model, "yes") == 1
+    assert views.class_index(model, "0") == 0
+    assert views.class_index(model, None) is None
+
+
+def test_heads_of_a_node_are_its_edges(graphs):
+    model, inputs = graphs
+    weights = list(ka.explain.attention_maps(model, inputs).values())[-1][0].mean(axis=0)
+    texts = [text.get_text() for text in ka.explain.heads(model, inputs, position=2).axes[0].texts]
+    assert sorted(texts[:2]) == sorted(f"{weights[edge]:.2f}" for edge in (0, 1))
+    with pytest.raises(ValueError, match="Pass its `position`"):
+        ka.explain.heads(model, inputs)
+    with pytest.raises(ValueError, match="A page shows sequences and images"):
+        ka.explain.page(model, inputs)
+    found = ka.explain.rollout(model, inputs, position=2)
+    assert views.titles(model, found)[0].endswith(" at 2")
+
+
+def test_heads_of_recordings_lie_on_the_spectrogram():
+    model = audio_transformer(**AUDIO["tiny"])
+    waves = [np.sin(np.arange(n) / 5).astype("float32") for n in (1600, 3000)]
+    figure = ka.explain.heads(model, waves)
+    assert "spectrogram" in [ax.get_ylabel() for ax in figure.axes]
+    page = str(ka.explain.page(model, waves))
+    names = re.findall(r'"(0\.\d\d s[^"]*)"', page)
+    found = ka.explain.elements(model, waves)
+    assert len(names) >= found.present[0].sum() * found.bands
+    assert json.dumps(names[0])

@@ -29,12 +29,16 @@ def main() -> None:
 
         lines = sys.stdin.read().splitlines()
         texts = [line for line in lines if line.strip()]
-        search = ka.decoding.BeamSearch(args.beams, length_penalty=args.length_penalty)
+        sampler = (
+            ka.decoding.BeamSearch(args.beams, length_penalty=args.length_penalty)
+            if args.beams > 1
+            else ka.decoding.Greedy()
+        )
         model = ka.load_model(args.model)
         found = translation.translate(
             model,
             texts,
-            sampler=search if args.beams > 1 else ka.decoding.Greedy(),
+            sampler=sampler,
             max_new_tokens=args.max_new_tokens,
             batch_size=args.batch_size,
         )
@@ -49,7 +53,9 @@ def main() -> None:
         score, signature = translation.bleu(found, [reference for _, reference in pairs])
         print(f"BLEU {100 * score:.2f} ({signature})")
     if args.attention and texts:
-        figure = translation.picture(model, texts[0], found[0])
+        figure = translation.picture(
+            model, texts[0], sampler=sampler, max_new_tokens=args.max_new_tokens
+        )
         figure.savefig(args.attention)
         print(f"Next: look at {args.attention}.")
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 from sacrebleu.metrics import BLEU
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 import keras_attention as ka
 from keras_attention.explain import plots
+from keras_attention.explain.generation import generation_maps
 from zoo.data import Arrays, Splits
 
 BATCH_SIZE = 50  # of texts that are translated
@@ -185,39 +185,35 @@ def _words(text: str) -> list[str]:
 def pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int = 64) -> dict:
     """What the decoder reads in the source, word by word, in translations of test sentences."""
     texts = raw.test[0]["source_ids"][:BATCH_SIZE]
-    answers = translate(model, texts, sampler=ka.decoding.Greedy(), max_new_tokens=max_new_tokens)
     # Long enough to show something, short enough to read.
     rows = np.argsort([abs(len(text.split()) - 10) for text in texts], kind="stable")[:3]
     figures = {}
     for number, row in enumerate(rows):
         name = f"alignment_{number}" if number else "attention"
-        figures[name] = picture(model, texts[row], answers[row], last=number > 0)
+        figures[name] = picture(model, texts[row], max_new_tokens=max_new_tokens, last=number > 0)
     return figures
 
 
-def picture(model: keras.Model, source: str, target: str, *, last: bool = True) -> Any:
-    """What the decoder read in a source when it wrote a target: of the last layer, or of all."""
-    maps, written, read = alignment(model, source, target)
-    if last:
-        maps = dict([maps.popitem()])
-    title = f"Cross-attention: {source}"
-    return plots.attention_heads(maps, written, key_labels=read, title=title)
-
-
-def alignment(
-    model: keras.Model, source: str, target: str
-) -> tuple[dict[str, np.ndarray], list[str], list[str]]:
-    """Weights of the cross-attention, `(N, T, S)` by layer, when a target is written.
-
-    Returns:
-        The weights, the target's tokens that were written at each row, and the source's tokens.
-    """
-    with ka.capture() as maps:
-        model(ka.encode(model, {"source_ids": [source], "target_ids": [target]}), training=False)
-    written = model.get_layer("target_tokenizer").tokens(target)[1:]
-    weights = {
-        path: ops.convert_to_numpy(found)[0, :, : len(written)]
-        for path, found in maps.items()
-        if "cross_attention" in path
-    }
-    return weights, written, model.get_layer("source_tokenizer").tokens(source)
+def picture(
+    model: keras.Model,
+    source: str,
+    *,
+    sampler: Any = None,
+    max_new_tokens: int = 64,
+    last: bool = True,
+) -> Any:
+    """What the decoder reads in a source when it translates it: in the last layer, or in all."""
+    found = generation_maps(
+        model,
+        source,
+        sampler=sampler,
+        max_new_tokens=max_new_tokens,
+        layers="*cross_attention*",
+    )
+    paths = [*found.maps][-1 if last else 0 :]
+    return plots.attention_heads(
+        {path: found.maps[path] for path in paths},
+        found.queries[paths[0]],
+        key_labels=found.keys[paths[0]],
+        title=f"Cross-attention: {source}",
+    )

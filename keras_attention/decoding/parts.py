@@ -41,6 +41,7 @@ class Parts:
         vocabulary_size: V.
         variables: of the model.
         context: how many positions prompt and continuation may have together, or `None`.
+        decoder_layers: those of the decoder, inner ones too.
         cross_attention: paths of the decoder's attention layers that have a memory.
 
     Raises:
@@ -84,9 +85,10 @@ class Parts:
         if tokenizer is not None and tokenizer.max_length is not None:
             limits.append(tokenizer.max_length)
         self.context = min(limits, default=None)
+        self.decoder_layers = list(self._decoder._flatten_layers())
         self.cross_attention = {
             layer.path
-            for layer in self._decoder._flatten_layers()
+            for layer in self.decoder_layers
             if isinstance(layer, MultiHeadCrossAttention | MemoryAttention)
         }
 

@@ -13,7 +13,7 @@ from keras import layers, ops
 import keras_attention as ka
 from keras_attention import kernels, scope
 from keras_attention.explain import foreign
-from tests.backend import to_numpy
+from tests.backend import compiled, to_numpy
 
 B, T, D, N, KEY = 2, 5, 4, 2, 2
 RNG = np.random.default_rng(0)
@@ -66,7 +66,7 @@ def _layers(x, seen, edges, dense):
 
 @functools.cache
 def everything():
-    """The model, the path of each output's weights, and these."""
+    """The model."""
     keras.utils.set_random_seed(0)
     inputs = {
         "x": keras.Input((None, D), name="x"),
@@ -74,33 +74,48 @@ def everything():
         "edges": keras.Input((None, 2), dtype="int32", name="edges"),
         "dense": keras.Input((None, None), name="dense"),
     }
-    outputs = _layers(*inputs.values())
-    model = keras.Model(inputs, outputs)
+    model = keras.Model(inputs, _layers(*inputs.values()))
     rng = np.random.default_rng(1)
     for variable in model.trainable_variables:
         variable.assign(rng.normal(size=variable.shape))
-    weights, _ = recorded(model, {})
-    owners = {name: tensor._keras_history.operation for name, tensor in outputs.items()}
-    paths = {
-        name: next(p for p in weights if f"{p}/".startswith(f"{layer.path}/"))
-        for name, layer in owners.items()
-    }
-    assert len(set(paths.values())) == len(weights) == len(outputs)
-    return model, paths, weights
+    return model
 
 
 def given(seen=ALL, edges=EDGES):
     return {"x": X, "seen": seen, "edges": edges, "dense": adjacency(edges)}
 
 
-def recorded(model, nudges):
-    nudges = {path: ops.convert_to_tensor(x, "float32") for path, x in nudges.items()}
-    recording = scope.Recording(nudges=nudges)
-    with kernels.without_gradients(), scope.recording(recording), foreign.recorded():
-        outputs = model(given(), training=False)
-    return tuple(
-        {name: to_numpy(x) for name, x in found.items()} for found in (recording.maps, outputs)
-    )
+@functools.cache
+def recorder():
+    """The model as a function of nudges and inputs; gives weights and outputs."""
+    model = everything()
+
+    def run(nudges, inputs):
+        recording = scope.Recording(nudges=nudges)
+        with kernels.without_gradients(), scope.recording(recording), foreign.recorded():
+            outputs = model(inputs, training=False)
+        return dict(recording.maps), outputs
+
+    return compiled(run, model.variables)
+
+
+def recorded(nudges, inputs):
+    nudges, inputs = keras.tree.map_structure(ops.convert_to_tensor, (nudges, inputs))
+    maps, outputs = recorder()(nudges, inputs)
+    return {p: to_numpy(x) for p, x in maps.items()}, {n: to_numpy(x) for n, x in outputs.items()}
+
+
+@functools.cache
+def as_it_is():
+    """The path of each output's weights; weights; outputs."""
+    weights, outputs = recorded({}, given())
+    layer_of = {n: x._keras_history.operation for n, x in everything().output.items()}
+    paths = {
+        name: next(path for path in weights if f"{path}/".startswith(f"{layer.path}/"))
+        for name, layer in layer_of.items()
+    }
+    assert len(set(paths.values())) == len(weights) == len(outputs)
+    return paths, weights, outputs
 
 
 def one_hot(name, shape):
@@ -114,15 +129,14 @@ def one_hot(name, shape):
 
 def test_weights_that_are_nudged_to_one_key_see_that_key_alone():
     """As under a mask that hides the others: the nudge acts where weights do."""
-    model, paths, weights = everything()
+    paths, weights, _ = as_it_is()
     nudges = {
         path: one_hot(name, weights[path].shape) - weights[path] for name, path in paths.items()
     }
-    maps, found = recorded(model, nudges)
-    with kernels.without_gradients():
-        expected = model(given(ONE, FEW), training=False)
+    maps, found = recorded(nudges, given())
+    _, expected = recorded({}, given(ONE, FEW))
     for name in paths:
-        one, other = found[name], to_numpy(expected[name])
+        one, other = found[name], expected[name]
         assert np.abs(other).max() > 0.1
         if name.startswith("decoder"):  # whose next weights depend on what it saw
             one, other = one[:, 0], other[:, 0]
@@ -139,9 +153,8 @@ def test_weights_that_are_nudged_to_one_key_see_that_key_alone():
 
 def test_gradients_are_those_of_finite_differences():
     """In a random direction at each layer, on every backend and through its loops."""
-    model, paths, weights = everything()
+    model, (paths, weights, outputs) = everything(), as_it_is()
     rng = np.random.default_rng(2)
-    _, outputs = recorded(model, {})
     factors = {name: rng.normal(size=x.shape).astype("float32") for name, x in outputs.items()}
     directions = {path: rng.normal(size=x.shape).astype("float32") for path, x in weights.items()}
 
@@ -158,7 +171,7 @@ def test_gradients_are_those_of_finite_differences():
     )
     size = 3e-3
     (_, more), (_, less) = (
-        recorded(model, {path: sign * size * x for path, x in directions.items()})
+        recorded({path: np.float32(sign * size) * x for path, x in directions.items()}, given())
         for sign in (1, -1)
     )
     for name, path in paths.items():

@@ -167,13 +167,15 @@ def record(layer: keras.Layer, weights: Tensor, *, whole: bool = True) -> Tensor
 
     `whole` is whether they are of all queries, rather than of `requested_rows`.
     """
-    return _current.recording.add(layer, weights, whole) if capturing(layer) else weights
+    scope = _current.recording
+    return weights if scope is None or not scope.wants(layer) else scope.add(layer, weights, whole)
 
 
 def nudge(layer: keras.Layer) -> Tensor | None:
     """What must be added to the weights of `layer`, for layers that use them before they record
     them."""
-    return _current.recording.nudge(layer) if capturing(layer) else None
+    scope = _current.recording
+    return scope.nudge(layer) if scope is not None and scope.wants(layer) else None
 
 
 class Cache:

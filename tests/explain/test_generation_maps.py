@@ -57,10 +57,9 @@ def stepwise(model, before, new, sources):
     }
 
 
-@pytest.mark.parametrize("position", ["learned", "rotary"])
-def test_a_decoder_alone(position):
+def test_a_decoder_alone():
     """Rows are what was written, columns what was there before, in the prompt as well."""
-    model = language_model(position)
+    model = language_model("rotary")
     found = generation_maps(model, PROMPTS, max_new_tokens=STEPS)
     expected = ka.generate(model, PROMPTS, max_new_tokens=STEPS)
     for prompt, one, ids in zip(PROMPTS, found, expected, strict=True):
@@ -115,11 +114,10 @@ def test_texts_and_a_beam_search():
     for variable in model.layers[-1].variables:  # the end comes when nothing else is better
         variable.assign(variable * 0.5)
     sampler = ka.decoding.BeamSearch(2)
-    found = generation_maps(model, texts, sampler=sampler, max_new_tokens=STEPS)
-    expected = ka.generate(model, texts, sampler=sampler, max_new_tokens=STEPS)
-    assert [one.output for one in found] == expected
     path = "decoder_1/cross_attention"
-    for text, one in zip(texts, found, strict=True):
+    for text in texts:
+        one = generation_maps(model, text, sampler=sampler, max_new_tokens=STEPS)
+        assert one.output == ka.generate(model, text, sampler=sampler, max_new_tokens=STEPS)
         assert one.keys[path] == ["[START]", *text.split(), "[END]"]
         written = one.queries[path]
         words = one.output.split()
@@ -128,8 +126,6 @@ def test_texts_and_a_beam_search():
             assert written[-1] == "[END]"
         assert one.maps[path].shape == (2, len(written), len(text.split()) + 2)
         np.testing.assert_allclose(one.maps[path].sum(-1), 1, atol=1e-5)
-    alone = generation_maps(model, texts[0], sampler=sampler, max_new_tokens=STEPS)
-    assert alone.output == expected[0]
     with pytest.raises(ValueError, match="num_results"):
         generation_maps(
             model, texts, sampler=ka.decoding.BeamSearch(2, num_results=2), max_new_tokens=STEPS

@@ -11,6 +11,7 @@ ka.explain.faithfulness(model, texts)               # do the scores tell what th
 
 from keras_attention.explain import plots
 from keras_attention.explain.elements import Elements, elements
+from keras_attention.explain.generation import Generated, generation_maps
 from keras_attention.explain.html import Patches, View, to_html
 from keras_attention.explain.maps import attention_maps
 from keras_attention.explain.measures import faithfulness
@@ -32,6 +33,7 @@ from keras_attention.explain.views import heads, page
 __all__ = [
     "Elements",
     "Explanation",
+    "Generated",
     "Patches",
     "View",
     "attention",
@@ -39,6 +41,7 @@ __all__ = [
     "attention_maps",
     "elements",
     "faithfulness",
+    "generation_maps",
     "gradient_x_input",
     "heads",
     "integrated_gradients",

@@ -9,6 +9,7 @@ import numpy as np
 from keras_attention import prediction
 from keras_attention.explain import audio_plots, graph_plots, image_plots, plots
 from keras_attention.explain.elements import Elements, Frames, Nodes, Patches, elements
+from keras_attention.explain.generation import Generated, generation_maps
 from keras_attention.explain.html import Patches as ImagePatches
 from keras_attention.explain.html import View, to_html
 from keras_attention.explain.maps import attention_maps
@@ -18,11 +19,14 @@ from keras_attention.layers import LogMelSpectrogram
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_MOST_TOKENS = 64  # that a translation may have
+
 
 def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "Figure":
     """The attention weights of a batch as a figure.
 
-    Of the first text, every head of each layer of self-attention; of images and recordings, what
+    Of the first text, every head of each layer of self-attention, or of cross-attention while a
+    model with an input `target_ids` translates it; of images and recordings, what
     each layer reads of their patches, the mean over heads; of the first graph, what the node at
     `position` reads of its neighbours in the last layer.
 
@@ -34,9 +38,15 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
     Raises:
         ValueError: no layer has weights of these elements, or `position` is missing.
     """
+    title = f"Attention weights of {model.name}"
+    if _translates(model):
+        written = _translation(model, inputs)
+        paths = [path for path in written.maps if "cross" in path] or list(written.maps)
+        chosen = {path: written.maps[path] for path in paths}
+        names = written.queries[paths[0]], written.keys[paths[0]]
+        return plots.attention_heads(chosen, names[0], key_labels=names[1], title=title)
     found = elements(model, inputs)
     maps = attention_maps(model, found.inputs)
-    title = f"Attention weights of {model.name}"
     if isinstance(found, Patches):
         by_patch = image_plots.of_patches(maps, *found.grid)
         return image_plots.image_attention(found.array, by_patch, title=title)
@@ -69,6 +79,15 @@ def page(model: keras.Model, inputs: Any) -> View:
     Raises:
         ValueError: the input is a graph, or its weights are too many for a page.
     """
+    title = f"Attention weights of {model.name}"
+    if _translates(model):
+        written = _translation(model, inputs)
+        sequences: dict[str, list[str]] = {}
+        axes = {
+            path: tuple(_name(sequences, side[path]) for side in (written.queries, written.keys))
+            for path in written.maps
+        }
+        return to_html(written.maps, sequences, axes=axes, title=title)
     found = elements(model, inputs)
     if isinstance(found, Nodes):
         raise ValueError("A page shows sequences and images. Draw graphs with `heads`.")
@@ -81,7 +100,7 @@ def page(model: keras.Model, inputs: Any) -> View:
         tokens = [*special[: longest - cells], ImagePatches(_image(found), found.grid)]
     elif isinstance(found, Frames) and found.bands > 1:
         tokens = [f"{time}, band {b + 1}" for time in tokens for b in range(found.bands)]
-    return to_html(maps, tokens, title=f"Attention weights of {model.name}")
+    return to_html(maps, tokens, title=title)
 
 
 def titles(model: keras.Model, found: Explanation) -> list[str]:
@@ -135,11 +154,31 @@ def class_index(model: keras.Model, name: str | None) -> int | None:
     )
 
 
+def _translates(model: keras.Model) -> bool:
+    return any(tensor.name == "target_ids" for tensor in model.inputs)
+
+
+def _translation(model: keras.Model, inputs: Any) -> Generated:
+    """What the model writes for the first of the inputs, greedily."""
+    first = inputs if isinstance(inputs, str) else next(iter(inputs))
+    return generation_maps(model, [first], max_new_tokens=_MOST_TOKENS)[0]
+
+
+def _name(sequences: dict[str, list[str]], labels: list[str]) -> str:
+    """The name of a sequence of labels, which gets one if it has none."""
+    for name, known in sequences.items():
+        if known == labels:
+            return name
+    name = f"sequence {len(sequences) + 1}"
+    sequences[name] = labels
+    return name
+
+
 def _spectrograms(
     model: keras.Model, found: Frames, maps: Mapping[str, Any], title: str
 ) -> "Figure":
     layer = next(x for x in model.layers if isinstance(x, LogMelSpectrogram))
-    pictures = keras.Model(model.inputs, layer.output)(found.inputs, training=False)
+    pictures = keras.Model(model.inputs[0], layer.output)(found.inputs, training=False)
     rows = pictures.shape[1] * layer.hop_length // found.hop
     return audio_plots.spectrogram_attention(
         pictures,

@@ -12,6 +12,8 @@ from zoo.audio_transformer import VARIANTS as AUDIO
 from zoo.audio_transformer import audio_transformer
 from zoo.gat import VARIANTS as GAT
 from zoo.gat import gat
+from zoo.transformer import VARIANTS as TRANSFORMER
+from zoo.transformer import transformer
 from zoo.vit import VARIANTS as VIT
 from zoo.vit import vit
 
@@ -81,3 +83,21 @@ def test_heads_of_recordings_lie_on_the_spectrogram():
     found = ka.explain.elements(model, waves)
     assert len(names) >= found.present[0].sum() * found.bands
     assert json.dumps(names[0])
+
+
+def test_what_a_translator_reads_while_it_writes():
+    texts = ["the cat sat on the mat", "a dog ran in the park"] * 3
+    source = ka.layers.Tokenizer.train(texts, start_end=True, name="source_tokenizer")
+    model = transformer(
+        **TRANSFORMER["tiny"],
+        source_tokenizer=source,
+        target_tokenizer=source.copy(name="target_tokenizer"),
+    )
+    (found,) = ka.explain.generation_maps(model, texts[:1], max_new_tokens=64)
+    figure = ka.explain.heads(model, texts[:1])
+    drawn = [ax for ax in figure.axes if "cross_attention, head" in ax.get_title()]
+    path = "decoder_block_0/cross_attention"
+    assert len(drawn) == len(found.maps[path])
+    np.testing.assert_allclose(drawn[0].images[0].get_array(), found.maps[path][0], atol=1e-6)
+    page = str(ka.explain.page(model, texts[:1]))
+    assert all(path in page for path in found.maps)

@@ -60,14 +60,12 @@ def of_keras():
         "dropout": (multi_head(dropout=0.4, value_dim=3), {}, two),
         "gate": (multi_head(use_gate=True), {}, two),
         "window": (multi_head(sliding_window=2), {}, two),
-        "no_flash": (multi_head(flash_attention=False), {}, two),
         "grouped": (grouped(), {}, two),
         "grouped_causal": (grouped(dropout=0.2, use_gate=True), {"use_causal_mask": True}, two),
         "dot": (layers.Attention(dropout=0.3), {}, listed),
         "scaled": (layers.Attention(use_scale=True), {"use_causal_mask": True}, listed),
         "concat": (layers.Attention(score_mode="concat", use_scale=True), {}, listed),
-        "additive": (layers.AdditiveAttention(), {}, listed),
-        "unscaled": (layers.AdditiveAttention(use_scale=False), {}, listed),
+        "additive": (layers.AdditiveAttention(use_scale=True), {}, listed),
     }
 
 
@@ -338,15 +336,13 @@ def test_mixed_precision():
     ids = keras.Input((None,), dtype="int32")
     x = layers.Embedding(10, D, mask_zero=True, dtype=policy)(ids)
     x = layers.MultiHeadAttention(N, H, dtype=policy, name="of_keras")(x, x)
-    x = ka.layers.TransformerBlock(N, 16, dtype=policy, name="block")(x)
+    x = ka.layers.MultiHeadSelfAttention(N, dtype=policy, name="own")(x)
     model = keras.Model(ids, layers.Dense(2, dtype="float32")(x))
     maps = attention_maps(model, QUERY_IDS)
-    some = attention_maps(model, QUERY_IDS, queries=[1])
     assert len(maps) == 2
-    for path, weights in maps.items():
+    for weights in maps.values():
         assert weights.dtype == np.float32
         np.testing.assert_allclose(weights[0].sum(-1), 1, atol=2e-2)
-        np.testing.assert_allclose(some[path], weights[:, :, [1]], atol=2e-2)
 
 
 EDGES = np.array(

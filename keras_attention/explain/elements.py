@@ -23,15 +23,15 @@ class Elements:
         name: of the input that has them; `None` if the model has one input.
         present: `(B, E)` boolean, false for padding.
         labels: what to write at each, E or fewer for each input, as padding at the end needs
-            none; `None` where they are a grid.
-        grid: rows and columns of a grid of E; `None` where they are a sequence.
+            none; nothing where they are a grid.
+        grid: rows and columns of a grid of E; (0, 0) where they are a sequence.
     """
 
     inputs: Arrays
     name: str | None
     present: np.ndarray
-    labels: Sequence[Sequence[str]] | None = None
-    grid: tuple[int, int] | None = None
+    labels: Sequence[Sequence[str]] = ()
+    grid: tuple[int, int] = (0, 0)
 
     kind: ClassVar[str]
 

@@ -1,7 +1,7 @@
 """Figures of explanations: what speaks for the output, and what against it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
 
 
 def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":
-    elements = found.elements
+    elements = cast(Frames, found.elements)
     seconds = float(elements.labels[0][1].split()[0]) if elements.present.shape[1] > 1 else 1.0
     figure = _figure(7.5, 1.15 * len(titles) + 0.8)
     axes = figure.subplots(len(titles), 1, squeeze=False)[:, 0]

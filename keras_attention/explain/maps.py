@@ -117,7 +117,8 @@ def _check(model: keras.Model, expected: Any, found: Any) -> None:
     layers = model._flatten_layers()
     coarsest = max((_ROUNDING.get(layer.compute_dtype, 0) for layer in layers), default=0)
     for a, b in zip(keras.tree.flatten(expected), keras.tree.flatten(found), strict=True):
-        allowed = coarsest if keras.backend.is_float_dtype(keras.backend.standardize_dtype(a.dtype)) else 0
+        real = keras.backend.is_float_dtype(keras.backend.standardize_dtype(a.dtype))
+        allowed = coarsest if real else 0
         seen = getattr(a, "_keras_mask", None)  # what is padding is no prediction
         a, b = to_numpy(a), to_numpy(b)
         if seen is not None:

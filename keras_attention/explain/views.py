@@ -84,7 +84,7 @@ def page(model: keras.Model, inputs: Any) -> View:
         written = _translation(model, inputs)
         sequences: dict[str, list[str]] = {}
         axes = {
-            path: tuple(_name(sequences, side[path]) for side in (written.queries, written.keys))
+            path: (_name(sequences, written.queries[path]), _name(sequences, written.keys[path]))
             for path in written.maps
         }
         return to_html(written.maps, sequences, axes=axes, title=title)
@@ -120,10 +120,10 @@ def highest(found: Explanation, count: int = 5) -> list[tuple[str, float]]:
     order = np.argsort(-np.abs(scores), kind="stable")[
         : min(count, found.elements.present[0].sum())
     ]
-    columns = found.elements.grid[1] if found.elements.grid else 1
+    columns = max(1, found.elements.grid[1])
 
     def name(index: int) -> str:
-        if labels is not None:
+        if labels:
             return labels[0][index]
         return f"row {index // columns + 1}, column {index % columns + 1}"
 

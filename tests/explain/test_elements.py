@@ -52,7 +52,7 @@ def patched(size, *args, **kwargs):
 
 def test_tokens_that_are_taken_away_become_padding(text):
     found = elements(text, IDS)
-    assert (found.kind, found.name, found.grid) == ("tokens", None, None)
+    assert (found.kind, found.name, found.grid) == ("tokens", None, (0, 0))
     np.testing.assert_array_equal(found.present, IDS != 0)
     np.testing.assert_array_equal(found.without(FIRST), [[0, 3, 7, 0], [4, 4, 0, 0]])
     np.testing.assert_array_equal(found.baseline(), np.zeros_like(IDS))

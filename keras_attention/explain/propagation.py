@@ -141,10 +141,15 @@ class Relations:
 
     A stream goes back to itself alone at first, by the identity. What it was before each layer
     that wrote to it is kept: another stream may read it as it was then.
+
+    Attributes:
+        lengths: T of each stream.
+        sizes: T of streams that no attention reads by themselves, where it is known.
     """
 
     def __init__(self, reads: Sequence[Read], weights: Mapping[str, np.ndarray]) -> None:
         self.lengths: dict[Stream, int] = {}
+        self.sizes: dict[Stream, int] = {}
         self._states: dict[Stream, list[dict[Stream, np.ndarray]]] = {}
         for read in reads:
             self.batch, *sizes = weights[read.path].shape
@@ -213,19 +218,35 @@ def _back(found: Relations, query: Stream, target: Stream) -> np.ndarray | None:
     return total
 
 
+def _measure_parts(found: Relations, stream: Stream) -> None:
+    """Finds the lengths of parts that no attention of their own tells."""
+    unknown = [part for part, _ in stream.parts if part not in found.lengths]
+    for part in unknown:
+        if len(unknown) > 1 and part in found.sizes:
+            found.lengths[part] = found.sizes[part]
+    unknown = [part for part in unknown if part not in found.lengths]
+    if len(unknown) > 1:
+        names = ", ".join(repr(part.name) for part in unknown)
+        raise ValueError(
+            f"The sequence {stream.name!r} is put together of {names}, and where one of them ends "
+            "is not known. Use a method that needs no attention, such as `integrated_gradients`."
+        )
+    for part in unknown:  # the rest
+        others = sum(found.lengths[other] for other, _ in stream.parts if other != part)
+        found.lengths[part] = found.lengths[stream] - (stream.parts[0][1] or 0) - others
+
+
 def _begun(found: Relations, stream: Stream, target: Stream) -> np.ndarray | None:
     """The same, of what a stream was before its attention: an input, or parts put together."""
     if stream == target:
         size = found.lengths[target]
         return np.broadcast_to(np.eye(size), (found.batch, size, size))
-    total, first = None, 0
+    total, first, size = None, 0, found.lengths[stream]
+    _measure_parts(found, stream)
     for part, start in stream.parts:
-        first = first if start is None else start
-        if part not in found.lengths:  # of no attention of its own: the rest
-            found.lengths[part] = found.lengths[stream] - first
+        first = first if start is None else start % size
         back = _back(found, part, target)
         if back is not None:
-            size = found.lengths[stream]
             room = ((0, 0), (first, size - first - back.shape[1]), (0, 0))
             total = (0 if total is None else total) + np.pad(back, room)
         first += found.lengths[part]

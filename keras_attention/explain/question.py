@@ -99,7 +99,7 @@ class Question:
                 f"batch of {len(self.target)}: it reads something else than its inputs. Use a "
                 "method that needs no attention, such as `integrated_gradients`."
             )
-        relations.lengths.setdefault(target, self.elements.present.shape[1])
+        relations.sizes[target] = self.elements.present.shape[1]
         scores = []
         for out in found.readouts:
             rows = self._rows(relations, out)

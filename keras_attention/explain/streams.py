@@ -31,7 +31,8 @@ class Stream:
     Attributes:
         name: of the input it began as, or of the layer that made it.
         parts: for a sequence that others were put together to, `(stream, first position)` of each;
-            the position is counted from the end if it is negative.
+            the position is counted from the end if it is negative, and it is `None` where it
+            depends on the lengths of those before.
         written: how many attention layers had written to it; `None` for all of them. It is the
             same stream, however many.
     """
@@ -229,12 +230,14 @@ class _Walk:
             return None
         if len(sequences) != len(shapes):
             return None
+        sizes = [shape[1] for shape in shapes]
         parts: list[tuple[Stream, int | None]] = []
-        first: int | None = 0
-        for stream, shape in zip(sequences, shapes, strict=True):
+        for i, stream in enumerate(sequences):
+            before, behind = sizes[:i], sizes[i:]
+            first = None if None in before else sum(before)
+            if first is None and None not in behind:
+                first = -sum(behind)
             parts.append((stream, first))
-            if first is not None:
-                first = None if shape[1] is None else first + shape[1]
         return self._begin(node.operation.name, tuple(parts))
 
 

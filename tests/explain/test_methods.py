@@ -148,13 +148,6 @@ def test_rollout_is_that_of_the_maps(model):
         np.testing.assert_allclose(found.scores[b], np.where(IDS[b], expected, 0), atol=1e-6)
 
 
-def test_rollout_of_a_class_token_is_read_at_its_row():
-    case = cases_of("vit")[0]
-    model, images = case.make(), case.data(2)["image"]
-    matrix = explain.rollout_matrix(explain.attention_maps(model, images))
-    np.testing.assert_allclose(explain.rollout(model, images).scores, matrix[:, 0, 1:], atol=1e-6)
-
-
 def test_attention_times_gradient_and_relevance_of_the_target(model):
     """Equation 5 of each layer, with gradients by differences; then equation 6."""
     last = explain.attention_gradient(model, IDS, target=TARGET)
@@ -364,17 +357,21 @@ def assert_complete(model, found, rtol=1e-3):
     np.testing.assert_allclose(found.scores.sum(axis=1), gain, rtol=rtol, atol=1e-5)
 
 
-def test_integrated_gradients_of_patches_are_complete():
+def test_patches_behind_a_class_token():
+    """Rollout reads its row; integrated gradients are complete, and slopes those of the output."""
     image = keras.Input((6, 4, 2), name="image")
     x = ka.layers.PatchEmbedding(4, 2, data_format="channels_last")(image)
-    x = ka.layers.MultiHeadSelfAttention(2)(x)
-    x = keras.layers.GlobalAveragePooling1D()(x)
-    model = scattered(keras.Model(image, keras.layers.Dense(3)(x)))
+    x = ka.layers.ClassToken()(x)
+    x = ka.layers.MultiHeadSelfAttention(2, name="attention")(x)
+    model = scattered(keras.Model(image, keras.layers.Dense(3)(x[:, 0])))
     images = np.random.default_rng(0).uniform(-1, 1, (2, 6, 4, 2)).astype("float32")
     for replacement in ("mean", 0.5):
         found = explain.integrated_gradients(model, images, replacement=replacement)
         assert found.scores.shape == (2, 6)
         assert_complete(model, found)
+    rolled = explain.rollout(model, images).scores
+    weights = explain.attention_maps(model, images)["attention"]
+    np.testing.assert_allclose(rolled, weights.mean(axis=1)[:, 0, 1:] / 2, atol=1e-6)
     slope = explain.gradient_x_input(model, images)
     step = np.float32(1e-2)
     ahead = at(model(images * (1 + step)), slope) - at(model(images * (1 - step)), slope)
@@ -433,28 +430,56 @@ def test_the_gradient_by_weights_of_edges(graph):
             np.testing.assert_allclose(found[path][:, 0, e], slope, atol=1e-2 * largest)
 
 
-def test_characters_are_a_part_of_their_tokens():
-    case = cases_of("lstm_tagger")[0]
-    model, inputs = case.make(), case.data(2)
-    found = explain.integrated_gradients(model, inputs, position=[0, 1], steps=8)
-    none = {**inputs, "characters": np.zeros_like(inputs["characters"])}
-    other = explain.integrated_gradients(model, none, target=found.target, position=[0, 1], steps=8)
-    assert np.abs(found.scores - other.scores).max() > 1e-2
-    # What tokens make of nothing: `without` takes characters away with their tokens.
-    np.testing.assert_array_equal(
-        found.elements.without(found.elements.present)["characters"], none["characters"]
+@pytest.fixture(scope="module")
+def tagger():
+    """Words and their characters, one attention layer, an output for each word."""
+    ids = keras.Input((None,), dtype="int32", name="token_ids")
+    characters = keras.Input((None, None), dtype="int32", name="characters")
+    words = keras.layers.Embedding(12, 6, mask_zero=True, name="embedding")(
+        ka.layers.Tokenizer(words=True, name="tokenizer")(ids)
     )
+    spelling = ka.layers.CharacterFeatures(3, 3, (1, 2), name="spelling")(characters)
+    x = keras.layers.Add()([words, spelling])
+    x = ka.layers.MultiHeadSelfAttention(2, name="attention")(x)
+    return scattered(keras.Model([ids, characters], keras.layers.Dense(3)(x)))
 
 
-def test_outputs_at_positions_need_one():
-    case = cases_of("lstm_tagger")[0]
-    model, inputs = case.make(), case.data(2)
+CHARACTERS = np.random.default_rng(0).integers(4, 60, (2, 5, 4)).astype("int32")
+WORDS = {"token_ids": IDS, "characters": np.where(IDS[..., None] != 0, CHARACTERS, 0)}
+
+
+def test_characters_are_a_part_of_their_tokens(tagger):
+    whole = tagger(WORDS)
+    found = explain.integrated_gradients(tagger, WORDS, position=[0, 1])
+    # The same mask, but words and characters that are nothing.
+    weights = tagger.get_weights()
+    for weight in tagger.weights:
+        if weight.path.startswith(("embedding", "spelling")):
+            weight.assign(0 * weight)
+    gain = at(whole, found) - at(tagger(WORDS), found)
+    tagger.set_weights(weights)
+    np.testing.assert_allclose(found.scores.sum(axis=1), gain, rtol=1e-3, atol=1e-5)
+    lost = explain.leave_one_out(tagger, WORDS, position=[0, 1])
+    without = {name: array.copy() for name, array in WORDS.items()}
+    for array in without.values():
+        array[:, 2] = 0
+    chances = [softmax(to_numpy(outputs)) for outputs in (whole, tagger(without))]
+    expected = at(chances[0], lost) - at(chances[1], lost)
+    np.testing.assert_allclose(lost.scores[:, 2], expected, atol=1e-5)
+
+
+def test_outputs_at_positions_need_one(tagger):
     with pytest.raises(ValueError, match="Pass the `position`"):
-        explain.rollout(model, inputs)
-    with pytest.raises(ValueError, match="`position` must be below"):
-        explain.rollout(model, inputs, position=99)
+        explain.rollout(tagger, WORDS)
+    with pytest.raises(ValueError, match="`position` must be below 5"):
+        explain.rollout(tagger, WORDS, position=99)
     with pytest.raises(ValueError, match="one for each of the 2 inputs"):
-        explain.rollout(model, inputs, position=[0, 1, 2])
+        explain.rollout(tagger, WORDS, position=[0, 1, 2])
+    found = explain.rollout(tagger, WORDS, position=[-2, 1])
+    np.testing.assert_array_equal(found.position, [3, 1])
+    weights = explain.attention_maps(tagger, WORDS)["attention"].mean(axis=1)
+    rows = (weights + np.eye(5))[[0, 1], [3, 1]] / 2
+    np.testing.assert_allclose(found.scores, np.where(IDS != 0, rows, 0), atol=1e-6)
 
 
 def test_models_without_attention_have_other_methods():

@@ -368,6 +368,23 @@ def test_sequences_that_are_put_together():
     np.testing.assert_allclose(propagation.at_input(found, both, IMAGE, FIRST), row[:, 3:])
 
 
+def test_the_lengths_of_what_is_put_together():
+    """Three tokens and a question of one, of which no attention says so."""
+    both = Stream("both", ((TEXT, 0), (IMAGE, -1)))
+    more = positive(2, 4, 4)
+    for sizes in ({TEXT: 3}, {IMAGE: 1}):
+        found = propagation.relevant([Read("0", both, both)], {"0": more})
+        found.sizes = sizes
+        (target,) = sizes
+        row = (np.eye(4) + more)[:, 1]
+        expected = row[:, :3] if target == TEXT else row[:, 3:]
+        found = propagation.at_input(found, both, target, FIRST + 1)
+        np.testing.assert_allclose(found, expected)
+    unknown = propagation.relevant([Read("0", both, both)], {"0": more})
+    with pytest.raises(ValueError, match="'both' is put together of 'text', 'image'"):
+        propagation.at_input(unknown, both, TEXT, FIRST)
+
+
 def test_pooling_reads_what_the_sequence_has_become():
     pooled = Stream("pooling")
     a, shares = attention(2, 3, 3), attention(2, 1, 3, seed=1)

@@ -178,6 +178,18 @@ def test_of_sequences_that_are_put_together():
     assert [(short(part), first) for part, first in parts] == [("a@0", 0), ("b@1", None)]
 
 
+def test_where_a_part_begins_may_be_known_from_the_end():
+    a, x = embedded("a")
+    b = keras.Input((4,), dtype="int32", name="b")
+    z = keras.layers.Concatenate(axis=1)([x, keras.layers.Embedding(9, 4)(b)])
+    model = keras.Model([a, b], ka.layers.TransformerBlock(2, 8)(z))
+    found = streams(model, record(model, {"a": IDS, "b": OTHERS}))
+    assert [(part.name, first) for part, first in found.reads[0].query.parts] == [
+        ("a", 0),
+        ("b", -4),
+    ]
+
+
 def test_of_features_that_are_put_together():
     """Along the channels, which changes no position."""
     a, x = embedded("a")

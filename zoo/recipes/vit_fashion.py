@@ -47,7 +47,7 @@ VARIANTS = {
     "tiny": VIT["tiny_compact"],
     "tiny_plain": VIT["tiny"],
 }
-EPOCHS = {"default": 24, "plain": 3}
+EPOCHS = {"default": 15, "plain": 3}
 BATCH_SIZE = 128
 
 

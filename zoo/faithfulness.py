@@ -99,7 +99,7 @@ def page(records: Sequence[Mapping[str, Any]]) -> str:
             of = {c["measure"]: c for c in _compared(record, first, second)}
             wins = ", ".join(f"{name} {_percent(of[name]['wins'])}" for name in DECIDING)
             lines.append(
-                f"| [`{record['recipe']}`](#{record['recipe']}-{record['variant']}) "
+                f"| [`{_title(record)}`](#{record['recipe']}-{record['variant']}) "
                 f"| {record['elements']} | {first} better than {second} | inputs won: {wins} "
                 f"| {_verdict(of)} |"
             )
@@ -132,8 +132,8 @@ def _summary(records: Sequence[Mapping[str, Any]]) -> str:
     said = []
     for elements, kind in (("tokens", "text"), ("patches", "image")):
         of_kind = [record for record in records if record["elements"] == elements]
-        good = [r["recipe"] for r in of_kind if r["comparisons"] and _as_expected(r)]
-        bad = [r["recipe"] for r in of_kind if r["recipe"] not in good]
+        good = [_title(r) for r in of_kind if r["comparisons"] and _as_expected(r)]
+        bad = [_title(r) for r in of_kind if _title(r) not in good]
         if good:
             said.append(
                 f"Of the {kind} models {', '.join(good)}: relevance beats rollout, and "
@@ -149,6 +149,11 @@ def _as_expected(record: Mapping[str, Any]) -> bool:
         _verdict({c["measure"]: c for c in _compared(record, *pair)}) == "yes"
         for pair in _pairs(record)
     )
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    variant = record["variant"]
+    return record["recipe"] + ("" if variant == "default" else f", {variant}")
 
 
 def _pairs(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -175,11 +180,12 @@ def _section(record: Mapping[str, Any]) -> str:
     score, parts = record["score"], [f"\n## {record['recipe']}, {record['variant']}\n"]
     blank = f"; insertion from {record['insertion_from']}" if record["insertion_from"] else ""
     kind, whole, empty = record["elements"], np.mean(found["whole"]), np.mean(found["empty"])
+    sizes = " to ".join(map(str, sorted({min(found["sizes"]), max(found["sizes"])})))
     parts.append(
-        f"{found['inputs']} random inputs of the test data with {min(found['sizes'])} to "
-        f"{max(found['sizes'])} {kind}{blank}; {found['draws']} random rankings each; seed "
-        f"{found['seed']}. Test {score} of the model: {_percent(record['test'][score])}. The class "
-        f"it predicts has probability {whole:.3f} with all {kind}, and {empty:.3f} without any.\n"
+        f"{found['inputs']} random inputs of the test data with {sizes} {kind}{blank}; "
+        f"{found['draws']} random rankings each; seed {found['seed']}. Test {score} of the model: "
+        f"{_percent(record['test'][score])}. The class it predicts has probability {whole:.3f} "
+        f"with all {kind}, and {empty:.3f} without any.\n"
     )
     parts.append(record["tables"]["faithfulness"] + "\n")
     for c in record["comparisons"]:

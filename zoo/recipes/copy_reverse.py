@@ -12,9 +12,14 @@ Measured: of the test sequences 99.8 ± 0.1 % are written without a mistake, by 
 99.9 ± 0.0 % of their letters look most at where they stand in the source, the anti-diagonal of
 `alignment.png` (mean ± standard deviation of seeds 0 to 2, PyTorch; 83 s on one busy core). JAX,
 seed 0: 99.6 %, 99.8 % and 65 s. Keras 3.15.1, torch 2.13.0, jax 0.10.2.
+
+The relevance of the source for a letter (Chefer et al., 2021) is highest there for 99.5 ± 0.4 % of
+the letters: 98.9, 99.7 and 99.9 % for seeds 0, 1 and 2 (PyTorch). Nearly all that seed 0 misses,
+121 of 122 in sequences of up to 6 letters, are last letters, with a relevance of about zero
+everywhere: the backward encoder ends there, and the decoder's first state presumably holds them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -24,7 +29,7 @@ from keras import ops
 import keras_attention as ka
 from keras_attention.explain import length_plots, plots
 from zoo import tagging, translation
-from zoo.data import Splits
+from zoo.data import Arrays, Splits
 from zoo.data import reversal as data
 from zoo.experiment import Recipe, sizes
 from zoo.rates import warmup_cosine
@@ -77,7 +82,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         score="exact_match",
         epochs=epochs,
         batch_size=BATCH_SIZE,
-        measure=lambda model, _: measure(model, raw),
+        measure=lambda model, splits: measure(model, raw, splits),
         baselines={"the source as it is": lambda _: exact_match(raw.test[0]["source_ids"], raw)},
         pictures=lambda model, _: pictures(model, raw),
         next_step=(
@@ -89,12 +94,50 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
 
 
-def measure(model: keras.Model, raw: Splits) -> dict[str, float]:
+def measure(model: keras.Model, raw: Splits, splits: Splits) -> dict[str, float]:
     """The share of test sequences that are written without a mistake, and of their letters for
-    which the decoder looks most at where they stand in the source."""
+    which the decoder looks most at where they stand in the source, by its attention and by the
+    relevance of the source for the letter."""
     found = {"exact_match": exact_match(written(model, raw), raw)}
     hits = [np.argmax(w, axis=-1) == np.arange(len(w))[::-1] for w in alignments(model, raw)]
-    return {**found, "aligned": float(np.concatenate(hits).mean())} if hits else found
+    if hits:
+        found["aligned"] = float(np.concatenate(hits).mean())
+        found["relevance_aligned"] = planted_hits(model, splits.test)
+    return found
+
+
+def planted_hits(
+    model: keras.Model,
+    test: Arrays,
+    method: Callable[..., ka.explain.Explanation] = ka.explain.relevance,
+    *,
+    batch_size: int = 500,
+) -> float:
+    """The share of letters that, by an explanation, come from where they stand in the source: the
+    method's highest score of the source is there.
+
+    Args:
+        model: with attention.
+        test: ids, as `zoo.translation.encoded` makes them.
+        method: of `ka.explain`.
+        batch_size: letters explained at a time.
+    """
+    x, y, _ = test
+    lengths = (x["source_ids"] != 0).sum(axis=1)
+    rows, steps = np.nonzero(np.arange(lengths.max()) < lengths[:, None])
+    planted = lengths[rows] - 1 - steps
+    hits = 0
+    for start in range(0, len(rows), batch_size):
+        some = slice(start, start + batch_size)
+        found = method(
+            model,
+            {name: ids[rows[some]] for name, ids in x.items()},
+            target=y[rows[some], steps[some]],
+            position=steps[some],
+            name="source_ids",
+        )
+        hits += int((found.scores.argmax(axis=1) == planted[some]).sum())
+    return hits / len(rows)
 
 
 def written(model: keras.Model, raw: Splits) -> list[str]:

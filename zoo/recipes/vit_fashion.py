@@ -21,8 +21,8 @@ are the figures of the dataset's README.
 What fell short: 92.5 was the aim. At the end 93.2 % of the training images are right, shifted as
 they are, and 92.3 % of those for validation, which still improved: more epochs are what to try
 next. With convolutions of stride 2 in place of pooling, three layers, shifts of 2 pixels and
-dropout, 26 epochs had given 91.5 %. The variant `plain`, a vision transformer without
-convolutions, has not been measured.
+dropout, 26 epochs had given 91.5 %. The variant `plain`, a vision transformer without convolutions,
+has 84.9 % after its 3 epochs (seed 0, JAX); its explanations are measured in docs/faithfulness.md.
 
 The images are light on black: a photograph on white has to be inverted first.
 Keras 3.15.1, torch 2.13.0, scikit-learn 1.9.1.

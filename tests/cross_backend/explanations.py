@@ -1,0 +1,58 @@
+"""One backend's part of the test of explanations, in a process of its own.
+
+`python -m tests.cross_backend.explanations save FOLDER` writes small models; `... explain FOLDER
+OUT` reads them and writes the scores of every method.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_attention import explain
+from tests.zoo.cases import cases_of
+from tests.zoo.contracts import feed
+
+# Of each kind of elements, and of two sequences; with the position that is explained.
+MODELS = {
+    "text_classifier": {},
+    "vit": {},
+    "audio_transformer": {},
+    "gat": {"position": [1, 0]},
+    "transformer": {"position": [2, 3]},
+}
+METHODS = {
+    explain.attention: {},
+    explain.attention_gradient: {},
+    explain.rollout: {"head_fusion": "max", "discard_ratio": 0.1},
+    explain.relevance: {},
+    explain.gradient_x_input: {},
+    explain.integrated_gradients: {"steps": 4},
+    explain.leave_one_out: {},
+}
+
+
+def save(folder):
+    for name in MODELS:
+        cases_of(name)[0].make().save(folder / f"{name}.keras")
+
+
+def scores(folder):
+    """Scores of each method by `model/method`, and outputs that they explain by `model`."""
+    found = {}
+    for name, where in MODELS.items():
+        model = keras.saving.load_model(folder / f"{name}.keras", compile=False)
+        inputs = feed(cases_of(name)[0].data(2))
+        for method, settings in METHODS.items():
+            explanation = method(model, inputs, target=1, **where, **settings)
+            found[f"{name}/{method.__name__}"] = explanation.scores
+    return found
+
+
+if __name__ == "__main__":
+    command, folder, *out = sys.argv[1:]
+    if command == "save":
+        save(Path(folder))
+    else:
+        np.savez(out[0], **scores(Path(folder)))

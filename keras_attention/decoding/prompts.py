@@ -1,6 +1,6 @@
 """What the caller hands over as arrays, and what was generated in the caller's types."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,8 +123,13 @@ def _equal_length(values: Any) -> Any:
     values = list(values)
     if not values or not all(_is_ids(row) for row in values):
         return values
-    ids = np.full((len(values), max(map(len, values))), PAD, np.int32)
-    for target, row in zip(ids, values, strict=True):
+    return padded_right(values)
+
+
+def padded_right(rows: Sequence[Any]) -> np.ndarray:
+    """Ids `(B, T)` padded on the right, T being the most of a row."""
+    ids = np.full((len(rows), max(map(len, rows))), PAD, np.int32)
+    for target, row in zip(ids, rows, strict=True):
         target[: len(row)] = row
     return ids
 

@@ -25,6 +25,7 @@ class Elements:
         labels: what to write at each, E or fewer for each input, as padding at the end needs
             none; nothing where they are a grid.
         grid: rows and columns of a grid of E; (0, 0) where they are a sequence.
+        beside: names of inputs that say more of the same elements, `(B, E, ...)`.
     """
 
     inputs: Arrays
@@ -32,6 +33,7 @@ class Elements:
     present: np.ndarray
     labels: Sequence[Sequence[str]] = ()
     grid: tuple[int, int] = (0, 0)
+    beside: tuple[str, ...] = ()
 
     kind: ClassVar[str]
 
@@ -51,7 +53,8 @@ class Elements:
         if self.name is None:
             return self._removed(self.inputs[rows], removed, rows)
         inputs = {name: array[rows] for name, array in self.inputs.items()}
-        return {**inputs, self.name: self._removed(inputs[self.name], removed, rows)}
+        own = (self.name, *self.beside)
+        return {**inputs, **{name: self._removed(inputs[name], removed, rows) for name in own}}
 
     def given(self, array: Any) -> Arrays:
         """The inputs with another array in place of `array`."""
@@ -85,14 +88,6 @@ class Tokens(Elements):
 
     kind: ClassVar[str] = "tokens"
     replacement: int = 0
-    beside: tuple[str, ...] = ()  # inputs that say more of the same tokens, `(B, T, ...)`
-
-    def without(self, removed: np.ndarray, rows: Any = slice(None)) -> Arrays:
-        inputs = super().without(removed, rows)
-        removed = np.asarray(removed, bool) & self.present[rows]
-        for name in self.beside:
-            inputs[name] = self._removed(inputs[name], removed, rows)
-        return inputs
 
     def at_elements(self, values: np.ndarray) -> np.ndarray:
         return values.sum(axis=tuple(range(2, values.ndim)))
@@ -202,10 +197,10 @@ def elements(
         raise ValueError(f"`name` must be one of {', '.join(names)}. Received: name={name!r}")
     name = name or names[0]
     if isinstance(given, Mapping):
-        given = {key: np.asarray(keras.ops.convert_to_numpy(x)) for key, x in given.items()}
+        given = {key: np.asarray(x) for key, x in given.items()}
         given = given[names[0]] if len(names) == 1 else given
     else:
-        given = np.asarray(keras.ops.convert_to_numpy(given))
+        given = np.asarray(given)
     found = Elements(given, None if len(names) == 1 else name, np.ones((0, 0), bool))
     array = found.array
     if array.dtype.kind in "iu" and array.ndim == 2:

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from keras_attention.explain.elements import Frames, Nodes, Patches, Tokens
-from keras_attention.explain.plots import _figure, _wrapped
+from keras_attention.explain.plots import _figure, _lightness, _wrapped
 from keras_attention.explain.question import Explanation
+from keras_attention.explain.text_plots import LETTER, LINE, draw_caption, draw_token, placed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SIZE = 9  # points
-_LETTER = 0.6 * _SIZE / 72  # inches, in a monospaced font
-_LINE = 0.30  # inches
 _WIDTH = 8.6  # inches of a line of text
 _NODES = 24  # that a picture of a graph has room for, beside the one that is explained
 _COLOURS = "RdBu"  # red speaks against, blue for; also to the colour-blind
@@ -43,44 +41,24 @@ def explanation(found: Explanation, titles: Sequence[str] = (), *, title: str = 
 
 
 def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
-    fits = int(_WIDTH / _LETTER)
-    rows, places = 0.0, []
-    for number, caption in enumerate(titles):
-        rows += 1 if caption else 0
-        start, column, of_text = rows, 0, []
-        for token in found.elements.labels[number]:
-            if column and column + len(token) > fits:
-                rows, column = rows + 1, 0
-            of_text.append((token, rows * _LINE, column * _LETTER))
-            column += len(token) + 1
-        places.append((start, of_text))
-        rows += 1.4
-    ends = [x + len(token) * _LETTER for _, of_text in places for token, _, x in of_text]
-    width = max(4.0, *ends, *(0.8 * _LETTER * len(caption) for caption in titles))
-    figure = _figure(width + 0.3, rows * _LINE + 1.0)
+    tokens = found.elements.labels
+    starts, places, rows = placed(tokens, list(map(bool, titles)), _WIDTH)
+    ends = [
+        (column + len(token)) * LETTER
+        for text, of_text in zip(tokens, places, strict=True)
+        for token, (_, column) in zip(text, of_text, strict=True)
+    ]
+    width = max(4.0, *ends, *(0.8 * LETTER * len(caption) for caption in titles))
+    figure = _figure(width + 0.3, rows * LINE + 1.0)
     ax = figure.subplots()
     ax.set_xlim(-0.1, width)
-    ax.set_ylim(rows * _LINE, -_LINE)
+    ax.set_ylim(rows * LINE, -LINE)
     ax.set_axis_off()
-    from matplotlib.patches import Rectangle
-
-    for (start, of_text), shares, caption in zip(places, _shares(found), titles, strict=True):
-        ax.text(0, (start - 1) * _LINE, caption, fontsize=_SIZE - 1, va="center", color="0.35")
-        for (token, y, x), share in zip(of_text, shares, strict=False):
+    for number, (text, shares) in enumerate(zip(tokens, _shares(found), strict=True)):
+        draw_caption(ax, titles[number], starts[number])
+        for token, (row, column), share in zip(text, places[number], shares, strict=False):
             colour = _colour(share)
-            box = (x - 0.3 * _LETTER, y - 0.38 * _LINE)
-            size = ((len(token) + 0.6) * _LETTER, 0.76 * _LINE)
-            ax.add_patch(Rectangle(box, *size, color=colour, lw=0))
-            ax.text(
-                x,
-                y,
-                token,
-                family="monospace",
-                fontsize=_SIZE,
-                va="center",
-                color="white" if _dark(colour) else "black",
-                parse_math=False,
-            )
+            draw_token(ax, token, row, column, colour=colour, ink=_ink(colour))
     _scale(figure, ax, found, orientation="horizontal")
     figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure
@@ -172,7 +150,7 @@ def _graphs(found: Explanation, titles: list[str], title: str) -> "Figure":
         for node, (x, y) in places.items():
             ring = "black" if node == own else "0.4"
             ax.scatter([x], [y], s=430, color=[_colour(shares[node])], edgecolors=ring, zorder=2)
-            ink = "white" if _dark(_colour(shares[node])) else "black"
+            ink = _ink(_colour(shares[node]))
             ax.text(x, y, str(node), ha="center", va="center", fontsize=7, zorder=3, color=ink)
         hidden = len(order) - len(shown)
         ax.set_title(caption + (f" ({hidden} more nodes)" if hidden else ""), fontsize=9)
@@ -197,9 +175,9 @@ def _colour(share: float) -> Any:
     return colormaps[_COLOURS]((1 + share) / 2)
 
 
-def _dark(colour: Any) -> bool:
-    red, green, blue, _ = colour
-    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+def _ink(colour: Any) -> str:
+    """What can be read on a colour."""
+    return "white" if _lightness(colour) < 0.55 else "black"
 
 
 def _scale(figure: "Figure", axes: Any, found: Explanation, **how: Any) -> None:

@@ -15,11 +15,11 @@ from functools import wraps
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_attention import scope
 from keras_attention.ops import masks
+from keras_attention.ops import rows as some
 
 _lock = threading.Lock()
 _users = 0  # of the patched methods, in all threads
@@ -54,6 +54,7 @@ def recorded() -> Iterator[None]:
 def _dot_product(original: Callable) -> Callable:
     """`_compute_attention`, from `(B, T, N, H)` queries to outputs of that shape and weights."""
     signature = inspect.signature(original)
+    has_argument = "return_attention_scores" in signature.parameters  # else an attribute
 
     @wraps(original)
     def compute(self: keras.Layer, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -66,26 +67,21 @@ def _dot_product(original: Callable) -> Callable:
             rows = scope.requested_rows(self, query.shape[1])
         if rows is None:
             nudge = scope.nudge(self)
-            output, weights = _explicit(original, call)
+            output, weights = _explicit(original, call, has_argument)
             scope.record(self, _of_sequences(weights, query))
             if nudge is not None:
                 nudge = ops.cast(ops.reshape(nudge, ops.shape(weights)), value.dtype)
                 output = output + ops.einsum(self._combine_equation, nudge, value)
             return output, weights
         output, weights = original(**call)
-        mask = call.get("attention_mask")
-        if mask is not None and mask.shape[-2] != 1:
-            mask = ops.take(mask, rows, axis=-2)
+        mask = some.take(call.get("attention_mask"), rows)
         if call.pop("use_causal_mask", False):
             order = masks.causal_mask(rows, masks.positions(value.shape[1]))[None]
             mask = order if mask is None else ops.logical_and(ops.cast(mask, "bool"), order)
         call |= {"query": ops.take(query, rows, axis=1), "attention_mask": mask}
-        found, of_rows = _explicit(original, call)
+        found, of_rows = _explicit(original, call, has_argument)
         scope.record(self, of_rows, whole=False)
-        place = np.zeros(query.shape[1], np.int32)
-        place[rows] = np.arange(len(rows))
-        chosen = np.isin(np.arange(query.shape[1]), rows)[:, None, None]
-        return ops.where(chosen, ops.take(found, place, axis=1), output), weights
+        return some.put(output, rows, found, axis=1), weights
 
     return compute
 
@@ -102,11 +98,11 @@ def _of_sequences(weights: Any, query: Any) -> Any:
     return ops.reshape(weights, sizes)
 
 
-def _explicit(original: Callable, call: dict[str, Any]) -> tuple[Any, Any]:
+def _explicit(original: Callable, call: dict[str, Any], has_argument: bool) -> tuple[Any, Any]:
     """Output and weights, whatever kernel the layer is set to."""
     layer = call["self"]
     settings = {"_flash_attention": False}
-    if "return_attention_scores" in inspect.signature(original).parameters:
+    if has_argument:
         call = {**call, "return_attention_scores": True}
     else:
         settings["_return_attention_scores"] = True

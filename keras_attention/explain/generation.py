@@ -88,7 +88,7 @@ def generation_maps(
     ids = [np.concatenate([row, after])[:-1] for row, after in zip(read.rows, written, strict=True)]
     inputs: Any = {
         **dict(zip(parts.sources, read.sources, strict=True)),
-        parts.target: _padded(ids),
+        parts.target: prompts.padded_right(ids),  # where a decoder does not look
     }
     recording = record(
         model,
@@ -142,14 +142,6 @@ def _ended(parts: Parts, new: np.ndarray, most: int, stop: Stop) -> np.ndarray:
     if end is None or stop is not None or len(new) == most:
         return new
     return np.append(new, np.int32(end))
-
-
-def _padded(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """On the right, where a decoder does not look."""
-    ids = np.full((len(rows), max(map(len, rows))), prompts.PAD, np.int32)
-    for target, row in zip(ids, rows, strict=True):
-        target[: len(row)] = row
-    return ids
 
 
 def _place(parts: Parts, layer: keras.Layer) -> tuple[str, str]:

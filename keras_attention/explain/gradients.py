@@ -151,7 +151,7 @@ def _embeddings(model: keras.Model, elements: Tokens) -> dict[str, Any]:
             kept[name] = found
         return found
 
-    with _embedding_calls(model, keep):
+    with kernels.without_gradients(), _embedding_calls(model, keep):
         model(inputs, training=False)
     return kept
 

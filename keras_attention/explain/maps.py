@@ -94,9 +94,8 @@ def arrays(model: keras.Model, inputs: Any) -> Any:
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    """In float32 at least, of whatever dtype the tensor is."""
-    array = ops.convert_to_numpy(ops.cast(tensor, "float32"))
-    return np.asarray(array)
+    """As float32, of whatever dtype the tensor is."""
+    return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32")))
 
 
 def _raw(inputs: Any) -> bool:

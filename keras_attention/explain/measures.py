@@ -23,7 +23,6 @@ METHODS = (
     "integrated_gradients",
     "leave_one_out",
 )
-_CHUNK = 8  # batches of perturbed inputs that are in memory at a time
 
 
 def faithfulness(
@@ -99,7 +98,7 @@ def faithfulness(
         arrays = question.elements.inputs
         blank = Question(model, arrays, question.target, question.position, other)
 
-    whole, empty, alone = _singly(question, batch_size)
+    whole, empty, alone = question.singly(batch_size=batch_size)
     explanations: dict[str, Explanation] = {}
     skipped: dict[str, str] = {}
     for name, method in named(methods):
@@ -205,20 +204,6 @@ def named(
     return [("", method) for method in methods]
 
 
-def _singly(question: Question, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The probability with all elements, with none, and what it loses without each."""
-    present = question.elements.present
-    batch, size = present.shape
-    rows, left = np.nonzero(present)
-    rows = np.concatenate([np.arange(batch), np.arange(batch), rows])
-    removed = np.concatenate([np.zeros_like(present), present, np.eye(size, dtype=bool)[left]])
-    found = _probabilities(question, rows, removed, batch_size)
-    whole, empty = found[:batch], found[batch : 2 * batch]
-    alone = np.zeros(present.shape)
-    alone[present] = whole[rows[2 * batch :]] - found[2 * batch :]
-    return whole, empty, alone
-
-
 Curves = tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray], list[np.ndarray]]
 
 
@@ -250,11 +235,10 @@ def _curves(
     found = {}
     for other, requests in wanted.items():
         if requests:
-            values = _probabilities(
-                blank if other else question,
-                np.concatenate([rows for rows, _ in requests]),
+            values = (blank if other else question).probabilities(
                 np.concatenate([removed for _, removed in requests]),
-                batch_size,
+                np.concatenate([rows for rows, _ in requests]),
+                batch_size=batch_size,
             )
             ends = np.cumsum([len(rows) for rows, _ in requests])[:-1]
             found[other] = iter(np.split(values, ends))
@@ -292,20 +276,3 @@ def _measured(
         sufficiency_at=whole[:, None] - np.stack(alone),
         leave_one_out=correlation,
     )
-
-
-def _probabilities(
-    question: Question, rows: np.ndarray, removed: np.ndarray, batch_size: int
-) -> np.ndarray:
-    """`question.probabilities`, of each perturbed input once and in batches of one size."""
-    keys = np.concatenate(
-        [rows[:, None].astype(">u4").view(np.uint8), np.packbits(removed, axis=1)], axis=1
-    )
-    _, first, back = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    values = np.zeros(len(first))
-    for start in range(0, len(first), _CHUNK * batch_size):
-        some = first[start : start + _CHUNK * batch_size]
-        full = np.resize(some, -(-len(some) // batch_size) * batch_size)
-        found = question.probabilities(removed[full], rows[full], batch_size=batch_size)
-        values[start : start + len(some)] = found[: len(some)]
-    return values[back.ravel()]

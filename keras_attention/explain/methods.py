@@ -205,14 +205,7 @@ def leave_one_out(
         batch_size: inputs computed at a time.
     """
     question = Question(model, inputs, target, position, how)
-    present = question.elements.present
-    rows, left = np.nonzero(present)
-    removed = np.zeros((len(rows), present.shape[1]), bool)
-    removed[np.arange(len(rows)), left] = True
-    whole = question.probabilities(np.zeros_like(present), batch_size=batch_size)
-    without = question.probabilities(removed, rows, batch_size=batch_size)
-    scores = np.zeros(present.shape)
-    scores[rows, left] = whole[rows] - without
+    _, _, scores = question.singly(batch_size=batch_size)
     return question.answered("leave_one_out", scores)
 
 

@@ -115,13 +115,7 @@ def head_overview(
     heads = max(np.shape(weights)[-3] for weights in maps.values())
     spread, reach = (np.full((len(maps), heads), np.nan, np.float32) for _ in range(2))
     for row, (path, weights) in enumerate(maps.items()):
-        weights = np.asarray(ops.convert_to_numpy(weights), np.float64)
-        if weights.ndim not in (3, 4):
-            raise ValueError(
-                "Attention maps must have shape (N, T, S) or (B, N, T, S). Received: "
-                f"{path!r} of shape {weights.shape}"
-            )
-        weights = weights[None] if weights.ndim == 3 else weights
+        weights = _batch(path, weights).astype(np.float64)
         reads = weights.sum(axis=-1) > 0.5  # (B, N, T)
         if mask is not None and np.shape(mask)[1] == weights.shape[2]:
             reads = reads & np.asarray(mask, bool)[:, None]
@@ -214,18 +208,29 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _mean_over_batch(path: str, weights: Any) -> np.ndarray:
-    weights = np.asarray(ops.convert_to_numpy(weights), dtype=np.float32)
+    return _batch(path, weights).astype(np.float32).mean(axis=0)  # (N, T, S)
+
+
+def _batch(path: str, weights: Any) -> np.ndarray:
+    """Weights `(B, N, T, S)`, also of one input."""
+    weights = np.asarray(ops.convert_to_numpy(weights))
     if weights.ndim not in (3, 4):
         raise ValueError(
             "Attention maps must have shape (N, T, S) or (B, N, T, S). Received: "
             f"{path!r} of shape {weights.shape}"
         )
-    return weights if weights.ndim == 3 else weights.mean(axis=0)  # (N, T, S)
+    return weights[None] if weights.ndim == 3 else weights
 
 
 def _wrapped(title: str, figure: "Figure") -> str:
     """The title in lines that fit the figure; no layout engine of matplotlib does that."""
     return textwrap.fill(title, int(figure.get_figwidth() / (1.4 * _LETTER)))
+
+
+def _lightness(colour: Any) -> float:
+    """How light a colour looks, 0 to 1."""
+    red, green, blue, _ = colour
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def _heatmap(ax: "Axes", values: np.ndarray, highest: float, *, cmap: str, room: float) -> Any:
@@ -235,8 +240,7 @@ def _heatmap(ax: "Axes", values: np.ndarray, highest: float, *, cmap: str, room:
         for (row, column), value in np.ndenumerate(values):
             if np.isnan(value):
                 continue
-            red, green, blue, _ = image.cmap(image.norm(value))
-            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+            dark = _lightness(image.cmap(image.norm(value))) < 0.5
             ax.text(
                 column,
                 row,

@@ -7,11 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.explain import propagation
 from keras_attention.explain.elements import Elements, Nodes, elements
 from keras_attention.explain.maps import record, to_numpy
 from keras_attention.explain.streams import Readout, Streams
+
+_CHUNK = 8  # batches of perturbed inputs that are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Question:
     ) -> None:
         self.model = model
         self.elements = elements(model, inputs, **how)
-        self._outputs = model(self.elements.inputs, training=False)
+        with kernels.without_gradients():
+            self._outputs = model(self.elements.inputs, training=False)
         outputs = to_numpy(_first(self._outputs))
         batch = len(outputs)
         if outputs.ndim == 2 and position is not None:
@@ -136,10 +139,27 @@ class Question:
         scores = np.where(present, scores, 0.0)
         return Explanation(method, scores, self.elements, self.target, self.position)
 
+    def singly(self, *, batch_size: int = 64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The target's probability with all elements `(B,)` and with none; and what it loses
+        without each of them, `(B, E)`."""
+        present = self.elements.present
+        batch, size = present.shape
+        rows, left = np.nonzero(present)
+        rows = np.concatenate([np.arange(batch), np.arange(batch), rows])
+        removed = np.concatenate([np.zeros_like(present), present, np.eye(size, dtype=bool)[left]])
+        found = self.probabilities(removed, rows, batch_size=batch_size)
+        whole, empty = found[:batch], found[batch : 2 * batch]
+        alone = np.zeros(present.shape)
+        alone[present] = whole[rows[2 * batch :]] - found[2 * batch :]
+        return whole, empty, alone
+
     def probabilities(
-        self, removed: np.ndarray, rows: Any = slice(None), *, batch_size: int = 64
+        self, removed: np.ndarray, rows: np.ndarray, *, batch_size: int = 64
     ) -> np.ndarray:
         """The target's probability when elements are taken away.
+
+        Each perturbed input is computed once, in batches of one size, of which few are in memory
+        at a time.
 
         Args:
             removed: `(rows, E)` boolean.
@@ -149,6 +169,19 @@ class Question:
         Returns:
             `(rows,)`.
         """
+        keys = np.concatenate(
+            [rows[:, None].astype(">u4").view(np.uint8), np.packbits(removed, axis=1)], axis=1
+        )
+        _, first, back = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        values = np.zeros(len(first))
+        for start in range(0, len(first), _CHUNK * batch_size):
+            some = first[start : start + _CHUNK * batch_size]
+            full = np.resize(some, -(-len(some) // batch_size) * batch_size)
+            found = self._probabilities(removed[full], rows[full], batch_size)
+            values[start : start + len(some)] = found[: len(some)]
+        return values[back.ravel()]
+
+    def _probabilities(self, removed: np.ndarray, rows: np.ndarray, batch_size: int) -> np.ndarray:
         inputs = self.elements.without(removed, rows)
         outputs = self.model.predict(inputs, batch_size=batch_size, verbose=0)
         outputs = np.asarray(_first(outputs), np.float64)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIZE = 9  # points
-_LETTER = 0.6 * _SIZE / 72  # inches, in a monospaced font
-_LINE = 0.30  # inches
+LETTER = 0.6 * _SIZE / 72  # inches, in a monospaced font
+LINE = 0.30  # inches
 
 
 def shaded_tokens(
@@ -44,11 +44,50 @@ def shaded_tokens(
     shades = [_scaled(w, t, "weights") for w, t in zip(weights, tokens, strict=True)]
     below = weights if segments is None else segments
     lines = [_scaled(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
-    places, rows = [], 0.0  # of each text: (row, column in letters) of its tokens
-    fits = int((width - 0.3) / _LETTER)
-    starts = []
-    for text in tokens:
-        rows += 1 if captions else 0
+    starts, places, rows = placed(tokens, [bool(captions)] * len(tokens), width - 0.3)
+    figure = _figure(width, rows * LINE + 0.6)
+    ax = figure.subplots()
+    ax.set_xlim(0, width - 0.3)
+    ax.set_ylim(rows * LINE, -LINE)
+    ax.set_axis_off()
+    from matplotlib.patches import Rectangle
+
+    for number, text in enumerate(tokens):
+        if captions:
+            draw_caption(ax, captions[number], starts[number])
+        for index, (token, (row, column)) in enumerate(zip(text, places[number], strict=True)):
+            shade = shades[number][index]
+            blue = (1 - 0.85 * shade, 1 - 0.6 * shade, 1.0)
+            ink = "white" if shade > 0.75 else "black"
+            draw_token(ax, token, row, column, colour=blue, ink=ink)
+            if segments is not None:
+                ax.add_patch(
+                    Rectangle(
+                        ((column - 0.5) * LETTER, (row + 0.36) * LINE),
+                        (len(token) + 1) * LETTER,
+                        0.1 * LINE,
+                        color="red",
+                        alpha=float(lines[number][index]),
+                        lw=0,
+                    )
+                )
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def placed(
+    tokens: Sequence[Sequence[str]], captioned: Sequence[bool], width: float
+) -> tuple[list[float], list[list[tuple[float, int]]], float]:
+    """Where tokens of texts stand in lines of a `width` in inches.
+
+    Returns:
+        The row that each text begins in, the row and the column in letters of its tokens, and the
+        number of rows. Those with a caption have a row for it above.
+    """
+    fits = int(width / LETTER)
+    starts, places, rows = [], [], 0.0
+    for text, has_caption in zip(tokens, captioned, strict=True):
+        rows += 1 if has_caption else 0
         starts.append(rows)
         column, of_text = 0, []
         for token in text:
@@ -58,47 +97,31 @@ def shaded_tokens(
             column += len(token) + 1
         places.append(of_text)
         rows += 1.4
-    figure = _figure(width, rows * _LINE + 0.6)
-    ax = figure.subplots()
-    ax.set_xlim(0, width - 0.3)
-    ax.set_ylim(rows * _LINE, -_LINE)
-    ax.set_axis_off()
+    return starts, places, rows
+
+
+def draw_caption(ax: Any, caption: str, start: float) -> None:
+    """A line above the text that begins in row `start`."""
+    y = (start - 1) * LINE
+    ax.text(0, y, caption, fontsize=_SIZE - 1, va="center", color="0.35")
+
+
+def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink: str) -> None:
+    """A token on a colour."""
     from matplotlib.patches import Rectangle
 
-    for number, text in enumerate(tokens):
-        if captions:
-            y = (starts[number] - 1) * _LINE
-            ax.text(0, y, captions[number], fontsize=_SIZE - 1, va="center", color="0.35")
-        for index, (token, (row, column)) in enumerate(zip(text, places[number], strict=True)):
-            shade, x, y = shades[number][index], column * _LETTER, row * _LINE
-            box = (x - 0.3 * _LETTER, y - 0.38 * _LINE)
-            length = (len(token) + 0.6) * _LETTER
-            blue = (1 - 0.85 * shade, 1 - 0.6 * shade, 1.0)
-            ax.add_patch(Rectangle(box, length, 0.72 * _LINE, color=blue, lw=0))
-            if segments is not None:
-                corner = (x - 0.5 * _LETTER, y + 0.36 * _LINE)
-                ax.add_patch(
-                    Rectangle(
-                        corner,
-                        (len(token) + 1) * _LETTER,
-                        0.1 * _LINE,
-                        color="red",
-                        alpha=float(lines[number][index]),
-                        lw=0,
-                    )
-                )
-            ax.text(
-                x,
-                y,
-                token,
-                family="monospace",
-                fontsize=_SIZE,
-                va="center",
-                color="white" if shade > 0.75 else "black",
-                parse_math=False,
-            )
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
-    return figure
+    box = ((column - 0.3) * LETTER, (row - 0.38) * LINE)
+    ax.add_patch(Rectangle(box, (len(token) + 0.6) * LETTER, 0.72 * LINE, color=colour, lw=0))
+    ax.text(
+        column * LETTER,
+        row * LINE,
+        token,
+        family="monospace",
+        fontsize=_SIZE,
+        va="center",
+        color=ink,
+        parse_math=False,
+    )
 
 
 def confused_pairs(

@@ -147,4 +147,5 @@ __all__ = [
     "take_rows",
     "weighted_segment_sum",
     "while_loop",
+    "without_gradients",
 ]

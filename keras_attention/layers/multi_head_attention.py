@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_attention import kernels, scope
 from keras_attention.ops import attention, checks, masks
+from keras_attention.ops import rows as some
 from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import at_least_float32, weights_dtype
 
@@ -178,22 +178,17 @@ class MultiHeadAttention(keras.layers.Layer):
             )
             if rows is not None:
                 mask = masks.combine(query_mask=query_mask, attention_mask=mask)
-                mask = masks.both(_rows(mask, rows), order(rows) if known else None)
-                y = self._record_rows(y, rows, q, k, v, mask, _rows(bias, rows))
+                mask = masks.both(some.take(mask, rows), order(rows) if known else None)
+                y = self._record_rows(y, rows, q, k, v, mask, some.take(bias, rows))
         return self._project_output(y, visible), weights
 
-    def _record_rows(
-        self, y: Any, rows: np.ndarray, q: Any, k: Any, v: Any, mask: Any, bias: Any
-    ) -> Any:
+    def _record_rows(self, y: Any, rows: Any, q: Any, k: Any, v: Any, mask: Any, bias: Any) -> Any:
         """Records the weights of some queries, whose rows of `y` become what these weights give."""
         weights = attention.attention_weights(
             ops.take(q, rows, axis=2), k, mask=mask, bias=bias, scale=self._scale
         )
         found = attention.weighted_sum(scope.record(self, weights, whole=False), v)
-        place = np.zeros(q.shape[2], np.int32)
-        place[rows] = np.arange(len(rows))
-        chosen = np.isin(np.arange(q.shape[2]), rows)
-        return ops.where(chosen[:, None], ops.take(found, place, axis=2), y)
+        return some.put(y, rows, found, axis=2)
 
     def _project_output(self, y: Any, visible: Any) -> Any:
         y = kernels.linear(kernels.merge_heads(y), self.output_kernel, self.output_bias)
@@ -224,8 +219,3 @@ class MultiHeadAttention(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "seed": self.seed,
         }
-
-
-def _rows(x: Any, rows: np.ndarray) -> Any:
-    """Rows of a mask or bias that is broadcastable to `(B, N, T, S)`."""
-    return x if x is None or x.shape[-2] == 1 else ops.take(x, rows, axis=-2)

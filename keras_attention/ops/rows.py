@@ -1,5 +1,6 @@
 """Attention by blocks of queries, each on the keys that it can reach."""
 
+import numpy as np
 from keras import ops
 
 from keras_attention import kernels
@@ -34,6 +35,21 @@ def attention(attend, query, key, value, *, mask, bias, causal, window, rows):
         seen = masks.both(seen, None if order is None else order[None, None])
         outputs.append(attend(index, q, k, v, seen, _part(bias, first, last + 1, start, stop)))
     return ops.concatenate(outputs, axis=2)
+
+
+def take(x, rows):
+    """Some rows of a mask or bias, broadcastable to `(..., T, S)`; `None` stays."""
+    return x if x is None or x.shape[-2] == 1 else ops.take(x, rows, axis=-2)
+
+
+def put(x, rows, found, *, axis):
+    """`x` with the rows of `found` in place of its own `rows` along an axis of known length."""
+    length = x.shape[axis]
+    place = np.zeros(length, np.int32)
+    place[rows] = np.arange(len(rows))
+    chosen = np.isin(np.arange(length), rows)
+    chosen = chosen.reshape(length, *[1] * (len(x.shape) - axis - 1))
+    return ops.where(chosen, ops.take(found, place, axis=axis), x)
 
 
 def _part(x, first, last, start, stop):

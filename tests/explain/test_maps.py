@@ -265,7 +265,8 @@ STRUCTURES = {
     "nested": (nested, ["shared", "own", "shared:1"]),
     "sequential": (
         lambda: keras.Sequential(
-            [keras.Input((None, D)), ka.layers.TransformerBlock(N, 16, name="block")]
+            [keras.Input((None, D)), ka.layers.TransformerBlock(N, 16, name="block")],
+            name="sequential",
         ),
         ["sequential/block/attention"],
     ),

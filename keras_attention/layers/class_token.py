@@ -52,7 +52,8 @@ class ClassToken(keras.layers.Layer):
         if previous_mask is None:
             return None
         checks.sequence_mask("mask", previous_mask, "inputs", inputs.shape)
-        unmasked = ops.ones((ops.shape(previous_mask)[0], 1 + self.num_registers), "bool")
+        unmasked = ops.ones_like(previous_mask[:, :1])  # of symbolic shape in a functional model
+        unmasked = ops.repeat(unmasked, 1 + self.num_registers, axis=1)
         return ops.concatenate([unmasked, previous_mask], axis=1)
 
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:

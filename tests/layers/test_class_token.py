@@ -1,5 +1,6 @@
 """Class and register tokens: cases for the contract, the mask they add to."""
 
+import keras
 import numpy as np
 
 import keras_attention as ka
@@ -26,3 +27,13 @@ def test_tokens_come_first_and_are_never_masked():
     )
     np.testing.assert_array_equal(to_numpy(output)[:, 3:], x)
     np.testing.assert_array_equal(to_numpy(output)[1, :3], to_numpy(layer.tokens))
+
+
+def test_behind_a_masked_embedding_in_a_functional_model():
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(9, 8, mask_zero=True)(ids)
+    x = ka.layers.ClassToken(num_registers=1)(x)
+    model = keras.Model(ids, ka.layers.TransformerBlock(2, 16, position="rotary")(x)[:, 0])
+    alone = to_numpy(model(np.array([[3, 5, 2]])))
+    padded = to_numpy(model(np.array([[3, 5, 2, 0, 0], [1, 1, 1, 1, 1]])))[:1]
+    np.testing.assert_allclose(padded, alone, atol=1e-6)

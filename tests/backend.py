@@ -18,6 +18,11 @@ def to_numpy(x):
     return np.asarray(ops.convert_to_numpy(x))
 
 
+def assert_same_weights(model, other):
+    for ours, theirs in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(ours), to_numpy(theirs), err_msg=ours.path)
+
+
 def compiled(function, variables):
     """`function`, which reads `variables`, for inference; compiled on JAX alone.
 

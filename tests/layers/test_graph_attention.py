@@ -6,7 +6,7 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.ops import graph
-from tests.backend import gradients, to_numpy, traced
+from tests.backend import BACKEND, gradients, to_numpy, traced
 from tests.contracts import Case
 
 
@@ -210,9 +210,11 @@ def test_logits_far_apart(self_loops, hub, slope):
     pairs = pairs[pairs[:, 1] != 7]  # which none looks at
     pairs = pairs[(pairs[:, 0] != 3) | (pairs[:, 1] < 6)]
     expected, expected_weights = numpy_gat(x, pairs, layer)
-    run = traced(lambda x, e: layer(x, edges=e, return_attention_scores=True))
-    given = ops.convert_to_tensor(x[None]), ops.convert_to_tensor(pairs[None])
-    for output, weights in (layer(x[None], pairs[None], return_attention_scores=True), run(*given)):
+    found = [layer(x[None], pairs[None], return_attention_scores=True)]
+    if BACKEND != "torch" or (self_loops and slope == 0.2):  # which takes 5 s to trace one
+        run = traced(lambda x, e: layer(x, edges=e, return_attention_scores=True))
+        found.append(run(ops.convert_to_tensor(x[None]), ops.convert_to_tensor(pairs[None])))
+    for output, weights in found:
         seen = np.isin(np.arange(12), pairs[:, 1]) | self_loops
         scale = np.abs(expected).max()
         np.testing.assert_allclose(

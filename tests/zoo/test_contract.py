@@ -13,11 +13,11 @@ RUNS = [
         check,
         case,
         id=f"{check.__name__}-{case.name}-{number}",
-        marks=pytest.mark.xdist_group(name),  # which compiles a model's operations once
+        marks=pytest.mark.xdist_group(f"{name} {number}"),  # which builds and compiles it once
     )
-    for check, applies in contracts.CHECKS.items()
     for name in MODELS
     for number, case in enumerate(cases_of(name))
+    for check, applies in contracts.CHECKS.items()
     if applies(case)
 ]
 

@@ -6,7 +6,7 @@ import pytest
 
 import keras_attention as ka
 from tests.backend import to_numpy
-from tests.zoo.contracts import ModelCase, call
+from tests.zoo.contracts import ModelCase, call, recorded
 from zoo.gpt import VARIANTS, gpt
 
 TEXTS = ["the cat sat on the mat", "a dog", "the dog sat"]
@@ -103,10 +103,8 @@ def test_padding_is_seen_by_none(case):
     """It changes nothing at either side, and has the weight 0 in every layer."""
     model, data = case.make(), case.data()
     ids = data["token_ids"]
-    with ka.capture() as maps:
-        expected = call(model, data, eager=True)
-    for weights in maps.values():
-        weights = to_numpy(weights)  # (B, N, T, T)
+    expected, maps = recorded(model, data)
+    for weights in maps.values():  # (B, N, T, T)
         hidden = np.broadcast_to((ids == 0)[:, None, None], weights.shape)
         assert (weights[hidden] == 0).all()
         assert (weights.sum(axis=-1)[np.broadcast_to((ids > 0)[:, None], weights.shape[:3])]).min()
@@ -119,10 +117,8 @@ def test_padding_is_seen_by_none(case):
 
 def test_without_a_tokenizer_every_id_is_a_token():
     model = CASES[0].make()
-    ids = np.array([[0, 0, 5]], "int32")
-    with ka.capture() as maps:
-        model(ids)
-    assert all(to_numpy(weights)[0, :, 2].min() > 0 for weights in maps.values())
+    _, maps = recorded(model, {"token_ids": np.array([[0, 0, 5]], "int32")})
+    assert all(weights[0, :, 2].min() > 0 for weights in maps.values())
 
 
 @pytest.mark.parametrize("tied", [True, False])

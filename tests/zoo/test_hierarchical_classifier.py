@@ -2,9 +2,7 @@
 
 import numpy as np
 
-import keras_attention as ka
-from tests.backend import to_numpy
-from tests.zoo.contracts import ModelCase, call
+from tests.zoo.contracts import ModelCase, recorded
 from tests.zoo.test_text_classifier import padded, token_ids
 from zoo.hierarchical_classifier import VARIANTS, hierarchical_classifier
 
@@ -23,9 +21,8 @@ PARAMETERS = {"default": 186_499, "tiny": 1_099}
 
 def test_words_weigh_within_their_segment_and_segments_within_the_text():
     model, ids = CASES[0].make(), np.array([[3, 4, 5, 6, 7, 0, 0, 0]], "int32")
-    with ka.capture() as maps:
-        call(model, {"token_ids": ids}, eager=True)
-    words, segments = (to_numpy(maps[f"{name}_attention"])[0, 0] for name in ("word", "segment"))
+    _, maps = recorded(model, {"token_ids": ids})
+    words, segments = (maps[f"{name}_attention"][0, 0] for name in ("word", "segment"))
     seen = np.zeros((3, 8), bool)
     seen[0, :3] = seen[1, 3:5] = True  # three words each, then padding
     np.testing.assert_array_equal(words > 0, seen)

@@ -7,7 +7,7 @@ import pytest
 import keras_attention as ka
 from keras_attention.layers.tokenizer import END, PAD, START
 from tests.backend import to_numpy
-from tests.zoo.contracts import ModelCase, call
+from tests.zoo.contracts import ModelCase, call, recorded
 from tests.zoo.test_transformer import padded, pairs
 from zoo.seq2seq_rnn import VARIANTS, seq2seq_rnn
 
@@ -67,11 +67,9 @@ def test_every_target_sees_the_whole_source(case):
 def test_padding_is_seen_by_none(case):
     """At either side; and the loss is told of it."""
     model, data = case.make(), case.data()
-    with ka.capture() as maps:
-        expected = call(model, data, eager=True)
-    for path, weights in maps.items():
+    expected, maps = recorded(model, data)
+    for path, weights in maps.items():  # (B, 1, T, S)
         assert path == "decoder/cross_attention"
-        weights = to_numpy(weights)  # (B, 1, T, S)
         hidden = np.broadcast_to((data["source_ids"] == 0)[:, None, None], weights.shape)
         assert (weights[hidden] == 0).all()
     left = {name: np.pad(ids, ((0, 0), (3, 0))) for name, ids in data.items()}

@@ -6,7 +6,7 @@ import pytest
 
 import keras_attention as ka
 from tests.backend import to_numpy
-from tests.zoo.contracts import ModelCase, call
+from tests.zoo.contracts import ModelCase, call, recorded
 from zoo.transformer import VARIANTS, transformer
 
 TEXTS = ["ein hund rennt", "eine katze schl\u00e4ft auf dem hund", "a dog runs", "a cat sleeps"]
@@ -79,10 +79,8 @@ def test_every_target_sees_the_whole_source(case):
 def test_padding_is_seen_by_none(case):
     """At either side, in every attention layer: of the source, of the target, and between them."""
     model, data = case.make(), case.data()
-    with ka.capture() as maps:
-        expected = call(model, data, eager=True)
-    for path, weights in maps.items():
-        weights = to_numpy(weights)  # (B, N, T, S)
+    expected, maps = recorded(model, data)
+    for path, weights in maps.items():  # (B, N, T, S)
         of_target = path.startswith("decoder") and "cross" not in path
         keys = data["target_ids" if of_target else "source_ids"]
         hidden = np.broadcast_to((keys == 0)[:, None, None], weights.shape)

@@ -10,6 +10,8 @@ from pathlib import Path
 import keras
 import pytest
 
+from tests.scripts import running
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
@@ -47,15 +49,17 @@ def run(line, folder):
         while "=" in words[0]:
             words.pop(0)  # the other backend is not installed here
         assert words[0] == "python"
-        if words[1].startswith("scripts/"):
+        script = Path(words[1])
+        if script.parent.name == "scripts":
             small = {
                 "scripts/benchmark.py": ["--quick", "--rounds", "1", "--only", "overhead"],
                 "scripts/evaluate.py": ["--smoke"],
                 "scripts/predict.py": [],
                 "scripts/train.py": ["--smoke", "--variant", "tiny"],
             }[words[1]]
-            words = [words[0], str(ROOT / words[1]), *words[2:], *small]
-            words = ["2" if word == "20" else word for word in words]  # of 20 repeats
+            words = ["2" if word == "20" else word for word in words[2:]]  # of 20 repeats
+            running.run(script.stem, *words, *small)
+            continue
         environment["PYTHONPATH"] = str(ROOT)
         result = subprocess.run(
             [sys.executable, *words[1:]],

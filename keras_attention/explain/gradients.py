@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import proxy
 
 import keras
 import numpy as np
@@ -13,13 +14,10 @@ from keras import ops
 from keras_attention import kernels, scope
 from keras_attention.explain import foreign
 from keras_attention.explain.elements import Elements, Tokens
-from keras_attention.explain.maps import to_numpy
+from keras_attention.explain.maps import compiled, kept, to_numpy
 from keras_attention.layers import CharacterFeatures
 
 _EMBEDDINGS = (keras.layers.Embedding, CharacterFeatures)  # of ids that the model is given
-
-# By model and by what the gradient is taken by; a compiled gradient serves all inputs of a shape.
-_functions: WeakKeyDictionary[keras.Model, dict[str, Callable]] = WeakKeyDictionary()
 
 
 def objective(outputs: Any, target: Any, position: Any) -> Any:
@@ -118,10 +116,11 @@ def _gradients(
     position: Any,
 ) -> dict[str, np.ndarray]:
     """The gradient of `run(model, values, inputs, target, position)` by `values`."""
-    known = _functions.setdefault(model, {})
+    known = kept(model)
+    name = f"gradient by {name}"
     if name not in known:
-        itself = ref(model)  # a function that held the model would keep it alive
-        known[name] = kernels.gradient_function(lambda *args: run(itself(), *args), model.variables)
+        itself = proxy(model)  # a function that held the model would keep it alive
+        known[name] = kernels.gradient_function(partial(run, itself), model.variables)
     tensors = {path: ops.convert_to_tensor(x, "float32") for path, x in values.items()}
     inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
     target = ops.convert_to_tensor(target, "int32")
@@ -144,16 +143,28 @@ def _embeddings(model: keras.Model, elements: Tokens) -> dict[str, Any]:
             name: x if name in own or not _among(x, given) else np.zeros_like(x)
             for name, x in inputs.items()
         }
-    kept = {}
+    known = kept(model)
+    if "embeddings" not in known:
+        itself = proxy(model)
 
-    def keep(name: str, found: Any, ids: Any) -> Any:
-        if _among(ops.convert_to_numpy(ids), given):
-            kept[name] = found
-        return found
+        def run(inputs: Any) -> dict[str, Any]:
+            calls = {}
 
-    with kernels.without_gradients(), _embedding_calls(model, keep):
-        model(inputs, training=False)
-    return kept
+            def keep(name: str, found: Any, ids: Any) -> Any:
+                calls[name] = found, ids
+                return found
+
+            with _embedding_calls(itself, keep):
+                itself(inputs, training=False)
+            return calls
+
+        known["embeddings"] = compiled(run, model)
+    calls = known["embeddings"](inputs)
+    return {
+        name: found
+        for name, (found, ids) in calls.items()
+        if _among(ops.convert_to_numpy(ids), given)
+    }
 
 
 def _among(array: np.ndarray, arrays: Sequence[np.ndarray]) -> bool:

@@ -2,8 +2,10 @@
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary, proxy
 
 import keras
 import numpy as np
@@ -12,6 +14,9 @@ from keras import ops
 from keras_attention import kernels, scope
 from keras_attention.explain import foreign
 from keras_attention.prediction import encode
+
+# By model, its state and a name; a compiled pass serves all inputs of a shape.
+_passes: WeakKeyDictionary[keras.Model, dict[Hashable, dict[str, Callable]]] = WeakKeyDictionary()
 
 # Of the largest output, what rounding may change on the way through a deep model.
 _ROUNDING = {"float64": 1e-8, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
@@ -68,6 +73,17 @@ def attention_maps(
     return {path: to_numpy(found.maps.pop(path)) for path in list(found.maps)}
 
 
+def predicted(model: keras.Model, inputs: Any) -> Any:
+    """The outputs of `model` for arrays, with their masks."""
+    known = kept(model)
+    if "predicted" not in known:
+        itself = proxy(model)  # a function that held the model would keep it alive
+        known["predicted"] = compiled(
+            lambda inputs: _with_masks(itself(inputs, training=False)), model
+        )
+    return _masked(known["predicted"](inputs))
+
+
 def record(
     model: keras.Model, inputs: Any, *, expected: Any = None, **wanted: Any
 ) -> scope.Recording:
@@ -75,17 +91,80 @@ def record(
 
     `expected` are the model's outputs if they are known.
     """
-    with kernels.without_gradients():
-        if expected is None:
-            expected = model(inputs, training=False)
-        with scope.recording(scope.Recording(**wanted)) as recording, foreign.recorded():
-            outputs = model(inputs, training=False)
+    if expected is None:
+        expected = predicted(model, inputs)
+    known = kept(model)
+    key = repr({name: np.asarray(x).tolist() for name, x in wanted.items()})
+    if key not in known:
+        known[key] = _recording_pass(model, wanted)
+    outputs, recording = known[key](inputs)
     _check(model, expected, outputs)
     _name_missing(model, recording)
     if not recording.maps:
         chosen = "" if wanted.get("layers") is None else f" that `layers` names: {wanted['layers']}"
         raise ValueError(f"The model {model.name!r} has no attention layer{chosen}.")
     return recording
+
+
+def _recording_pass(model: keras.Model, wanted: Mapping[str, Any]) -> Callable:
+    """A function of inputs to outputs and a `Recording`."""
+    itself = proxy(model)
+    owners: WeakValueDictionary[str, keras.Layer] = WeakValueDictionary()
+
+    def run(inputs: Any) -> tuple[Any, OrderedDict[str, Any]]:
+        with scope.recording(scope.Recording(**wanted)) as recording, foreign.recorded():
+            outputs = itself(inputs, training=False)
+        owners.update(recording.owners)
+        return _with_masks(outputs), OrderedDict(recording.maps)  # whose order JAX keeps
+
+    function = compiled(run, model)
+
+    def recorded(inputs: Any) -> tuple[Any, scope.Recording]:
+        outputs, maps = function(inputs)
+        recording = scope.Recording(**wanted)
+        recording.maps = dict(maps)
+        recording.owners = {path: owners[path] for path in maps}
+        return _masked(outputs), recording
+
+    return recorded
+
+
+def kept(model: keras.Model) -> dict[str, Callable]:
+    """The passes of a model as it is now: it may get other variables, by quantization say."""
+    now = tuple(map(id, model.variables)), *kernels.describe().values()
+    if now not in _passes.setdefault(model, {}):
+        _passes[model] = {now: {}}
+    return _passes[model][now]
+
+
+def compiled(function: Callable, model: keras.Model) -> Callable:
+    """`function`, which calls `model`, for inference; as it is while the model is not built."""
+    built = all(layer.built for layer in model._flatten_layers())
+    return kernels.inference(function, model.variables) if built else function
+
+
+class _Mask(keras.layers.Layer):
+    """The mask that Keras attached to a tensor: inside a compiled function it is no attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.supports_masking = True
+
+    def call(self, tensor: Any, mask: Any = None) -> Any:
+        return mask
+
+
+def _with_masks(outputs: Any) -> tuple[Any, list[Any]]:
+    """Outputs, and their masks, which a compiled function loses."""
+    return outputs, list(map(_Mask(), keras.tree.flatten(outputs)))
+
+
+def _masked(found: tuple[Any, list[Any]]) -> Any:
+    outputs, masks = found
+    for output, mask in zip(keras.tree.flatten(outputs), masks, strict=True):
+        if mask is not None:
+            output._keras_mask = mask
+    return outputs
 
 
 def arrays(model: keras.Model, inputs: Any) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attention import kernels, scope
+from keras_attention import scope
 from keras_attention.explain import propagation
 from keras_attention.explain.elements import Elements, Nodes, elements
-from keras_attention.explain.maps import record, to_numpy
+from keras_attention.explain.maps import predicted, record, to_numpy
 from keras_attention.explain.streams import Readout, Streams
 
 _CHUNK = 8  # batches of perturbed inputs that are in memory at a time
@@ -49,8 +49,7 @@ class Question:
     ) -> None:
         self.model = model
         self.elements = elements(model, inputs, **how)
-        with kernels.without_gradients():
-            self._outputs = model(self.elements.inputs, training=False)
+        self._outputs = predicted(model, self.elements.inputs)
         outputs = to_numpy(_first(self._outputs))
         batch = len(outputs)
         if outputs.ndim == 2 and position is not None:

@@ -52,6 +52,7 @@ dropped = _kernels.dropped
 filled = _kernels.filled
 fused_attention = _kernels.fused_attention
 gradient_function = _kernels.gradient_function
+inference = _kernels.inference
 is_concrete = _kernels.is_concrete
 linear = _kernels.linear
 linears = _kernels.linears
@@ -66,7 +67,6 @@ store = _kernels.store
 take_rows = _kernels.take_rows
 while_loop = _kernels.while_loop
 weighted_segment_sum = _kernels.weighted_segment_sum
-without_gradients = _kernels.without_gradients
 
 
 class _Forced(threading.local):
@@ -133,6 +133,7 @@ __all__ = [
     "forced",
     "fused_attention",
     "gradient_function",
+    "inference",
     "is_concrete",
     "linear",
     "linears",
@@ -147,5 +148,4 @@ __all__ = [
     "take_rows",
     "weighted_segment_sum",
     "while_loop",
-    "without_gradients",
 ]

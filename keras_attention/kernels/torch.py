@@ -179,9 +179,9 @@ def compile_with(function, variables):
     return torch.no_grad()(function)
 
 
-def without_gradients():
-    """A context in which nothing is kept for gradients."""
-    return torch.no_grad()
+def inference(function, variables):
+    """`function` of arrays as it runs fastest where nothing is learned: without gradients."""
+    return torch.no_grad()(function)
 
 
 def while_loop(condition, step, carry, *, variables, graphs):

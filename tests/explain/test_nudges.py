@@ -13,7 +13,7 @@ from keras import layers, ops
 import keras_attention as ka
 from keras_attention import kernels, scope
 from keras_attention.explain import foreign
-from tests.backend import compiled, to_numpy
+from tests.backend import to_numpy
 
 B, T, D, N, KEY = 2, 5, 4, 2, 2
 RNG = np.random.default_rng(0)
@@ -92,11 +92,11 @@ def recorder():
 
     def run(nudges, inputs):
         recording = scope.Recording(nudges=nudges)
-        with kernels.without_gradients(), scope.recording(recording), foreign.recorded():
+        with scope.recording(recording), foreign.recorded():
             outputs = model(inputs, training=False)
         return dict(recording.maps), outputs
 
-    return compiled(run, model.variables)
+    return kernels.inference(run, model.variables)
 
 
 def recorded(nudges, inputs):

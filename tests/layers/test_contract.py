@@ -20,10 +20,27 @@ def cases_of(name):
 
 CASES = [case for name in ka.layers.__all__ for case in cases_of(name)]
 FIRST = {case.layer: case for case in reversed(CASES)}  # of each layer
-# What is checked of these alone: the others' weights all learn, and PyTorch traces for seconds.
-ONCE = {contracts.fits_one_batch}
+# What is checked of further configurations: on PyTorch, which compiles nothing, all but what takes
+# seconds, on the others what a configuration changes in the computation.
+FURTHER = {
+    contracts.symbolic_shapes,
+    contracts.unknown_sizes,
+    contracts.padding_invariance,
+    contracts.causality,
+    contracts.nothing_to_attend_to,
+    contracts.weights_are_weights,
+    contracts.traced_equals_eager,
+    contracts.every_weight_learns,
+}
 if BACKEND == "torch":
-    ONCE |= {contracts.traced_equals_eager}
+    FURTHER = set(contracts.CHECKS) - {contracts.traced_equals_eager, contracts.fits_one_batch}
+
+
+def asked(check, case):
+    """The first case of a layer, and those of a branch, are asked everything."""
+    return check in FURTHER or case.branch or FIRST[case.layer] is case
+
+
 RUNS = [
     pytest.param(
         check,
@@ -34,7 +51,7 @@ RUNS = [
     )
     for check, applies in contracts.CHECKS.items()
     for case in CASES
-    if applies(case) and (check not in ONCE or FIRST[case.layer] is case)
+    if applies(case) and asked(check, case)
 ]
 
 

@@ -1,31 +1,14 @@
 """scripts/visualize.py: a picture and a page of text and images, with the file of a model alone."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import keras_attention as ka
+from tests.scripts.running import run
 from zoo.text_classifier import VARIANTS as TEXT
 from zoo.text_classifier import text_classifier
 from zoo.vit import VARIANTS as VIT
 from zoo.vit import vit
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(*args, fails=False):
-    process = subprocess.run(
-        [sys.executable, "scripts/visualize.py", *map(str, args)],
-        capture_output=True,
-        encoding="utf-8",
-        cwd=ROOT,
-        check=False,
-    )
-    assert bool(process.returncode) == fails, process.stderr
-    return process.stderr if fails else process.stdout
 
 
 def test_a_text(tmp_path):
@@ -38,6 +21,7 @@ def test_a_text(tmp_path):
     ka.save_model(model, tmp_path / "model.keras")
     page, picture = tmp_path / "attention.html", tmp_path / "why.png"
     printed = run(
+        "visualize",
         tmp_path / "model.keras",
         *("the cat ran", "a dog sat"),
         *("--target", "dog", "--html", page, "--output", picture),
@@ -47,8 +31,8 @@ def test_a_text(tmp_path):
     assert f"  {best}: {scores.max():.4g}\n" in printed
     assert picture.stat().st_size > 1000
     assert "cat" in page.read_text()
-    wrong = run(tmp_path / "model.keras", "the cat", "--target", "cow", fails=True)
-    assert "`target` must be an index or one of cat, dog. Received: target='cow'" in wrong
+    with pytest.raises(ValueError, match=r"an index or one of cat, dog\. Received: target='cow'"):
+        run("visualize", tmp_path / "model.keras", "the cat", "--target", "cow")
 
 
 @pytest.mark.parametrize("method", ["heads", "rollout"])
@@ -59,5 +43,5 @@ def test_an_image(tmp_path, method):
     ka.save_model(model, tmp_path / "model.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "image.png")
-    run(tmp_path / "model.keras", tmp_path / "image.png", "--method", method)
+    run("visualize", tmp_path / "model.keras", tmp_path / "image.png", "--method", method)
     assert (tmp_path / f"{method}.png").stat().st_size > 1000

@@ -35,7 +35,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     for file in parse().add:
         (record, *_) = results.read([file])
-        name = f"{record['recipe']}-{record['variant']}-{record['backend']}.json"
+        name = f"{record['recipe']}-{record['variant']}-{record['backend']}"
+        name += f"-{record['seed']}.json" if record["seed"] else ".json"  # beside those from 0 on
         FOLDER.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, FOLDER / name)
         print(f"{file} is {FOLDER / name} now.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_ERRORS = ("loss", "mse", "mae", "rmse")
+_ERRORS = ("loss", "entropy", "mse", "mae", "rmse")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -86,11 +86,12 @@ def details(records: list[dict[str, Any]]) -> str:
             seeds = sorted(r["seed"] for r in runs)
             seconds = [r["seconds"] for r in runs]
             versions = ", ".join(f"{k} {v}" for k, v in runs[0]["versions"].items())
+            commands = ", ".join(dict.fromkeys(f"`{run['command']}`" for run in runs))
             lines.append(
                 f"- {backend}: {_seeds(seeds)}, {np.mean(seconds):.0f} s of training each on "
                 f"{runs[0]['device']}, {runs[0]['epochs']} epochs, batches of "
                 f"{runs[0]['batch_size']}, {runs[0].get('precision', 'float32')}; {versions}; "
-                f"`{runs[0]['command']}`"
+                f"{commands}"
             )
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

@@ -183,6 +183,12 @@ def is_concrete(tensor):
     return not isinstance(tensor, jax.core.Tracer)
 
 
+def _having(variables, values):
+    """A context in which `variables` have these values; others that are not initialized stay so."""
+    pairs = list(zip(variables, values, strict=True))
+    return keras.StatelessScope(state_mapping=pairs, initialize_variables=False)
+
+
 def compile(function):
     """`function` as the backend runs it fastest: `jax.jit`."""
     return jax.jit(function)
@@ -194,7 +200,7 @@ def compile_with(function, variables):
 
     @jax.jit
     def pure(values, *args):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        with _having(variables, values):
             return function(*args)
 
     return lambda *args: pure([variable.value for variable in variables], *args)
@@ -212,8 +218,7 @@ def inference(function, variables):
 
     @jax.jit
     def pure(values, *args):
-        pairs = list(zip(variables, values, strict=True))
-        with keras.StatelessScope(state_mapping=pairs) as scope:
+        with _having(variables, values) as scope:
             before = [scope.get_current_value(variable) for variable in variables]
             found = function(*args)
             after = [scope.get_current_value(variable) for variable in variables]
@@ -275,7 +280,7 @@ def gradient_function(function, variables):
 
     @jax.jit
     def pure(values, inputs, *others):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        with _having(variables, values):
             return jax.grad(function)(inputs, *others)
 
     return lambda *args: pure([variable.value for variable in variables], *args)

@@ -200,7 +200,9 @@ def while_loop(condition, step, carry, *, variables, graphs):
     key = (str(tree), *((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves))
 
     def flat(values, leaves):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        pairs = list(zip(variables, values, strict=True))
+        # Others that are not initialized stay so: a trace is no place to do it.
+        with keras.StatelessScope(state_mapping=pairs, initialize_variables=False):
             carry = step(pytree.tree_unflatten(leaves, tree))
         return pytree.tree_leaves(carry), condition(carry)
 

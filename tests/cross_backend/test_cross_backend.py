@@ -55,19 +55,18 @@ def test_outputs_and_gradients_agree(tmp_path):
 
 @pytest.mark.parametrize("saver", BACKENDS)
 def test_training_goes_on(saver, tmp_path):
-    """That one backend began, on the others: 20 losses of every optimizer and policy."""
+    """That one backend began, on the next: 20 losses of every optimizer and policy."""
     run_on(saver, "trainer", "train", tmp_path, tmp_path / "expected.json")
     expected = json.loads((tmp_path / "expected.json").read_text())
-    for backend in set(BACKENDS) - {saver}:
-        out = tmp_path / f"{backend}.json"
-        run_on(backend, "trainer", "resume", tmp_path, out)
-        found = json.loads(out.read_text())
-        assert found.keys() == expected.keys()
-        for name, losses in expected.items():
-            count = 1 if name in DIFFER else 20
-            # Backends round the bfloat16 numbers within a step differently; 1e-3 was seen.
-            rtol = 2**-8 if "mixed_bfloat16" in name else 1e-4
-            np.testing.assert_allclose(
-                found[name][:count], losses[:count], rtol=rtol, err_msg=f"{backend} {name}"
-            )
-            assert len(losses) == len(found[name]) == 20
+    backend = BACKENDS[(BACKENDS.index(saver) + 1) % len(BACKENDS)]
+    run_on(backend, "trainer", "resume", tmp_path, tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found.keys() == expected.keys()
+    for name, losses in expected.items():
+        count = 1 if name in DIFFER else 20
+        # Backends round the bfloat16 numbers within a step differently; 1e-3 was seen.
+        rtol = 2**-8 if "mixed_bfloat16" in name else 1e-4
+        np.testing.assert_allclose(
+            found[name][:count], losses[:count], rtol=rtol, err_msg=f"{backend} {name}"
+        )
+        assert len(losses) == len(found[name]) == 20

@@ -64,8 +64,9 @@ def test_training_goes_on(saver, tmp_path):
     assert found.keys() == expected.keys()
     for name, losses in expected.items():
         count = 1 if name in DIFFER else 20
-        # Backends round the bfloat16 numbers within a step differently; 1e-3 was seen.
-        rtol = 2**-8 if "mixed_bfloat16" in name else 1e-4
+        # Backends round the bfloat16 numbers within a step differently, and machines do: 2e-3 was
+        # seen, where one rounding is up to 2**-8.
+        rtol = 2**-8 if "bfloat16" in name else 1e-4
         np.testing.assert_allclose(
             found[name][:count], losses[:count], rtol=rtol, err_msg=f"{backend} {name}"
         )

@@ -45,7 +45,8 @@ def test_outputs_and_gradients_agree(tmp_path):
     for name, (outputs, steps) in expected.items():
         for backend, found in results.items():
             found_outputs, found_steps = found[name]
-            for saver, output, mine in zip(folders, found_outputs, outputs, strict=True):
+            savers = list(folders)[: len(outputs)]
+            for saver, output, mine in zip(savers, found_outputs, outputs, strict=True):
                 what = f"{name} of {saver} on {backend}"
                 np.testing.assert_allclose(output, mine, atol=1e-5, err_msg=what)
             assert list(steps) == list(found_steps)

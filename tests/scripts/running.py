@@ -12,11 +12,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def run(script, *arguments):
-    """What `python scripts/SCRIPT.py ARGUMENTS` prints; its errors are raised."""
-    output = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
+def start(script, *arguments):
+    """`python scripts/SCRIPT.py ARGUMENTS`; its errors are raised."""
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"scripts/{script}.py", *map(str, arguments)])
         patch.setenv("KERAS_BACKEND", keras.backend.backend())
         runpy.run_path(str(ROOT / "scripts" / f"{script}.py"), run_name="__main__")
+
+
+def run(script, *arguments):
+    """What it prints."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        start(script, *arguments)
     return output.getvalue()

@@ -1,10 +1,10 @@
 import json
 import os
 import re
-import runpy
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka  # registers the layers of the saved model
+from tests.scripts.running import start
 from zoo import experiment, reports
 from zoo.data import iris as data
 
@@ -19,16 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def train(monkeypatch):
+def train():
     """The script, run in this process."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["scripts/train.py", *map(str, arguments)])
-        monkeypatch.syspath_prepend(ROOT / "scripts")
-        monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
-        runpy.run_path(str(ROOT / "scripts/train.py"), run_name="__main__")
-
-    return run
+    return partial(start, "train")
 
 
 @pytest.fixture(scope="module")

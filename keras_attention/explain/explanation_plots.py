@@ -65,7 +65,7 @@ def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
 
 
 def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
-    elements = found.elements
+    elements = cast(Patches, found.elements)
     images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
     height, width = images.shape[1:3]
     columns = min(len(images), 6)
@@ -75,22 +75,15 @@ def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
     axes = figure.subplots(2 * blocks, columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
-    rows, across = elements.grid
-    for number, (image, shares) in enumerate(zip(images, _shares(found), strict=True)):
+    shares = elements.cells(_shares(found))
+    for number, image in enumerate(images):
         block, column = divmod(number, columns)
         pixels = image[..., 0] if image.shape[-1] == 1 else image
         above, below = axes[2 * block, column], axes[2 * block + 1, column]
         above.imshow(pixels, cmap="gray", vmin=0, vmax=255)
         above.set_title(titles[number], fontsize=8, parse_math=False)
         below.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
-        below.imshow(
-            shares.reshape(rows, across),
-            cmap=_COLOURS,
-            vmin=-1,
-            vmax=1,
-            alpha=0.65,
-            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-        )
+        below.imshow(shares[number], cmap=_COLOURS, vmin=-1, vmax=1, alpha=0.65)
     _scale(figure, axes, found)
     figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure

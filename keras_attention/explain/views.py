@@ -49,7 +49,8 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
     maps = attention_maps(model, found.inputs)
     if isinstance(found, Patches):
         by_patch = image_plots.of_patches(maps, *found.grid)
-        return image_plots.image_attention(found.array, by_patch, title=title)
+        at_pixels = {path: found.cells(weights) for path, weights in by_patch.items()}
+        return image_plots.image_attention(found.array, at_pixels, title=title)
     if isinstance(found, Frames):
         return _spectrograms(model, found, maps, title)
     if isinstance(found, Nodes):

@@ -94,7 +94,10 @@ def seq2seq_rnn(
         units, cell, _attention(attention, units, window), input_feeding, name="decoder"
     )
     state = keras.layers.Concatenate(name="last_states")(last)
-    state = keras.layers.Dense(decoder.state_size, "tanh", name="first_state")(state)
+    # Without the norm all of tanh is at its ends after 50 steps, whatever the source, and remains.
+    state = keras.layers.Dense(decoder.state_size, name="first_features")(state)
+    state = keras.layers.LayerNormalization(epsilon=1e-5, name="first_norm")(state)
+    state = keras.layers.Activation("tanh", name="first_state")(state)
 
     target = keras.Input((None,), dtype="int32", name="target_ids")
     x = embedded(target, target_tokenizer, target_size, "target")  # (B, T, D)

@@ -67,7 +67,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         raw.train[1], **letters, start_end=True, name="target_tokenizer"
     )
     splits = translation.encoded(raw, source, target)
-    epochs = 2 if smoke else 6
+    epochs = 2 if smoke else 9
     steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
     return Recipe(
         name="copy_reverse",

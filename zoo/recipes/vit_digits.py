@@ -33,7 +33,12 @@ from zoo.recipes.vit_fashion import logistic_regression, pictures
 from zoo.vit import VARIANTS as VIT
 from zoo.vit import vit
 
-VARIANTS = {"default": VIT["digits"], "tiny": {**VIT["tiny"], "patch_size": 2}}
+VARIANTS = {
+    "default": VIT["digits"],
+    "windows": VIT["digits_windows"],
+    "tiny": {**VIT["tiny"], "patch_size": 2},
+    "tiny_windows": VIT["tiny_windows"],
+}
 BATCH_SIZE = 32
 
 
@@ -41,7 +46,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     """The experiment of this file.
 
     Args:
-        variant: `"default"`.
+        variant: `"default"`; or `"windows"`, the same with attention in shifted windows.
         seed: of the initial weights, the order and the augmentation.
         smoke: few images and two epochs, to see that everything runs.
     """

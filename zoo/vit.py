@@ -126,8 +126,8 @@ def vit(
         )
     if window_size is not None and pooling == "class_token":
         raise ValueError(
-            "A class token is in no window. Received: "
-            f"window_size={window_size}, pooling='class_token'. Pass pooling='attention' or 'average'."
+            f"A class token is in no window. Received: window_size={window_size}, "
+            "pooling='class_token'. Pass pooling='attention' or 'average'."
         )
     image = keras.Input((image_size, image_size, channels), name="image")
     x = ka.layers.ImageConverter(image_size, image_size, channels, mean, std, name="pixels")(image)

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from keras import ops
 
 from keras_attention import kernels
-from keras_attention.ops import hashing, masks
+from keras_attention.ops import hashing, masks, tiled
 from keras_attention.ops.attention import dot_product_attention
+
+_TILE = 32  # elements of the least block that a loop over tiles is worth while for
 
 
 class Pattern(NamedTuple):
@@ -107,31 +109,62 @@ def block_count(pattern: Pattern, length, mask=None):
 
 def _from_first(query, key, value, pattern, mask, settings):
     """`attention` of sequences that begin with their first element."""
-    batch, heads, length, size = ops.shape(query)
-    whole = (length + pattern.size - 1) // pattern.size  # blocks
-    padding = [[0, 0], [0, 0], [0, whole * pattern.size - length], [0, 0]]
-    q, k, v = (ops.pad(x, padding) for x in (query, key, value))
-    q = ops.reshape(q, (batch, heads, whole, pattern.size, size))
-    q = ops.reshape(ops.transpose(q, (0, 2, 1, 3, 4)), (-1, heads, pattern.size, size))
-
+    batch, _, length, _ = ops.shape(query)
+    whole = (length + pattern.size - 1) // pattern.size
     block = ops.arange(whole, dtype="int32")[None]
     if mask is not None and not pattern.causal:  # then rows differ
         block = ops.broadcast_to(block, (batch, whole))
     found, counts = pattern.key_blocks(block, block_count(pattern, length, mask))
-    found = ops.clip(found, 0, whole - 1)  # (B or 1, n, M)
-    sees = _seen(pattern, found, counts, length, mask)  # (B or 1, n, size or 1, M * size)
-    sees = ops.broadcast_to(sees, (batch, *ops.shape(sees)[1:]))
-    sees = ops.reshape(sees, (-1, 1, *sees.shape[2:]))
-    k, v = (_gathered(x, found, pattern.size) for x in (k, v))
-    y = dot_product_attention(q, k, v, mask=sees, **settings)  # (B * n, N, size, H)
-    y = ops.transpose(ops.reshape(y, (batch, whole, heads, pattern.size, size)), (0, 2, 1, 3, 4))
-    y = ops.reshape(y, (batch, heads, whole * pattern.size, size))[:, :, :length]
+    attend = _by_tiles if _takes_tiles(query, key, pattern, settings) else _by_gathering
+    y = attend(query, key, value, pattern, found, counts, mask, settings)
     if pattern.causal or not pattern.leading:
         return y
     rows = pattern.leading * pattern.size  # which see everything
     mask = None if mask is None else mask[:, None, None]
     dense = dot_product_attention(query[:, :, :rows], key, value, mask=mask, **settings)
     return ops.concatenate([dense, y[:, :, rows:]], axis=2)
+
+
+def _takes_tiles(query, key, pattern, settings):
+    """Whether blocks are large enough, and the backend such, that a loop over them is faster."""
+    dropout = settings["dropout"] if settings["seed"] is not None else 0.0
+    branch = kernels.attention_branch(query, key, window=None, dropout=dropout)
+    return branch == "tiled" and kernels.block_size(_TILE) <= pattern.size <= query.shape[2]
+
+
+def _by_tiles(query, key, value, pattern, found, counts, mask, settings):
+    nothing = ops.shape(found)[1]
+    scale, seed = settings["scale"], settings["seed"]
+    return tiled.listed(
+        query,
+        key,
+        value,
+        ops.where(counts, found, nothing),
+        tile=pattern.size,
+        mask=None if mask is None else mask[:, None, None],
+        causal=pattern.causal,
+        scale=query.shape[3] ** -0.5 if scale is None else scale,
+        dropout=0.0 if seed is None else settings["dropout"],
+        seed=seed,
+    )
+
+
+def _by_gathering(query, key, value, pattern, found, counts, mask, settings):
+    """All blocks at once, each with a copy of the keys and values that it sees."""
+    batch, heads, length, size = ops.shape(query)
+    whole = ops.shape(found)[1]
+    room = [[0, 0], [0, 0], [0, whole * pattern.size - length], [0, 0]]
+    q, k, v = (ops.pad(x, room) for x in (query, key, value))
+    q = ops.reshape(q, (batch, heads, whole, pattern.size, size))
+    q = ops.reshape(ops.transpose(q, (0, 2, 1, 3, 4)), (-1, heads, pattern.size, size))
+    found = ops.clip(found, 0, whole - 1)
+    sees = _seen(pattern, found, counts, length, mask)  # (B or 1, n, size or 1, M * size)
+    sees = ops.broadcast_to(sees, (batch, *ops.shape(sees)[1:]))
+    sees = ops.reshape(sees, (-1, 1, *sees.shape[2:]))
+    k, v = (_gathered(x, found, pattern.size) for x in (k, v))
+    y = dot_product_attention(q, k, v, mask=sees, **settings)  # (B * n, N, size, H)
+    y = ops.transpose(ops.reshape(y, (batch, whole, heads, pattern.size, size)), (0, 2, 1, 3, 4))
+    return ops.reshape(y, (batch, heads, whole * pattern.size, size))[:, :, :length]
 
 
 def _seen(pattern, found, counts, length, mask):

@@ -99,7 +99,18 @@ class Windows(NamedTuple):
         return 2 * (place // self.size) + ops.cast(place >= whole - shift, "int32")
 
 
-def attention(query, key, value, windows: Windows, *, mask, bias, scale, dropout, seed):
+def attention(
+    query,
+    key,
+    value,
+    windows: Windows,
+    *,
+    mask=None,
+    bias=None,
+    scale=None,
+    dropout=0.0,
+    seed=None,
+):
     """`(B, N, T, H)` on `(B, K, T, H)`, T being the tokens of the grid.
 
     Args:

@@ -146,15 +146,10 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         key_mask = mask
         last = False
         if cache is not None and self.causal:
-            if mechanism is None or not mechanism.recurrent:
-                remembered = self._remember(cache, k, v, mask, key_positions)
-                k, v, key_mask, key_positions, last = remembered
-            elif cache.prefill:
-                key_mask = scope.padded(mask)
-                cache.slot(self).write(state=mechanism.summed(k, v, key_mask))
-            else:
+            if mechanism is not None and mechanism.recurrent and not cache.prefill:
                 self._check_step(attention_mask, return_weights)
                 return self._step(mechanism, cache.slot(self), q, k, v, mask), None
+            k, v, key_mask, key_positions, last = self._remember(cache, k, v, mask, key_positions)
         fresh = key_positions is query_positions  # keys are those of this call
         # A mask of T x S leaves nothing to save, and a step sees all that is in the cache.
         implied = fresh and (mechanism is None or attention_mask is None)
@@ -239,6 +234,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
                 "Give the cache scope room for prompt and continuation together.",
             )
             present = scope.padded(mask)
+            if self.mechanism is not None and self.mechanism.recurrent:
+                slot.write(state=self.mechanism.summed(k, v, present))
+                return k, v, present, positions, False
             room = [0, cache.max_length - length]
             state = {
                 "key": ops.pad(k, [[0, 0], [0, 0], room, [0, 0]]),

@@ -53,8 +53,6 @@ WINDOWS = Case(
 )
 CASES += [
     case(mechanism=sparse, num_kv_heads=2),
-    case(mechanism=sparse, causal=True, position="rotary", silent=()),
-    replace(case(mechanism="linear", num_kv_heads=2, silent=()), dropout={}),
     replace(case(mechanism="linear", causal=True, silent=()), dropout={}),
     WINDOWS,
 ]

@@ -35,7 +35,7 @@ PARAMETERS = {
     "digits_windows": 165_507 + 2 * 9 * 4,
     "tiny": 819,
     "tiny_compact": 1_093,
-    "tiny_windows": 0,
+    "tiny_windows": 1_495,
     "ti16": 5_389_059,
 }
 

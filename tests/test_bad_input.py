@@ -93,6 +93,62 @@ BAD = {
         "Received: stochastic_depth=2",
     ),
     # names
+    "mechanism": (
+        lambda: L.MultiHeadSelfAttention(2, mechanism="sparse"),
+        "`mechanism` must be None, one of 'block_sparse', 'linear', 'shifted_window', or a "
+        "mechanism layer such as `BlockSparseAttention`. Received: mechanism='sparse'",
+    ),
+    "mechanism and window": (
+        lambda: L.MultiHeadSelfAttention(2, causal=True, window=3, mechanism="linear"),
+        "`window` is of dense attention. Received: window=3, mechanism=LinearAttention. Leave it "
+        "out, or leave out `mechanism`.",
+    ),
+    "mechanism and bias": (
+        lambda: L.TransformerBlock(2, 8, position="alibi", mechanism="block_sparse"),
+        "`BlockSparseAttention` never holds T x S logits. Received: position=ALiBi, which adds to "
+        "them. Pass position='rotary', or add absolute positions before the layer, with "
+        "`PositionalEncoding`.",
+    ),
+    "linear and rotary": (
+        lambda: L.MultiHeadSelfAttention(2, position="rotary", mechanism="linear"),
+        "`LinearAttention` knows no relative positions. Received: position=RotaryEmbedding. Add "
+        "absolute ones before the layer, with `PositionalEncoding`.",
+    ),
+    "linear and dropout": (
+        lambda: L.MultiHeadSelfAttention(2, dropout=0.1, mechanism="linear"),
+        "`LinearAttention` has no weights that training could drop. Received: dropout=0.1. Drop "
+        "the layer's output instead, with `keras.layers.Dropout` or by `dropout` of a block.",
+    ),
+    "linear and scale": (
+        lambda: L.MultiHeadSelfAttention(2, scale=1.0, mechanism="linear"),
+        "`scale` is of the logits of a softmax, which `LinearAttention` has not. Received: "
+        "scale=1.0. Leave it out.",
+    ),
+    "feature map": (
+        lambda: L.LinearAttention("exp"),
+        "`feature_map` must be one of 'elu', 'relu', 'softplus'. Received: feature_map='exp'",
+    ),
+    "no block": (
+        lambda: L.BlockSparseAttention(0),
+        "`block_size` must be a positive integer. Received: block_size=0",
+    ),
+    "fewer than no random blocks": (
+        lambda: L.BlockSparseAttention(random_blocks=-1),
+        "`random_blocks` must be 0 or a positive integer. Received: random_blocks=-1",
+    ),
+    "a shift of a window": (
+        lambda: L.ShiftedWindowAttention(4, shift=4),
+        "`shift` must be below `window_size`. Received: shift=4, window_size=4",
+    ),
+    "causal windows": (
+        lambda: L.MultiHeadSelfAttention(2, causal=True, mechanism="shifted_window"),
+        "Windows of an image have no order. Received: causal=True. Use `BlockSparseAttention`, or "
+        "`window` of `MultiHeadSelfAttention`, for sequences.",
+    ),
+    "not a square": (
+        lambda: L.MultiHeadSelfAttention(2, mechanism="shifted_window")(x(1, 6, 4)),
+        "`grid` must be the rows and columns of the tokens. Received: grid=None, 6 tokens",
+    ),
     "position": (
         lambda: L.MultiHeadSelfAttention(2, position="rope"),
         "`position` must be None, one of 'rotary', 'relative_bias', 'alibi', 'shaw', or a position "

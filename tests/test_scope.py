@@ -57,6 +57,8 @@ def prompts(side):
         ("relative_bias", {"window": 4}),
         ("alibi", {"num_kv_heads": 1}),
         ("shaw", {"qk_norm": True}),
+        ("rotary", {"mechanism": ka.layers.BlockSparseAttention(2, 0, 1, 1, seed=1)}),
+        ("sinusoidal", {"mechanism": "linear", "num_kv_heads": 2}),
     ],
 )
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -86,10 +86,12 @@ def gpt(
     norm: str = "layer",
     activation: str = "gelu",
     window: int | None = None,
+    mechanism: Any = None,
     tied: bool = True,
     use_bias: bool = True,
     max_length: int | None = None,
     dropout: float,
+    attention_dropout: float | None = None,
     vocabulary_size: int | None = None,
     tokenizer: ka.layers.Tokenizer | None = None,
     name: str = "gpt",
@@ -111,11 +113,13 @@ def gpt(
         norm: `"layer"` or `"rms"`.
         activation: of the feed-forward networks, see `FeedForward`.
         window: how many tokens a token sees, itself included; all before it if `None`.
+        mechanism: of the attention, see `MultiHeadSelfAttention`: `"block_sparse"`, `"linear"`, or
+            a `BlockSparseAttention` or `LinearAttention` with other settings.
         tied: whether the table of the tokens is the output projection as well.
         use_bias: whether the projections of the blocks have biases.
         max_length: rows of the learned table, and so the longest text; others have no limit.
-        dropout: share that training drops of the embeddings, of each sub-layer's output and of
-            the attention weights.
+        dropout: share that training drops of the embeddings and of each sub-layer's output.
+        attention_dropout: that of the attention weights; the same if `None`.
         vocabulary_size: number V of token ids; that of the tokenizer if `None`.
         tokenizer: which makes ids of text and goes with the file. Id 0 is its padding, which
             nothing sees; without a tokenizer all ids are tokens.
@@ -158,9 +162,10 @@ def gpt(
             activation=activation,
             norm=norm,
             dropout=dropout,
-            attention_dropout=dropout,
+            attention_dropout=dropout if attention_dropout is None else attention_dropout,
             causal=True,
             window=window,
+            mechanism=mechanism,
             position=None if learned else position,
             use_bias=use_bias,
             kernel_initializer=normal,

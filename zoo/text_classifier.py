@@ -1,6 +1,7 @@
 """Text classifier: a transformer encoder from raw text to a named class."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -40,6 +41,7 @@ def text_classifier(
     dropout: float,
     embedding_dropout: float,
     token_dropout: float,
+    mechanism: Any = None,
     vocabulary_size: int | None = None,
     tokenizer: ka.layers.Tokenizer | None = None,
     num_classes: int | None = 2,
@@ -63,6 +65,8 @@ def text_classifier(
         dropout: share of each sub-layer's output, and of the pooled features, that training drops.
         embedding_dropout: share of the embeddings' components that training drops.
         token_dropout: share of the tokens that training drops whole.
+        mechanism: of the blocks' attention, such as `"block_sparse"` or `"linear"`, see
+            `MultiHeadSelfAttention`; dense if `None`.
         vocabulary_size: number of token ids; that of the tokenizer if `None`.
         tokenizer: which makes ids of text and goes with the file.
         num_classes: classes, or `None` for the pooled features.
@@ -85,7 +89,7 @@ def text_classifier(
     x = keras.layers.Dropout(dropout, name="ngram_dropout")(x)
     for i in range(num_layers):
         x = ka.layers.TransformerBlock(
-            num_heads, intermediate_dim, dropout=dropout, name=f"block_{i}"
+            num_heads, intermediate_dim, mechanism=mechanism, dropout=dropout, name=f"block_{i}"
         )(x)
     x = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
     x = ka.layers.AttentionPooling(num_heads=num_heads, name="pooling")(x)  # (B, D)

@@ -28,6 +28,16 @@ VARIANTS = {
         num_layers=2,
         pooling="attention",
     ),
+    # The same in windows of 2 x 2 tokens, those of the second block shifted by one.
+    "digits_windows": dict(
+        stem=(48,),
+        hidden_dim=96,
+        intermediate_dim=192,
+        num_heads=4,
+        num_layers=2,
+        window_size=2,
+        pooling="attention",
+    ),
     "tiny": dict(patch_size=4, hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1),
     "tiny_compact": dict(
         stem=(4, 6),
@@ -37,6 +47,15 @@ VARIANTS = {
         num_heads=2,
         num_layers=1,
         pooling="attention",
+    ),
+    "tiny_windows": dict(
+        stem=(4,),
+        hidden_dim=8,
+        intermediate_dim=16,
+        num_heads=2,
+        num_layers=2,
+        window_size=3,
+        pooling="average",
     ),
     # Table 1 of https://arxiv.org/abs/2010.11929 and table 1 of https://arxiv.org/abs/2012.12877.
     "ti16": dict(patch_size=16, hidden_dim=192, intermediate_dim=768, num_heads=3, num_layers=12),
@@ -52,6 +71,7 @@ def vit(
     patch_size: int | None = None,
     stem: tuple[int, ...] | None = None,
     stem_pooling: bool = False,
+    window_size: int | None = None,
     pooling: str = "class_token",
     position: str = "learned",
     image_size: int = 224,
@@ -77,6 +97,8 @@ def vit(
         patch_size: side of a patch in pixels.
         stem: channels of the convolutions of stride 2 that cut the image instead.
         stem_pooling: those have stride 1, and max pooling follows each.
+        window_size: side, in patches, of windows that patches see each other in, shifted by half in
+            every other block (Swin, https://arxiv.org/abs/2103.14030); all see all if `None`.
         pooling: `"class_token"`, or `"attention"` or `"average"` over all patches.
         position: `"learned"` or `"sinusoidal"`, in both cases of the row and of the column.
         image_size: height and width of the image.
@@ -95,12 +117,17 @@ def vit(
         `(B, num_classes)`, or to `(B, hidden_dim)`.
 
     Raises:
-        ValueError: there is no such `pooling`.
+        ValueError: there is no such `pooling`, or it is a class token, which is in no window.
     """
     if pooling not in ("class_token", "attention", "average"):
         raise ValueError(
             "`pooling` must be 'class_token', 'attention' or 'average'. Received: "
             f"pooling={pooling!r}"
+        )
+    if window_size is not None and pooling == "class_token":
+        raise ValueError(
+            f"A class token is in no window. Received: window_size={window_size}, "
+            "pooling='class_token'. Pass pooling='attention' or 'average'."
         )
     image = keras.Input((image_size, image_size, channels), name="image")
     x = ka.layers.ImageConverter(image_size, image_size, channels, mean, std, name="pixels")(image)
@@ -118,9 +145,15 @@ def vit(
     if dropout:
         x = keras.layers.Dropout(dropout, name="dropout")(x)
     for i in range(num_layers):
+        windows = None
+        if window_size is not None:
+            windows = ka.layers.ShiftedWindowAttention(
+                window_size, shift=window_size // 2 if i % 2 else 0, grid=(rows, columns)
+            )
         x = ka.layers.TransformerBlock(
             num_heads,
             intermediate_dim,
+            mechanism=windows,
             dropout=dropout,
             stochastic_depth=stochastic_depth * i / max(1, num_layers - 1),
             name=f"block_{i}",

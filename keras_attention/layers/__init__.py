@@ -4,6 +4,7 @@ from keras_attention.layers.alibi import ALiBi
 from keras_attention.layers.attention_pooling import AttentionPooling
 from keras_attention.layers.audio_converter import AudioConverter
 from keras_attention.layers.bahdanau_attention import BahdanauAttention
+from keras_attention.layers.block_sparse_attention import BlockSparseAttention
 from keras_attention.layers.categorical_columns import CategoricalColumns
 from keras_attention.layers.character_features import CharacterFeatures
 from keras_attention.layers.class_token import ClassToken
@@ -13,6 +14,7 @@ from keras_attention.layers.graph_attention import GraphAttention
 from keras_attention.layers.image_augmentation import ImageAugmentation
 from keras_attention.layers.image_converter import ImageConverter
 from keras_attention.layers.labels import Labels
+from keras_attention.layers.linear_attention import LinearAttention
 from keras_attention.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_attention.layers.luong_attention import LuongAttention
 from keras_attention.layers.multi_head_cross_attention import MultiHeadCrossAttention
@@ -29,6 +31,7 @@ from keras_attention.layers.rms_normalization import RMSNormalization
 from keras_attention.layers.rotary_embedding import RotaryEmbedding
 from keras_attention.layers.segment_pooling import SegmentPooling
 from keras_attention.layers.shaw_relative_position import ShawRelativePosition
+from keras_attention.layers.shifted_window_attention import ShiftedWindowAttention
 from keras_attention.layers.spectrogram_augmentation import SpectrogramAugmentation
 from keras_attention.layers.token_embedding import TokenEmbedding
 from keras_attention.layers.tokenizer import Tokenizer
@@ -41,6 +44,7 @@ __all__ = [
     "AttentionPooling",
     "AudioConverter",
     "BahdanauAttention",
+    "BlockSparseAttention",
     "CategoricalColumns",
     "CharacterFeatures",
     "ClassToken",
@@ -50,6 +54,7 @@ __all__ = [
     "ImageAugmentation",
     "ImageConverter",
     "Labels",
+    "LinearAttention",
     "LogMelSpectrogram",
     "LuongAttention",
     "MultiHeadCrossAttention",
@@ -66,6 +71,7 @@ __all__ = [
     "RotaryEmbedding",
     "SegmentPooling",
     "ShawRelativePosition",
+    "ShiftedWindowAttention",
     "SpectrogramAugmentation",
     "TokenEmbedding",
     "Tokenizer",

@@ -16,6 +16,8 @@ class LogitsBias(PositionStrategy):
     Called by itself such a layer adds its bias to logits `(B, N, T, S)`.
     """
 
+    needs_logits = True
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True

@@ -129,18 +129,21 @@ class MultiHeadAttention(keras.layers.Layer):
         return_weights: bool,
         causal: bool = False,
         window: int | None = None,
+        attend: Callable[..., Any] | None = None,
+        explicit: bool = False,
         order: Callable[..., Any] = lambda rows=None: None,
         bias: Any = None,
         context: Callable[[Any], Any] | None = None,
     ) -> tuple[Any, Any]:
         """Output `(B, T, D)` and weights `(B, N, T, S)`, `None` unless someone needs them.
 
-        `order(rows)` makes the `(T, S)` mask of `masks.causal_mask`, or some rows of it, unless
-        `causal` and `window` say it all, which need no mask where weights are not asked for.
-        `visible` `(B, T)` tells which queries may attend to something, unless an
-        `attention_mask` has its say in that.
+        `order(rows)` makes a mask of who may see whom, or some rows of it, unless `causal` and
+        `window`, or `attend`, say it all, which need no mask where weights are not asked for.
+        `attend` is what computes attention from the padding mask of the keys; dense attention if
+        `None`. `explicit=True` computes weights anyhow. `visible` `(B, T)` tells which queries may
+        attend to something, unless an `attention_mask` has its say in that.
         """
-        known = causal or window is not None
+        known = causal or window is not None or attend is not None
         mask = masks.combine(
             query_mask=query_mask if attention_mask is not None else None,
             key_mask=key_mask,
@@ -153,29 +156,24 @@ class MultiHeadAttention(keras.layers.Layer):
         seed = self.seed_generator if training else None
         weights = None
         rows = scope.requested_rows(self, q.shape[2])
-        explicit = return_weights or context is not None
+        explicit = explicit or return_weights or context is not None
         if explicit or (rows is None and scope.capturing(self)):
             mask = masks.combine(
                 query_mask=query_mask, attention_mask=mask, order=order() if known else None
             )
-            weights = attention.attention_weights(q, k, mask=mask, bias=bias, scale=self._scale)
+            weights = self._weights(q, k, mask=mask, bias=bias)
             used = attention.dropped(scope.record(self, weights), self.dropout, seed)
             y = attention.weighted_sum(used, v)
             if context is not None:
                 y = y + ops.cast(context(used), y.dtype)
         else:
-            y = attention.dot_product_attention(
-                q,
-                k,
-                v,
-                mask=mask,
-                bias=bias,
-                causal=causal,
-                window=window,
-                scale=self._scale,
-                dropout=self.dropout,
-                seed=seed,
-            )
+            settings = {"scale": self._scale, "dropout": self.dropout, "seed": seed}
+            if attend is not None:
+                y = attend(q, k, v, mask=key_mask, causal=causal, **settings)
+            else:
+                y = attention.dot_product_attention(
+                    q, k, v, mask=mask, bias=bias, causal=causal, window=window, **settings
+                )
             if rows is not None:
                 mask = masks.combine(query_mask=query_mask, attention_mask=mask)
                 mask = masks.both(some.take(mask, rows), order(rows) if known else None)
@@ -184,11 +182,13 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def _record_rows(self, y: Any, rows: Any, q: Any, k: Any, v: Any, mask: Any, bias: Any) -> Any:
         """Records the weights of some queries, whose rows of `y` become what these weights give."""
-        weights = attention.attention_weights(
-            ops.take(q, rows, axis=2), k, mask=mask, bias=bias, scale=self._scale
-        )
+        weights = self._weights(ops.take(q, rows, axis=2), k, mask=mask, bias=bias, rows=rows)
         found = attention.weighted_sum(scope.record(self, weights, whole=False), v)
         return some.put(y, rows, found, axis=2)
+
+    def _weights(self, q: Any, k: Any, *, mask: Any, bias: Any, rows: Any = None) -> Any:
+        """Weights `(B, N, T, S)`, of the queries `rows` if not of all."""
+        return attention.attention_weights(q, k, mask=mask, bias=bias, scale=self._scale)
 
     def _project_output(self, y: Any, visible: Any) -> Any:
         y = kernels.linear(kernels.merge_heads(y), self.output_kernel, self.output_bias)

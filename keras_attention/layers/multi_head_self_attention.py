@@ -7,7 +7,9 @@ import keras
 from keras import ops
 
 from keras_attention import kernels, scope
-from keras_attention.layers import position_strategy
+from keras_attention.layers import mechanism as mechanisms
+from keras_attention.layers import position_strategy, strategy
+from keras_attention.layers.mechanism import Mechanism
 from keras_attention.layers.multi_head_attention import MultiHeadAttention
 from keras_attention.ops import checks, masks
 
@@ -33,6 +35,10 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         position: how positions enter: `None`, `"rotary"`, `"relative_bias"`, `"alibi"`,
             `"shaw"`, or a `RotaryEmbedding`, `RelativePositionBias`, `ALiBi` or
             `ShawRelativePosition` with other settings, of which a copy is kept.
+        mechanism: what is computed instead of dense attention, in time and memory linear in T:
+            `None`, `"block_sparse"`, `"linear"`, `"shifted_window"`, or a `BlockSparseAttention`,
+            `LinearAttention` or `ShiftedWindowAttention` with other settings, of which a copy is
+            kept. With an `attention_mask`, and where weights are asked for, it computes them all.
         dropout: share of the attention weights that training drops.
         use_bias: whether the four projections have biases.
         qk_norm: normalise queries and keys per head (RMS, with a learned scale).
@@ -54,7 +60,8 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     Raises:
         ValueError: the width is not divisible by `num_heads`, `num_heads` not by
-            `num_kv_heads`, or a mask has the wrong shape or dtype.
+            `num_kv_heads`, a mask has the wrong shape or dtype, or the mechanism has no place for
+            another setting.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         causal: bool = False,
         window: int | None = None,
         position: Any = None,
+        mechanism: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(num_heads, **kwargs)
@@ -72,6 +80,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         self.causal = causal
         self.window = window
         self.position = position_strategy.copy_of(position, causal=causal)
+        self.mechanism = mechanisms.copy_of(mechanism)
+        if self.mechanism is not None:
+            self.mechanism.check(self)
 
     def build(self, query_shape: tuple) -> None:
         checks.rank("query", query_shape, "(B, T, D)")
@@ -79,6 +90,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         self._build_projections(*[query_shape[-1]] * 3)
         if self.position is not None:
             self.position.build((None, self.num_heads, None, self._head_dim))
+        if self.mechanism is not None:
+            keys = (None, self.num_kv_heads, None, self._head_dim)
+            self.mechanism.build((None, self.num_heads, None, self._head_dim), keys, keys)
         self.built = True
 
     def call(
@@ -119,7 +133,8 @@ class MultiHeadSelfAttention(MultiHeadAttention):
                 "decoder alone, or pass causal=True."
             )
         q, k, v = self._project(x, "query", "key", "value")
-        ordered = self.causal or self.window is not None
+        mechanism = self.mechanism
+        ordered = self.causal or self.window is not None or mechanism is not None
         query_positions = key_positions = bias = context = None
         if ordered or self.position is not None or cache is not None:
             query_positions = key_positions = masks.positions(
@@ -131,8 +146,13 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         key_mask = mask
         last = False
         if cache is not None and self.causal:
+            if mechanism is not None and mechanism.recurrent and not cache.prefill:
+                self._check_step(attention_mask, return_weights)
+                return self._step(mechanism, cache.slot(self), q, k, v, mask), None
             k, v, key_mask, key_positions, last = self._remember(cache, k, v, mask, key_positions)
         fresh = key_positions is query_positions  # keys are those of this call
+        # A mask of T x S leaves nothing to save, and a step sees all that is in the cache.
+        implied = fresh and (mechanism is None or attention_mask is None)
         if self.position is not None:
             bias = self.position.bias(q * self._scale, query_positions, key_positions)
             if self.position.needs_weights:
@@ -149,19 +169,52 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             key_mask=key_mask,
             attention_mask=attention_mask,
             visible=mask,  # a query sees itself
-            causal=self.causal and fresh,
-            window=self.window if fresh else None,
-            order=lambda rows=None: masks.causal_mask(
+            causal=self.causal and implied,
+            window=self.window if implied else None,
+            attend=mechanism.attend if mechanism is not None and implied else None,
+            explicit=mechanism is not None and not implied,
+            order=lambda rows=None: self._order(
                 query_positions if rows is None else ops.take(query_positions, rows),
                 key_positions,
+                key_mask,
                 self.causal and not last,
-                self.window,
             ),
             bias=bias,
             context=context,
             training=training,
             return_weights=return_weights,
         )
+
+    def _order(self, query_positions: Any, key_positions: Any, key_mask: Any, causal: bool) -> Any:
+        """Who may see whom, broadcastable to `(B, N, T, S)`; `None` for all."""
+        if self.mechanism is not None:
+            return self.mechanism.sees(
+                query_positions, key_positions, causal=self.causal, mask=key_mask
+            )
+        order = masks.causal_mask(query_positions, key_positions, causal, self.window)
+        return None if order is None else order[None, None]
+
+    def _weights(self, q: Any, k: Any, *, mask: Any, bias: Any, rows: Any = None) -> Any:
+        if self.mechanism is None:
+            return super()._weights(q, k, mask=mask, bias=bias)
+        return self.mechanism.attention_weights(q, k, mask=mask, scale=self._scale, rows=rows)
+
+    def _step(
+        self, mechanism: Mechanism, slot: scope.Slot, q: Any, k: Any, v: Any, mask: Any
+    ) -> Any:
+        """The output of a recurrent mechanism that goes on from its state."""
+        state = slot.read()["state"]
+        y = mechanism.attend(q, k, v, causal=True, mask=mask, state=state)
+        slot.write(state=state + mechanism.summed(k, v, mask))
+        return self._project_output(y, mask)
+
+    def _check_step(self, attention_mask: Any, return_weights: bool) -> None:
+        if attention_mask is not None or return_weights or scope.capturing(self):
+            raise ValueError(
+                "A cache of linear attention holds sums of keys, not the keys that weights and "
+                f"an `attention_mask` are of. Received: a step of the layer {self.path!r}. Call "
+                "the model on the whole sequence, outside of the cache scope, to see its weights."
+            )
 
     def _remember(
         self, cache: scope.Cache, k: Any, v: Any, mask: Any, positions: Any
@@ -181,6 +234,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
                 "Give the cache scope room for prompt and continuation together.",
             )
             present = scope.padded(mask)
+            if self.mechanism is not None and self.mechanism.recurrent:
+                slot.write(state=self.mechanism.summed(k, v, present))
+                return k, v, present, positions, False
             room = [0, cache.max_length - length]
             state = {
                 "key": ops.pad(k, [[0, 0], [0, 0], room, [0, 0]]),
@@ -236,5 +292,6 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             **super().get_config(),
             "causal": self.causal,
             "window": self.window,
-            "position": position_strategy.config_of(self.position),
+            "position": strategy.config_of(self.position),
+            "mechanism": strategy.config_of(self.mechanism),
         }

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_attention.layers import strategy
+
 
 class PositionStrategy(keras.layers.Layer):
     """Base of the position strategies of `MultiHeadSelfAttention`.
@@ -15,6 +17,7 @@ class PositionStrategy(keras.layers.Layer):
     for queries and `(S,)` for keys, offset by the index of a cache scope.
     """
 
+    needs_logits = False  # whether it has a `bias`, which only dense attention has a place for
     needs_weights = False  # whether `context` must be asked, which rules out a fused kernel
 
     def rotate(self, x: Any, positions: Any) -> Any:
@@ -40,24 +43,4 @@ def copy_of(position: Any, *, causal: bool) -> PositionStrategy | None:
         "alibi": layers.ALiBi,
         "shaw": layers.ShawRelativePosition,
     }
-    if isinstance(position, dict):
-        position = keras.saving.deserialize_keras_object(position)
-    if position is None:
-        return None
-    if isinstance(position, PositionStrategy):
-        return type(position).from_config(position.get_config())
-    if not isinstance(position, str) or position not in named:
-        raise ValueError(
-            f"`position` must be None, one of {', '.join(map(repr, named))}, or a position layer "
-            f"such as `RotaryEmbedding`. Received: position={position!r}"
-        )
-    return named[position]()
-
-
-def config_of(position: PositionStrategy | None) -> dict[str, Any] | None:
-    """What `copy_of` takes, for `get_config`; the attention layer builds the copy itself."""
-    if position is None:
-        return None
-    config = keras.saving.serialize_keras_object(position)
-    config.pop("build_config", None)
-    return config
+    return strategy.copy_of(position, named, PositionStrategy, "position")

@@ -30,6 +30,8 @@ class ShawRelativePosition(PositionStrategy):
         `(B, N, T, T)`: the key term of the logits, `q_i . a^K_ij`.
     """
 
+    needs_logits = True
+
     def __init__(self, max_distance: int = 16, use_values: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         checks.positive_int(max_distance=max_distance)

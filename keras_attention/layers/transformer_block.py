@@ -21,8 +21,8 @@ class TransformerBlock(keras.layers.Layer):
     is the block of a decoder-only model.
 
     Args:
-        num_heads, head_dim, num_kv_heads, qk_norm, causal, window, position: of the attention,
-            see `MultiHeadSelfAttention`.
+        num_heads, head_dim, num_kv_heads, qk_norm, causal, window, position, mechanism: of the
+            attention, see `MultiHeadSelfAttention`.
         intermediate_dim, activation: of the feed-forward network, see `FeedForward`.
         norm: `"layer"` (LayerNorm) or `"rms"` (RMSNorm, https://arxiv.org/abs/1910.07467).
         norm_first: pre-norm or post-norm.
@@ -64,6 +64,7 @@ class TransformerBlock(keras.layers.Layer):
         causal: bool = False,
         window: int | None = None,
         position: Any = None,
+        mechanism: Any = None,
         qk_norm: bool = False,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
@@ -96,7 +97,12 @@ class TransformerBlock(keras.layers.Layer):
             **projection,
         }
         self.attention = MultiHeadSelfAttention(
-            causal=causal, window=window, position=position, name="attention", **self._heads
+            causal=causal,
+            window=window,
+            position=position,
+            mechanism=mechanism,
+            name="attention",
+            **self._heads,
         )
         self.feed_forward = FeedForward(
             intermediate_dim,
@@ -188,10 +194,10 @@ class TransformerBlock(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         attention = self.attention.get_config()
         shared = ["num_heads", "head_dim", "num_kv_heads", "qk_norm", "causal", "window"]
-        shared += ["position", "use_bias", "kernel_initializer", "bias_initializer", "seed"]
+        shared += ["position", "mechanism", "use_bias", "kernel_initializer", "bias_initializer"]
         return {
             **super().get_config(),
-            **{name: attention[name] for name in shared},
+            **{name: attention[name] for name in [*shared, "seed"]},
             "intermediate_dim": self.feed_forward.intermediate_dim,
             "activation": self.feed_forward.activation,
             "norm": self.norm,

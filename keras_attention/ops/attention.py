@@ -41,7 +41,7 @@ def attention_weights(query, key, *, mask=None, bias=None, scale=None):
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     query, key = at_least_float32(query) * scale, at_least_float32(key)
-    logits = _by_head_group(query, ops.swapaxes(key, -1, -2))  # (B, N, T, S)
+    logits = by_head_group(query, ops.swapaxes(key, -1, -2))  # (B, N, T, S)
     if bias is not None:
         logits = logits + ops.cast(bias, logits.dtype)
     return masked_softmax(logits, mask)
@@ -49,7 +49,7 @@ def attention_weights(query, key, *, mask=None, bias=None, scale=None):
 
 def weighted_sum(weights, value):
     """`(B, N, T, S)` weights on `(B, K, S, H)` values: `(B, N, T, H)`, in the values' dtype."""
-    return ops.cast(_by_head_group(weights, at_least_float32(value)), value.dtype)
+    return ops.cast(by_head_group(weights, at_least_float32(value)), value.dtype)
 
 
 def dot_product_attention(
@@ -152,7 +152,7 @@ def _order(query, key, causal, window):
     return masks.causal_mask(steps, masks.positions(ops.shape(key)[2]), causal, window)[None, None]
 
 
-def _by_head_group(x, y):
+def by_head_group(x, y):
     """`x @ y` for N heads of `x` on K heads of `y`, without repeating `y`."""
     groups = x.shape[1] // y.shape[1]
     if groups == 1:

@@ -16,6 +16,15 @@ def positive_int(**arguments):
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
+def not_negative_int(**arguments):
+    """Each keyword argument must be 0 or a positive integer."""
+    for name, value in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+            raise ValueError(
+                f"`{name}` must be 0 or a positive integer. Received: {name}={value!r}"
+            )
+
+
 def positive(**arguments):
     """Each keyword argument must be a positive number."""
     for name, value in arguments.items():

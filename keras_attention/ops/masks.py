@@ -54,7 +54,7 @@ def combine(*, query_mask=None, key_mask=None, attention_mask=None, order=None):
         query_mask: `(B, T)`.
         key_mask: `(B, S)`.
         attention_mask: `(B, T, S)` or `(B, N, T, S)`.
-        order: `(T, S)`, of `causal_mask`.
+        order: who may see whom, broadcastable to `(B, N, T, S)`.
     """
     mask = expand_attention_mask(attention_mask)
     if key_mask is not None:
@@ -62,7 +62,7 @@ def combine(*, query_mask=None, key_mask=None, attention_mask=None, order=None):
     if query_mask is not None:
         mask = both(mask, query_mask[:, None, :, None])
     if order is not None:
-        mask = both(mask, order[None, None])
+        mask = both(mask, order)
     return mask
 
 

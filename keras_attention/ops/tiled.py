@@ -2,8 +2,8 @@
 
 FlashAttention-2 (Dao, 2023, https://arxiv.org/abs/2307.08691, algorithms 1 and 2), for XLA on
 CPU: a running maximum and sum per query; backward, the weights again from the logarithm of that
-sum. One head at a time, whose tiles stay in the processor's cache; tiles that the causal triangle
-or the window hides are not visited. It can be differentiated once, in reverse mode.
+sum. One head at a time, whose tiles stay in the processor's cache; tiles that the causal triangle,
+the window or a list hides are not visited. It can be differentiated once, in reverse mode.
 """
 
 from functools import lru_cache, reduce
@@ -28,23 +28,40 @@ def attention(query, key, value, *, mask, bias, causal, window, scale, dropout, 
     small = kernels.block_size(_SMALL)
     whole = not (causal or window is not None or dropout)  # dropout is drawn by tile
     large = kernels.block_size(_LARGE) if whole else small
-    plan = Plan(
+    plan = _plan(query, key, large, causal=causal, window=window, scale=scale, dropout=dropout)
+    backward = plan._replace(rows=min(small, plan.rows), columns=min(small, plan.columns))
+    return _run(plan, backward, query, key, value, mask=mask, bias=bias, seed=seed)
+
+
+def listed(query, key, value, lists, *, tile, mask, causal, scale, dropout, seed):
+    """`attention` on tiles of `tile` queries and keys, those of keys from lists.
+
+    Args:
+        lists: `(B or 1, tiles, M)` int32: the tiles of keys that each tile of queries sees, in any
+            order; the number of tiles where there is none.
+    """
+    plan = _plan(query, key, tile, causal=causal, window=None, scale=scale, dropout=dropout)
+    plan = plan._replace(listed=lists.shape[2])
+    return _run(plan, plan, query, key, value, mask=mask, lists=lists, seed=seed)
+
+
+def _plan(query, key, tile, **settings):
+    return Plan(
         length=query.shape[2],
         key_length=key.shape[2],
         heads=query.shape[1],
         kv_heads=key.shape[1],
         size=query.shape[3],
-        rows=min(large, query.shape[2]),
-        columns=min(large, key.shape[2]),
-        causal=causal,
-        window=window,
-        scale=scale,
-        dropout=dropout,
+        rows=min(tile, query.shape[2]),
+        columns=min(tile, key.shape[2]),
+        **settings,
     )
-    tensors = {"query": query, "key": key, "value": value, "mask": mask, "bias": bias}
-    tensors["seed"] = seed.next() if dropout else None
+
+
+def _run(plan, backward, query, key, value, *, seed, **tensors):
+    tensors = {"query": query, "key": key, "value": value, **tensors}
+    tensors["seed"] = seed.next() if plan.dropout else None
     tensors = {name: x for name, x in tensors.items() if x is not None}
-    backward = plan._replace(rows=min(small, plan.rows), columns=min(small, plan.columns))
     return _compiled(plan, backward, tuple(tensors))(*tensors.values())
 
 
@@ -62,6 +79,7 @@ class Plan(NamedTuple):
     window: int | None
     scale: float
     dropout: float
+    listed: int | None = None  # tiles in a list of those to visit
 
     @property
     def row_tiles(self):
@@ -69,14 +87,18 @@ class Plan(NamedTuple):
 
     @property
     def column_tiles(self):
-        return -(-self.key_length // self.columns)
+        # A list ends on a tile of nothing.
+        return -(-self.key_length // self.columns) + (self.listed is not None)
 
     @property
     def groups(self):
         return self.heads // self.kv_heads
 
     def visible(self, i):
-        """The tiles of keys, from the first to before the last, that the queries `i` can see."""
+        """The tiles of keys, from the first to before the last, that the queries `i` can see; or
+        where they are in a list."""
+        if self.listed is not None:
+            return 0, self.listed
         first = i * self.rows
         last = first + self.rows - 1
         start, stop = 0, self.column_tiles
@@ -92,7 +114,7 @@ class Plan(NamedTuple):
         t = i * self.rows + ops.arange(self.rows, dtype="int32")[:, None]
         s = j * self.columns + ops.arange(self.columns, dtype="int32")[None, :]
         sees = [] if mask is None else [mask]
-        if self.key_length % self.columns:
+        if self.key_length % self.columns or self.listed is not None:
             sees.append(s < self.key_length)
         if self.causal:
             sees.append(s <= t)
@@ -122,13 +144,14 @@ def _compiled(forward_plan, backward_plan, names):
 class _Tiles:
     """Tiles (r, j): r counts the tiles of queries of all heads, j the tiles of a head's keys."""
 
-    def __init__(self, plan, query, key, value, mask=None, bias=None, seed=None):
+    def __init__(self, plan, query, key, value, mask=None, bias=None, lists=None, seed=None):
         self.plan = plan
         self.batch = ops.shape(query)[0]
         self.q = self._flat(query, plan.heads, plan.rows * plan.row_tiles)
         self.k = self._flat(key, plan.kv_heads, plan.columns * plan.column_tiles)
         self.v = self._flat(value, plan.kv_heads, plan.columns * plan.column_tiles)
         self.mask, self.bias, self.seed = self._padded(mask), self._padded(bias), seed
+        self.lists = lists
 
     def _flat(self, x, heads, length):
         """`(B, N, T, H)` as `(B * N, T, H)`, filled up to whole tiles."""
@@ -156,6 +179,7 @@ class _Tiles:
 
             def add_keys(j, carry):
                 y, total, top = carry
+                j = self._at_list(r, j)
                 logits, sees, keep = self._logits(q, r, j)
                 new_top = ops.maximum(top, ops.max(logits, axis=-1, keepdims=True))
                 exp = _zero_unseen(ops.exp(logits - new_top), sees)
@@ -193,6 +217,7 @@ class _Tiles:
 
             def add_keys(j, carry):
                 d_q, d_k, d_v, *d_bias = carry
+                j = self._at_list(r, j)
                 logits, sees, keep = self._logits(q, r, j)
                 weights = _zero_unseen(ops.exp(logits - sums), sees)
                 d_used = ops.matmul(d_y, ops.transpose(self._keys(self.v, r, j)))
@@ -240,6 +265,15 @@ class _Tiles:
         index, shape = r * plan.column_tiles + j, (plan.rows, plan.columns)
         keep = kernels.dropout_factors(self.seed, index, shape, plan.dropout)
         return logits, sees, ops.cast(keep, logits.dtype)
+
+    def _at_list(self, r, j):
+        """The tile of keys at `j` of the list of the queries `r`; `j` itself without lists."""
+        if self.lists is None:
+            return j
+        plan, rows = self.plan, self.lists.shape[0]
+        of_batch = 0 if rows == 1 else r // plan.row_tiles // plan.heads
+        place = (of_batch, r % plan.row_tiles, j)
+        return ops.reshape(ops.slice(self.lists, place, (1, 1, 1)), ())
 
     def _at(self, r):
         """Where the queries of a tile begin in `(B * N, T, H)`."""

@@ -21,8 +21,8 @@ def randomized(model, scale=0.4):
 
 
 @functools.cache  # and with it what was compiled for it
-def language_model(position="learned", *, vocabulary_size=V, tokenizer=None, window=None):
-    """Rotary positions come with grouped heads, RMSNorm and perhaps a window."""
+def language_model(position="learned", *, vocabulary_size=V, tokenizer=None, **options):
+    """Rotary positions come with grouped heads and RMSNorm; `options` are of the blocks."""
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     x = tokens if tokenizer is None else tokenizer(tokens)
     x = keras.layers.Embedding(vocabulary_size, 8, mask_zero=tokenizer is not None)(x)
@@ -35,9 +35,9 @@ def language_model(position="learned", *, vocabulary_size=V, tokenizer=None, win
             16,
             num_kv_heads=4 if learned else 2,
             causal=True,
-            window=window,
             position=None if learned else position,
             norm="layer" if learned else "rms",
+            **options,
             name=f"block_{i}",
         )(x)
     return randomized(keras.Model(tokens, keras.layers.Dense(vocabulary_size)(x)))

@@ -53,9 +53,10 @@ def test_one_beam_is_greedy():
         assert [row.tolist() for row in found] == [row.tolist() for row in expected]
 
 
-def test_a_batch_is_its_rows():
+@pytest.mark.parametrize("options", [{}, {"mechanism": "linear"}], ids=["dense", "linear"])
+def test_a_batch_is_its_rows(options):
     """Rows end at different steps, and what ended keeps its score."""
-    model = language_model()
+    model = language_model(**options)
     search = BeamSearch(3, num_results=3)
     options = {"max_new_tokens": 9, "stop": [4, 7], "sampler": search}
     prompts = [[1, 2, 3], [6], [5, 9, 10, 11, 12, 1]]

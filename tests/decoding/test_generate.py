@@ -12,6 +12,7 @@ from keras_attention.decoding.generation import _models
 from tests.decoding.models import V, greedy, language_model, logits_after, reader, translator
 
 PROMPTS = [[1, 2, 3], [4, 5, 6, 7, 8, 9, 10], [3]]
+SPARSE = ka.layers.BlockSparseAttention(2, window_blocks=0, random_blocks=1, seed=1)
 SOURCES = [[5, 1, 7, 2], [9, 3], [6]]
 
 
@@ -20,7 +21,15 @@ def as_lists(found):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"position": "rotary"}, {"position": "rotary", "window": 3}], ids=str
+    "options",
+    [
+        {},
+        {"position": "rotary"},
+        {"position": "rotary", "window": 3},
+        {"position": "rotary", "mechanism": SPARSE},
+        {"mechanism": "linear"},
+    ],
+    ids=lambda options: ",".join(options),
 )
 def test_cached_is_uncached(options):
     """Ragged prompts in one batch, each as if it were alone."""

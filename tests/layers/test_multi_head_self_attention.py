@@ -1,5 +1,7 @@
 """Multi-head self-attention: cases for the contract."""
 
+from dataclasses import replace
+
 import keras_attention as ka
 from keras_attention import kernels
 from tests.backend import BACKEND
@@ -34,6 +36,25 @@ CASES = [
     case(position="relative_bias", scale=1.0),
     case(position="alibi", causal=True),
     case(position=ka.layers.ShawRelativePosition(max_distance=2)),
+]
+sparse = ka.layers.BlockSparseAttention(2, window_blocks=0, random_blocks=1, seed=1)
+# The order of a grid is that of its case alone, so it has no padding.
+WINDOWS = Case(
+    layer=ka.layers.MultiHeadSelfAttention,
+    config={
+        "num_heads": 4,
+        "num_kv_heads": 2,
+        "mechanism": ka.layers.ShiftedWindowAttention(2, shift=1, grid=(2, 3)),
+    },
+    inputs={"query": (6, 16)},
+    lengths=(6,),
+    dropout={"dropout": 0.5},
+    silent=("key_bias",),
+)
+CASES += [
+    case(mechanism=sparse, num_kv_heads=2),
+    replace(case(mechanism="linear", causal=True, silent=()), dropout={}),
+    WINDOWS,
 ]
 # The branches that such short sequences do not take by themselves.
 CASES += [

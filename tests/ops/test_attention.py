@@ -23,7 +23,7 @@ CASES = [  # causal, window, masked, biased
 def numpy_attention(query, key, value, sees, bias, upstream):
     """Output and gradients of `sum(output * upstream)` (Vaswani et al., 2017, equation 1)."""
     query, key, value = (x.astype("float64") for x in (query, key, value))
-    groups = N // K
+    length, groups = query.shape[2], N // K
     keys, values = (np.repeat(x, groups, axis=1) for x in (key, value))
     scale = H**-0.5
     logits = scale * np.einsum("bnth,bnsh->bnts", query, keys) + (0 if bias is None else bias)
@@ -33,7 +33,7 @@ def numpy_attention(query, key, value, sees, bias, upstream):
     d_logits = weights * (d_weights - (d_weights * weights).sum(-1, keepdims=True))
     d_keys = scale * np.einsum("bnts,bnth->bnsh", d_logits, query)
     d_values = np.einsum("bnts,bnth->bnsh", weights, upstream)
-    by_kv_head = [x.reshape(B, K, groups, T, H).sum(2) for x in (d_keys, d_values)]
+    by_kv_head = [x.reshape(B, K, groups, length, H).sum(2) for x in (d_keys, d_values)]
     d_query = scale * np.einsum("bnts,bnsh->bnth", d_logits, keys)
     d_bias = [] if bias is None else [d_logits.sum(0, keepdims=True)]
     return np.einsum("bnts,bnsh->bnth", weights, values), [d_query, *by_kv_head, *d_bias]

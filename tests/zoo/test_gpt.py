@@ -161,6 +161,17 @@ def test_from_text_to_its_continuation(tmp_path):
     assert loaded.get_layer("tokenizer").decode(ids) == TEXTS
 
 
+def test_another_mechanism():
+    """In each block, with other attention dropout than the rest, since it has none."""
+    sizes = {**VARIANTS["tiny"], "dropout": 0.1, "vocabulary_size": 12}
+    model = gpt(**sizes, mechanism="linear", attention_dropout=0.0)
+    blocks = [layer for layer in model.layers if isinstance(layer, ka.layers.TransformerBlock)]
+    assert [type(block.attention.mechanism) for block in blocks] == [ka.layers.LinearAttention] * 2
+    assert {(block.dropout, block.attention.dropout) for block in blocks} == {(0.1, 0.0)}
+    with pytest.raises(ValueError, match=r"no weights that training could drop. Received: dropou"):
+        gpt(**sizes, mechanism="linear")
+
+
 def test_errors_teach():
     sizes = VARIANTS["tiny"]
     with pytest.raises(ValueError, match="Pass one of them"):

@@ -26,13 +26,16 @@ CASES = [
         maps=2,
         config={**SMALL, "augmentation": ka.layers.ImageAugmentation(flip=True, shift=0.2)},
     ),
+    ModelCase(model=vit, sizes=VARIANTS["tiny_windows"], inputs=images, maps=2, config=SMALL),
 ]
 PARAMETERS = {
     "default": 135_619,
     "compact": 185_091,
     "digits": 165_507,
+    "digits_windows": 165_507 + 2 * 9 * 4,
     "tiny": 819,
     "tiny_compact": 1_093,
+    "tiny_windows": 1_495,
     "ti16": 5_389_059,
 }
 
@@ -85,6 +88,18 @@ def test_a_file_goes_from_a_picture_to_a_name(tmp_path):
     assert answer.probability == pytest.approx(same.probability, abs=1e-5)
 
 
-def test_unknown_pooling_is_refused():
+def test_windows_are_shifted_in_every_other_block():
+    """Two blocks see further than one, and no patch sees all."""
+    model = CASES[2].make()
+    blocks = [model.get_layer(f"block_{i}").attention.mechanism for i in range(2)]
+    assert [(block.window_size, block.shift, block.grid) for block in blocks] == [
+        (3, 0, (8, 8)),
+        (3, 1, (8, 8)),
+    ]
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(ValueError, match=r"window_size=2, pooling='class_token'"):
+        vit(**VARIANTS["tiny"], **SMALL, window_size=2)
     with pytest.raises(ValueError, match=r"'attention' or 'average'\. Received: pooling='max'"):
         vit(**VARIANTS["tiny"], **SMALL, pooling="max")

@@ -1,0 +1,36 @@
+"""Random bits by counting, the same on every backend."""
+
+import keras
+from keras import ops
+
+# PyTorch has no products of uint32, and JAX no int64.
+_DTYPE = "uint32" if keras.backend.backend() == "jax" else "int64"
+_FACTORS = ((16, 0x7FEB352D), (15, 0x846CA68B))
+_OFFSET = 0x9E3779B9
+
+
+def bits(seed, *counters):
+    """24 random bits as int32, by a seed and counters, integers that broadcast with each other.
+
+    A hash of them all, so that no generator has to be carried along.
+    """
+    mixed = _mixed(ops.cast(seed, _DTYPE) + _number(_OFFSET))
+    for counter in counters:
+        mixed = _mixed(mixed + ops.cast(counter, _DTYPE))
+    return ops.cast(ops.right_shift(mixed, 8), "int32")
+
+
+def _mixed(x):
+    """A bijection of 32 bits in which each bit of x changes about half of them: `lowbias32` of
+    https://github.com/skeeto/hash-prospector."""
+    all_bits = _number(0xFFFFFFFF)
+    x = ops.bitwise_and(x, all_bits)
+    for shift, factor in _FACTORS:
+        x = ops.bitwise_xor(x, ops.right_shift(x, shift))
+        x = ops.bitwise_and(x * _number(factor), all_bits)
+    return ops.bitwise_xor(x, ops.right_shift(x, 16))
+
+
+def _number(value):
+    # From a plain integer: torch.compile does not trace arrays of NumPy.
+    return ops.convert_to_tensor(value, dtype=_DTYPE)

@@ -1,0 +1,112 @@
+"""Linear attention: a kernel in place of the softmax, so that keys and values can be summed first.
+
+Katharopoulos et al., 2020 (https://arxiv.org/abs/2006.16236). The sums are a state
+`(B, K, H, H + 1)` in float32 at least: of phi(k) v^T (equation 10), and in its last column of
+phi(k) (equation 11).
+"""
+
+from keras import ops
+
+from keras_attention.ops.attention import by_head_group
+from keras_attention.ops.precision import at_least_float32
+
+_CHUNK = 64  # elements of a chunk: about H, where its T x C products and its state are as large
+
+FEATURE_MAPS = {
+    # By its two branches: near -1 the sum of elu(x) and 1 has few digits left, or none.
+    "elu": lambda x: ops.where(x > 0, x + 1, ops.exp(ops.minimum(x, 0))),
+    "relu": ops.relu,
+    "softplus": ops.softplus,
+}
+
+
+def weights(query, key, *, feature_map, mask=None):
+    """`phi(q_t) . phi(k_s)`, divided by their sum over s: `(B, N, T, S)` (equation 4).
+
+    Args:
+        query: `(B, N, T, H)`.
+        key: `(B, K, S, H)`.
+        feature_map: a name in `FEATURE_MAPS`.
+        mask: boolean, broadcastable to `(B, N, T, S)`; zeros where it is False.
+    """
+    query, key = _features(query, feature_map), _features(key, feature_map)
+    similarity = by_head_group(query, ops.swapaxes(key, -1, -2))
+    if mask is not None:
+        similarity = ops.where(mask, similarity, 0.0)
+    return _divided(similarity, ops.sum(similarity, axis=-1, keepdims=True))
+
+
+def attention(query, key, value, *, feature_map, causal, mask=None, state=None):
+    """`(B, N, T, H)` on `(B, K, S, H)`, in time and memory linear in T, backward too (equation 5).
+
+    Args:
+        feature_map: a name in `FEATURE_MAPS`.
+        causal: each query sees keys up to its own, and all in `state` (equation 8); else all.
+        mask: padding mask of the keys, `(B, S)`, or `None`.
+        state: of `summed`, what came before; only if causal.
+    """
+    query, key, value = _prepared(query, key, value, feature_map, mask)
+    if not causal:
+        found = by_head_group(query, ops.matmul(ops.swapaxes(key, -1, -2), value))
+    else:
+        found = _causal(query, key, value, state)
+    return _divided(found[..., :-1], found[..., -1:])
+
+
+def summed(key, value, *, feature_map, mask=None):
+    """The state after keys and values: `(B, K, H, H + 1)` (equations 18 and 19, from zero)."""
+    _, key, value = _prepared(key, key, value, feature_map, mask)
+    return ops.matmul(ops.swapaxes(key, -1, -2), value)
+
+
+def _prepared(query, key, value, feature_map, mask):
+    """Features of queries and keys, none of masked keys; values with a column of ones."""
+    query, key = _features(query, feature_map), _features(key, feature_map)
+    if mask is not None:
+        key = ops.where(mask[:, None, :, None], key, 0.0)
+    value = at_least_float32(value)
+    return query, key, ops.concatenate([value, ops.ones_like(value[..., :1])], axis=-1)
+
+
+def _causal(query, key, value, state):
+    """Sums of `value` `(B, K, T, U)` up to each query, `(B, N, T, U)`, by chunks.
+
+    Within a chunk the quadratic form, and of all chunks before their state: no loop over time,
+    and no more numbers than T times C or H.
+    """
+    batch, heads, length, _ = ops.shape(query)
+    kv_heads, groups = key.shape[1], query.shape[1] // key.shape[1]
+    chunk = min(_CHUNK, query.shape[2] or _CHUNK)
+    chunks = (length + chunk - 1) // chunk
+
+    def cut(x):
+        """`(B, K, chunks, G * C, ...)`, G being 1 but for queries."""
+        x = ops.pad(x, [[0, 0], [0, 0], [0, chunks * chunk - length], [0, 0]])
+        x = ops.reshape(x, (batch, kv_heads, -1, chunks, chunk, x.shape[-1]))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        return ops.reshape(x, (batch, kv_heads, chunks, -1, x.shape[-1]))
+
+    query, key, value = cut(query), cut(key), cut(value)
+    similarity = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, K, chunks, G * C, C)
+    earlier = ops.tile(ops.tril(ops.ones((chunk, chunk), "bool")), (groups, 1))
+    found = ops.matmul(ops.where(earlier, similarity, 0.0), value)
+    before = _before(ops.matmul(ops.swapaxes(key, -1, -2), value), state)
+    found = found + ops.matmul(query, before)
+    found = ops.reshape(found, (batch, kv_heads, chunks, groups, chunk, value.shape[-1]))
+    found = ops.transpose(found, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(found, (batch, heads, chunks * chunk, value.shape[-1]))[:, :, :length]
+
+
+def _before(sums, state):
+    """The state before each chunk, from the `sums` of each, `(B, K, chunks, H, U)`."""
+    state = ops.zeros_like(sums[:, :, :1]) if state is None else state[:, :, None]
+    return ops.cumsum(ops.concatenate([state, sums[:, :, :-1]], axis=2), axis=2)
+
+
+def _features(x, feature_map):
+    return FEATURE_MAPS[feature_map](at_least_float32(x))
+
+
+def _divided(x, total):
+    """`x / total`; zeros where nothing is seen, with gradients of zero."""
+    return ops.where(total > 0, x / ops.where(total > 0, total, 1.0), 0.0)

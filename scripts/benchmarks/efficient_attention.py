@@ -1,0 +1,60 @@
+"""Block-sparse, linear and windowed attention up to T 65536, beside dense attention."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+import keras_attention as ka
+from benchmarks import inputs, peers
+from benchmarks.case import Case, Peer
+from keras_attention.layers.mechanism import Mechanism
+from keras_attention.ops.attention import dot_product_attention
+
+# Squares, for windows. Dense attention takes minutes on a CPU where it is left out.
+LENGTHS = {"quick": [256], "cpu": [4096, 65536], "gpu": [4096, 16384, 65536]}
+DENSE = {"quick": 256, "cpu": 4096, "gpu": 65536}  # the longest
+HEADS, HEAD_DIM = 1, 64
+MECHANISMS = {
+    "block-sparse": (ka.layers.BlockSparseAttention(64, seed=0), True),
+    "linear": (ka.layers.LinearAttention(), True),
+    "windows": (ka.layers.ShiftedWindowAttention(8, shift=4), False),
+}
+GROWTH = {"time": 5.0, "memory": 4.4}  # from T / 4 to T: linear
+
+
+def cases(*, scale: str) -> Iterator[Case]:
+    for (name, (mechanism, causal)), train in product(MECHANISMS.items(), (False, True)):
+        run = peers.training if train else peers.forward
+        dense = partial(dot_product_attention, causal=causal)
+        for length in LENGTHS[scale]:
+            qkv, quarter = (_inputs(size) for size in (length, length // 4))
+            ours = partial(_of(mechanism), causal=causal)
+            others = {"ours at T / 4": partial(run, ours, *quarter)}
+            if length <= DENSE[scale]:
+                others["dense"] = partial(run, dense, *qkv)
+            yield Case(
+                name=f"{name}, {'training' if train else 'forward'}, "
+                f"{'causal' if causal else 'not causal'}, B1 T{length} N{HEADS} H{HEAD_DIM}",
+                ours=partial(run, ours, *qkv),
+                peers=[
+                    Peer(name=peer, make=make, reach=_reach(peer, length))
+                    for peer, make in others.items()
+                ],
+            )
+
+
+def _reach(peer: str, length: int) -> dict[str, float]:
+    if peer == "dense":
+        return {"time": 1.0} if length >= 4096 else {}
+    return GROWTH if length >= 65536 else {}
+
+
+def _inputs(length: int) -> list[Any]:
+    return [inputs.normal(1, HEADS, length, HEAD_DIM, seed=seed) for seed in range(3)]
+
+
+def _of(mechanism: Mechanism) -> Any:
+    if not mechanism.built:
+        mechanism.build(*[(1, HEADS, None, HEAD_DIM)] * 3)
+    return mechanism.attend

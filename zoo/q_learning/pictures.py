@@ -39,15 +39,12 @@ class Animation:
         first.save(path, save_all=True, append_images=others, duration=milliseconds, loop=0)
 
 
-def attention(model: keras.Model, observations: np.ndarray) -> np.ndarray | None:
-    """`(B, S)` what the answer is read from, mean over heads: numbers of the state, or past
-    observations; `None` where nothing attends."""
+def attention(model: keras.Model, observations: np.ndarray) -> np.ndarray:
+    """`(B, S)` what the values are read from, mean over heads: the numbers of an observation, or
+    past observations."""
     maps = ka.explain.attention_maps(model, observations)
-    if not maps:
-        return None
     weights = list(maps.values())[-1].mean(axis=1)[:, 0]  # of the class token, or the pooling
-    tokens = observations.shape[1]
-    return weights[:, -tokens:]  # without the class token itself
+    return weights[:, -observations.shape[1] :]  # not to the class token itself
 
 
 def advantage(

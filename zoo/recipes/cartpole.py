@@ -59,7 +59,7 @@ def experiment(
     smoke: bool,
     published: Mapping[str, float],
     next_step: str,
-    epochs: int = 200,
+    epochs: int = 250,
     num_batches: int = 64,
     peak: float = 2e-3,
 ) -> Recipe:
@@ -85,13 +85,13 @@ def experiment(
         capacity=50_000,
         batch_size=BATCH_SIZE,
         num_batches=num_batches,
-        n=1,
+        n=3,
         discount=0.99,
     )
     play = Play(
         make,
         replay,
-        Networks(model, rate=0.3),
+        Networks(model, every=4),
         games=8,
         warmup=64 if smoke else 1000,
         steps=2 * num_batches,
@@ -120,7 +120,9 @@ def experiment(
             "where the pole falls": lambda splits: _mean(make, data.falling, splits),
         },
         published=published,
-        pictures=lambda model, splits: draw(model, make, splits, names, smoke=smoke),
+        pictures=lambda model, splits: draw(
+            model, make, splits, names, attends=network["attention"] is not None, smoke=smoke
+        ),
         next_step=next_step,
         task="reinforcement-learning",
     )
@@ -150,13 +152,14 @@ def draw(
     splits: Splits,
     names: tuple[str, ...],
     *,
+    attends: bool,
     smoke: bool,
 ) -> dict:
     """What the network values, what it attends to, and a test episode, as a figure and as an
     animation."""
     seed = int(splits.test[1][0])
     seen = games.watched(make, greedy(model), seed)[: 5 if smoke else None]
-    weights = pictures.attention(model, seen)
+    weights = pictures.attention(model, seen) if attends else None
     labels: Sequence[str] = names
     if seen.ndim == 3:
         labels = [f"{ago} ago" if ago else "now" for ago in reversed(range(seen.shape[1]))]
@@ -172,7 +175,7 @@ def draw(
         "episode": pictures.timeline(*shown, title=title),
         "animation": pictures.animation(*shown, title=title),
     }
-    if weights is None:
+    if not attends:
         return found
     if seen.ndim == 2:
         return {**found, "attention": table_plots.class_token(model, seen, names)}

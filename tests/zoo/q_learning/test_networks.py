@@ -78,5 +78,5 @@ def test_policies_follow_the_weights():
 
 
 def test_rate_is_checked():
-    with pytest.raises(ValueError, match="`rate` must be above 0 and at most 1. Received: rate=0"):
+    with pytest.raises(ValueError, match=r"above 0 and at most 1\. Received: rate=0"):
         Networks(network(), rate=0)

@@ -128,7 +128,7 @@ def test_what_is_played_is_in_the_replay(whole):
                 assert state["final"][row, game] == (before[0] == 3)
                 assert before[0] == 3 or before[1] == 8
             else:
-                np.testing.assert_array_equal(after, before + [actions[row, game] - 1, 1])
+                np.testing.assert_array_equal(after - before, [actions[row, game] - 1, 1])
                 assert state["rewards"][row, game] == (after[0] == 3)
     assert ended + cut > 0
 

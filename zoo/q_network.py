@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 import keras_attention as ka
 from zoo.ft_transformer import ft_transformer
@@ -47,6 +48,8 @@ def q_network(
     num_heads: int = 1,
     attention: str | None = "state",
     history: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     num_actions: int | None = 2,
     action_names: Sequence[str] | None = None,
     name: str = "q_network",
@@ -60,9 +63,6 @@ def q_network(
     (https://arxiv.org/abs/2206.01078); unlike theirs, it values the actions of now alone, by
     attention pooling. With `None` it is a plain network, to compare with.
 
-    The first layer behind the input, `model.layers[1]`, standardises once it is adapted to
-    observations.
-
     Args:
         names: F names of the numbers of an observation.
         hidden_dim: width D of the tokens.
@@ -71,6 +71,7 @@ def q_network(
         num_heads: attention heads of each block.
         attention: `"state"`, `"history"` or `None`.
         history: how many observations it sees, the newest last; `None` for the newest alone.
+        mean, std: of the numbers, F each; they are standardised by them, or not if `None`.
         num_actions: actions A, or `None` for the features that their values are made of.
         action_names: their names, which the file carries.
         name: of the model.
@@ -90,6 +91,8 @@ def q_network(
             "`history` is a number of observations where attention='history', and None where "
             f"attention='state'. Received: history={history}, attention={attention!r}"
         )
+    mean = np.zeros(len(names)) if mean is None else np.asarray(mean)
+    std = np.ones(len(names)) if std is None else np.asarray(std)
     blocks: dict[str, Any] = dict(
         hidden_dim=hidden_dim, intermediate_dim=intermediate_dim, num_heads=num_heads
     )
@@ -101,7 +104,10 @@ def q_network(
         x = ka.layers.NumericColumns(names, hidden_dim, name="numbers_tokens")(observation)
     else:
         observation = keras.Input((history, len(names)), name="history")
-        x = keras.layers.Normalization(name="standardised")(observation)
+        # Its mean and variance are in its configuration: as weights, `set_weights` would not do.
+        x = keras.layers.Normalization(
+            mean=mean.tolist(), variance=np.square(std).tolist(), name="standardised"
+        )(observation)
         x = keras.layers.Dense(hidden_dim, name="tokens")(x)  # (B, T, D)
     if attention == "history":
         x = ka.layers.PositionalEncoding("learned", history, name="position")(x)
@@ -119,4 +125,7 @@ def q_network(
         x = keras.layers.Activation("relu", name="relu")(x) if attention == "state" else x
         x = keras.layers.Dense(num_actions, name="values")(x)
         x = ka.layers.ActionValues(num_actions, action_names, name="actions")(x)
-    return keras.Model(observation, x, name=name)
+    model = keras.Model(observation, x, name=name)
+    if history is None:
+        model.get_layer("numbers_tokens").adapt(np.stack([mean - std, mean + std]))
+    return model

@@ -75,8 +75,14 @@ def experiment(
     """
     keras.utils.set_random_seed(seed)
     splits = data.load(make, **(dict(test=4, validation=2, train=2) if smoke else {}))
-    model = q_network(**network, names=names, action_names=data.ACTIONS)
-    model.layers[1].adapt(splits.train[0])
+    seen = splits.train[0].reshape(-1, len(names))
+    model = q_network(
+        **network,
+        names=names,
+        mean=seen.mean(axis=0),
+        std=seen.std(axis=0),
+        action_names=data.ACTIONS,
+    )
     if smoke:
         epochs, num_batches = 2, 4
     replay = Replay(

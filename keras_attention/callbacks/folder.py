@@ -150,7 +150,7 @@ class Folder:
             written = replace(manifest, size=path.stat().st_size, sha256=sha256(path))
             if state is not None:
                 with complete(beside) as temporary:
-                    np.savez(temporary, **state)
+                    np.savez(temporary, allow_pickle=False, **state)
                 written = replace(written, state_sha256=sha256(beside))
             write_text(path.with_suffix(".json"), written.text())
         except Exception:

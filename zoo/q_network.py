@@ -50,6 +50,7 @@ def q_network(
     history: int | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    scale: float = 1.0,
     num_actions: int | None = 2,
     action_names: Sequence[str] | None = None,
     name: str = "q_network",
@@ -72,6 +73,8 @@ def q_network(
         attention: `"state"`, `"history"` or `None`.
         history: how many observations it sees, the newest last; `None` for the newest alone.
         mean, std: of the numbers, F each; they are standardised by them, or not if `None`.
+        scale: what an output of 1 of the last layer stands for: returns are large numbers, which
+            weights would take long to grow to.
         num_actions: actions A, or `None` for the features that their values are made of.
         action_names: their names, which the file carries.
         name: of the model.
@@ -124,6 +127,7 @@ def q_network(
     if num_actions is not None:
         x = keras.layers.Activation("relu", name="relu")(x) if attention == "state" else x
         x = keras.layers.Dense(num_actions, name="values")(x)
+        x = keras.layers.Rescaling(scale, name="returns")(x)
         x = ka.layers.ActionValues(num_actions, action_names, name="actions")(x)
     model = keras.Model(observation, x, name=name)
     if history is None:

@@ -20,7 +20,8 @@ from zoo.q_network import VARIANTS as NETWORKS
 from zoo.q_network import q_network
 
 VARIANTS = {name: NETWORKS[name] for name in ("default", "tiny")}
-BATCH_SIZE = 64
+BATCH_SIZE = 128
+GAMES = 8  # that are played at once
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
@@ -59,9 +60,9 @@ def experiment(
     smoke: bool,
     published: Mapping[str, float],
     next_step: str,
-    epochs: int = 250,
+    epochs: int = 150,
     num_batches: int = 64,
-    peak: float = 2e-3,
+    peak: float = 1e-3,
 ) -> Recipe:
     """What the recipes of this game share.
 
@@ -74,21 +75,22 @@ def experiment(
         peak: learning rate, from which it falls by half a cosine.
     """
     keras.utils.set_random_seed(seed)
-    splits = data.load(make, **(dict(test=4, validation=2, train=2) if smoke else {}))
+    splits = data.load(make, **(dict(test=GAMES, validation=GAMES, train=2) if smoke else {}))
     seen = splits.train[0].reshape(-1, len(names))
     model = q_network(
         **network,
         names=names,
         mean=seen.mean(axis=0),
         std=seen.std(axis=0),
+        scale=10.0,
         action_names=data.ACTIONS,
     )
     if smoke:
         epochs, num_batches = 2, 4
     replay = Replay(
         splits.train[0].shape[1:],
-        games=8,
-        capacity=50_000,
+        games=GAMES,
+        capacity=10_000,
         batch_size=BATCH_SIZE,
         num_batches=num_batches,
         n=3,
@@ -97,8 +99,8 @@ def experiment(
     play = Play(
         make,
         replay,
-        Networks(model, every=4),
-        games=8,
+        Networks(model, every=2),
+        games=GAMES,
         warmup=64 if smoke else 1000,
         steps=2 * num_batches,
         exploration=Exploration(end=0.05, steps=8000),

@@ -1,8 +1,11 @@
 """Cart-pole: what is observed, and simple policies."""
 
+import sys
+
 import numpy as np
 import pytest
 
+from zoo import recipes
 from zoo.data import cartpole as data
 from zoo.q_learning import games
 
@@ -56,3 +59,11 @@ def test_episodes_are_told_by_their_seeds():
     assert len(splits.train[0]) == len(splits.train[1]) > 20
     assert splits.sha256() == data.load(data.make, test=3, validation=2, train=2).sha256()
     assert splits.sha256() != data.load(data.make, test=4, validation=2, train=2).sha256()
+
+
+def test_what_is_missing_is_named(monkeypatch):
+    for module in ("zoo.data.cartpole", "zoo.recipes.cartpole"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    with pytest.raises(ModuleNotFoundError, match=r'needs gymnasium: .*"keras-attention\[zoo\]"'):
+        recipes.load("cartpole")

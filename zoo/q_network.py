@@ -24,8 +24,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         num_layers=1,
     ),
     # As many parameters without attention: of one observation, and of the last ones side by side.
-    "memoryless": dict(attention=None, hidden_dim=16, intermediate_dim=40, num_layers=2),
-    "stacked": dict(attention=None, history=8, hidden_dim=4, intermediate_dim=40, num_layers=2),
+    "memoryless": dict(attention=None, hidden_dim=16, intermediate_dim=42, num_layers=2),
+    "stacked": dict(attention=None, history=8, hidden_dim=4, intermediate_dim=42, num_layers=2),
     "tiny": dict(attention="state", hidden_dim=8, intermediate_dim=8, num_heads=2, num_layers=1),
     "tiny_history": dict(
         attention="history",

@@ -27,7 +27,15 @@ CASES = [
     ModelCase(sizes=VARIANTS["tiny_history"], inputs=history, maps=2, **SETTINGS),
     ModelCase(sizes=VARIANTS["tiny_memoryless"], inputs=numbers, maps=0, **SETTINGS),
 ]
-PARAMETERS = {}
+PARAMETERS = {
+    "default": 2_952,
+    "history": 3_330,
+    "memoryless": 4_052,
+    "stacked": 3_294,
+    "tiny": 632,
+    "tiny_history": 714,
+    "tiny_memoryless": 152,
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=["state", "history", "memoryless"])

@@ -47,7 +47,6 @@ class Play(keras.callbacks.Callback):
         make: gives an environment of `gymnasium`, whose actions are `Discrete`.
         replay: what is played goes there.
         networks: copies of the model that is trained.
-        games: how many are played at once.
         warmup: random steps before the first epoch.
         steps: of each epoch.
         exploration: the share of random actions by the number of steps this far.
@@ -61,7 +60,6 @@ class Play(keras.callbacks.Callback):
         replay: Replay,
         networks: Networks,
         *,
-        games: int,
         warmup: int,
         steps: int,
         exploration: Exploration,
@@ -72,7 +70,7 @@ class Play(keras.callbacks.Callback):
         self.replay = replay
         self.networks = networks
         self._make = make
-        self._games = [Game(make()) for _ in range(games)]
+        self._games = [Game(make()) for _ in range(replay.games)]
         self._choices = int(self._games[0].env.action_space.n)
         self._warmup = warmup
         self._steps = steps
@@ -109,11 +107,9 @@ class Play(keras.callbacks.Callback):
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Replay, networks, games and counters, as arrays."""
-        parts = {"replay": self.replay, "networks": self.networks}
-        parts |= {f"game_{i}": game for i, game in enumerate(self._games)}
         state = {
             f"{name}/{key}": array
-            for name, part in parts.items()
+            for name, part in self._parts().items()
             for key, array in part.get_state().items()
         }
         return {
@@ -127,11 +123,9 @@ class Play(keras.callbacks.Callback):
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Sets what `get_state` gave."""
-        parts = {"replay": self.replay, "networks": self.networks}
-        parts |= {f"game_{i}": game for i, game in enumerate(self._games)}
-        for name, part in parts.items():
-            own = {key: array for key, array in state.items() if key.startswith(f"{name}/")}
-            part.set_state({key.removeprefix(f"{name}/"): a for key, a in own.items()})
+        for name, part in self._parts().items():
+            own = (key for key in state if key.startswith(f"{name}/"))
+            part.set_state({key.removeprefix(f"{name}/"): state[key] for key in own})
         self._observations = self.replay.newest.copy()
         self._best = unlisted("best", state)
         self._best_return = float(state["best_return"])
@@ -139,6 +133,11 @@ class Play(keras.callbacks.Callback):
         self._last.clear()
         self._last.extend(state["last"].tolist())
         self._step = int(state["step"])
+
+    def _parts(self) -> dict[str, Any]:
+        """What has a state of its own."""
+        games = {f"game_{i}": game for i, game in enumerate(self._games)}
+        return {"replay": self.replay, "networks": self.networks, **games}
 
     def _play(self, steps: int, exploration: Callable[[int], float]) -> None:
         """Plays so many steps, as often as one of all games goes into them."""

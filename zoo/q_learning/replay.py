@@ -60,6 +60,7 @@ class Replay(keras.utils.PyDataset):
                 f"`capacity` must be more than {n} steps for each of {games} games. Received: "
                 f"capacity={capacity}"
             )
+        self.games = games
         self.batch_size = batch_size
         self.n = n
         self.discount = discount

@@ -20,7 +20,7 @@ from zoo.q_network import VARIANTS as NETWORKS
 from zoo.q_network import q_network
 
 VARIANTS = {name: NETWORKS[name] for name in ("default", "tiny")}
-BATCH_SIZE = 128
+BATCH_SIZE = 64
 GAMES = 8  # that are played at once
 
 
@@ -90,17 +90,16 @@ def experiment(
     replay = Replay(
         splits.train[0].shape[1:],
         games=GAMES,
-        capacity=10_000,
+        capacity=50_000,
         batch_size=BATCH_SIZE,
         num_batches=num_batches,
-        n=3,
+        n=5,
         discount=0.99,
     )
     play = Play(
         make,
         replay,
         Networks(model, every=2),
-        games=GAMES,
         warmup=64 if smoke else 1000,
         steps=2 * num_batches,
         exploration=Exploration(end=0.05, steps=8000),

@@ -36,7 +36,6 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         smoke=smoke,
         published={},
-        epochs=200,
         next_step="look at {folder}/animation.gif, and ask for an action: in a .csv file the last "
         f"observations, a row each below {', '.join(NAMES)}:\n"
         "python scripts/predict.py {folder}/model.keras OBSERVATIONS.csv",

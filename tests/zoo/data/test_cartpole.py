@@ -64,6 +64,7 @@ def test_episodes_are_told_by_their_seeds():
 def test_what_is_missing_is_named(monkeypatch):
     for module in ("zoo.data.cartpole", "zoo.recipes.cartpole"):
         monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.delattr("zoo.data.cartpole")
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(ModuleNotFoundError, match=r'needs gymnasium: .*"keras-attention\[zoo\]"'):
         recipes.load("cartpole")

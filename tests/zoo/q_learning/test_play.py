@@ -50,7 +50,6 @@ def make(**changes):
     )
     replay = Replay((2,), games=2, capacity=60, batch_size=4, num_batches=STEPS, n=2)
     settings = {
-        "games": 2,
         "warmup": 20,
         "steps": 8,
         "exploration": Exploration(steps=60, end=0.1),

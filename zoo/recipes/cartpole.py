@@ -186,9 +186,15 @@ def draw(
         return found
     if seen.ndim == 2:
         return {**found, "attention": table_plots.class_token(model, seen, names)}
-    maps = ka.explain.attention_maps(model, seen)
+    *blocks, (path, pooling) = ka.explain.attention_maps(model, seen).items()
     title = f"Attention to past observations, mean over {len(seen)} steps of a test episode"
-    return {**found, "attention": plots.attention_heads(maps, key_labels=labels, title=title)}
+    return {
+        **found,
+        "attention": plots.attention_heads(dict(blocks), labels, title=title),
+        "pooling": plots.attention_heads(
+            {path: pooling}, ["values"], key_labels=labels, title=title
+        ),
+    }
 
 
 def _mean(make: Callable[[], Any], policy: games.Policy, splits: Splits) -> float:

@@ -8,10 +8,18 @@ import pytest
 from keras_attention.callbacks import Checkpoint
 from tests.callbacks.training import Cut, Interrupt
 from zoo.losses import ActionHuber
-from zoo.q_learning import games
+from zoo.q_learning import games, networks
 from zoo.q_learning.networks import Networks
 from zoo.q_learning.play import Exploration, Play
 from zoo.q_learning.replay import Replay
+
+
+@pytest.fixture(scope="module", autouse=True)
+def not_compiled():
+    """Compiling takes longer than all that is computed here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks.kernels, "compile_with", lambda function, variables: function)
+        yield
 
 
 class Space:
@@ -45,9 +53,7 @@ def make(**changes):
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(3)]
     )
-    model.compile(
-        keras.optimizers.Adam(0.05), ActionHuber(), run_eagerly=keras.backend.backend() == "torch"
-    )
+    model.compile(keras.optimizers.Adam(0.05), ActionHuber(), run_eagerly=True)
     replay = Replay((2,), games=2, capacity=60, batch_size=4, num_batches=STEPS, n=2)
     settings = {
         "warmup": 20,
@@ -143,7 +149,7 @@ def test_so_many_actions_are_random(share, drawn):
     model, play = make(exploration=lambda step: share, warmup=0, steps=60)
     model.layers[-1].kernel.assign(np.zeros((8, 3)))
     model.layers[-1].bias.assign([0.0, 1.0, 2.0])
-    model.compile(keras.optimizers.SGD(0.0), ActionHuber())
+    model.compile(keras.optimizers.SGD(0.0), ActionHuber(), run_eagerly=True)
     fit(model, play, epochs=1)
     actions = play.replay.get_state()["actions"]
     assert set(actions[actions >= 0]) == drawn

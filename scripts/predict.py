@@ -31,6 +31,8 @@ def lines(answer: Any, top: int) -> str:
     ranking = getattr(answer, "ranking", None)
     if ranking is None:  # of a model that names nothing
         return f"  {answer}"
+    if hasattr(answer, "value"):  # of a Q-network, whose values are no shares
+        return "\n".join(f"  {name} {value:.2f}" for name, value in ranking[:top])
     return "\n".join(f"  {name} {share:.1%}" for name, share in ranking[:top])
 
 

@@ -11,13 +11,16 @@ KEEP = 2  # so that there is one to go back to if the newest is damaged
 _FILE = "training.json"  # what is trained here, and whether it came to its end
 
 
-def begin(training: dict[str, Any], folder: Path, *, resume: bool) -> ka.callbacks.Checkpoint:
+def begin(
+    training: dict[str, Any], folder: Path, *, resume: bool, state: Any = None
+) -> ka.callbacks.Checkpoint:
     """The callback that writes checkpoints to `folder`, or continues from those in it.
 
     Args:
         training: what tells this training from others, as JSON can hold it.
         folder: of the checkpoints. Those of a training that came to its end make room.
         resume: continue, from the beginning if there are no checkpoints.
+        state: what has a state beside the model, see `Checkpoint`.
 
     Raises:
         ValueError: the checkpoints are of a training that was interrupted, and `resume` is
@@ -25,7 +28,7 @@ def begin(training: dict[str, Any], folder: Path, *, resume: bool) -> ka.callbac
     """
     file = folder / _FILE
     known = json.loads(file.read_text()) if file.exists() else {"training": training}
-    checkpoint = ka.callbacks.Checkpoint(folder, keep=KEEP, resume=resume)
+    checkpoint = ka.callbacks.Checkpoint(folder, keep=KEEP, resume=resume, state=state)
     if not resume:
         if checkpoint.latest and not known.get("complete"):
             raise ValueError(

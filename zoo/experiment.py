@@ -19,6 +19,9 @@ from zoo.data.batches import Batches
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from zoo.q_learning.pictures import Animation
+    from zoo.q_learning.play import Play
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -30,11 +33,14 @@ class Recipe:
         optimizer, loss, metrics: for `model.compile`.
         score: the metric that counts; by its name in `model.evaluate` or in `measure`.
         epochs, batch_size, callbacks: for `model.fit`, which shuffles.
+        play: plays what is learned from, instead of `data.train`, see `zoo.q_learning`. Then y in
+            `data` are the seeds of episodes, and `measure` plays these.
         buckets: lengths to which batches of padded rows are cut off, see `Batches`.
         measure: further metrics of the trained model on the test data, by name.
         baselines: simpler methods, by name: the score of each on the same data.
         published: scores that others report, by what and who; see the recipe for how they compare.
-        pictures: draws the trained model, figures by file name; `training_curves` come anyway.
+        pictures: draws the trained model, figures or animations by file name; `training_curves`
+            come anyway.
         next_step: what to do with the result; `{folder}` and `{backend}` are filled in.
         task: as Hugging Face calls it, https://huggingface.co/tasks; for the model card.
     """
@@ -51,11 +57,14 @@ class Recipe:
     epochs: int
     batch_size: int
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    play: "Play | None" = None
     buckets: tuple[int, ...] = ()
     measure: Callable[[keras.Model, Splits], Mapping[str, float]] = lambda model, data: {}
     baselines: Mapping[str, Callable[[Splits], float]] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)
-    pictures: Callable[[keras.Model, Splits], Mapping[str, "Figure"]] = lambda model, data: {}
+    pictures: Callable[[keras.Model, Splits], Mapping[str, "Figure | Animation"]] = (
+        lambda model, data: {}
+    )
     next_step: str = "Load the model: keras.models.load_model('{folder}/model.keras')"
     task: str | None = None
 
@@ -152,17 +161,20 @@ def train(
     model, data = recipe.model, recipe.data
     compile_model(recipe, model)
     callbacks = [*recipe.callbacks, *([ProgressBar()] if watch else [])]
+    if recipe.play:
+        recipe.play.replay.batch_size = recipe.batch_size
+        callbacks.insert(0, recipe.play)
     checkpoint = None
     if checkpoint_folder is not None:
         folder, training = Path(checkpoint_folder), identity(recipe)
-        checkpoint = checkpoints.begin(training, folder, resume=resume)
+        checkpoint = checkpoints.begin(training, folder, resume=resume, state=recipe.play)
         callbacks.append(checkpoint)  # last, so that it sees what the others changed
     settings = {"batch_size": recipe.batch_size, "buckets": recipe.buckets}
-    watched = data.validation or (data.test if watch else None)
+    watched = None if recipe.play else data.validation or (data.test if watch else None)
     start = time.perf_counter()
     history = model.fit(
-        batches(model, data.train, **settings),
-        shuffle=False,  # `Batches` did
+        recipe.play.replay if recipe.play else batches(model, data.train, **settings),
+        shuffle=False,  # these do
         validation_data=batches(model, watched, shuffle=False, **settings)
         if watched and (watch or recipe.callbacks)
         else None,
@@ -185,15 +197,17 @@ def compile_model(recipe: Recipe, model: keras.Model) -> None:
 
 
 def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
-    """Loss and metrics of a compiled model on the recipe's test data."""
-    test = batches(
-        model,
-        recipe.data.test,
-        shuffle=False,
-        batch_size=recipe.batch_size,
-        buckets=recipe.buckets,
-    )
-    found = model.evaluate(test, verbose=0, return_dict=True)
+    """Loss and metrics of a compiled model on the recipe's test data; of episodes no loss."""
+    found = {}
+    if not recipe.play:
+        test = batches(
+            model,
+            recipe.data.test,
+            shuffle=False,
+            batch_size=recipe.batch_size,
+            buckets=recipe.buckets,
+        )
+        found = model.evaluate(test, verbose=0, return_dict=True)
     found = {**found, **recipe.measure(model, recipe.data)}
     return {name: float(value) for name, value in found.items()}
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -15,6 +15,10 @@ from keras_attention.saving.files import complete, write_json
 from zoo import provenance as process
 from zoo.data import Source
 from zoo.experiment import Recipe, Result, train
+from zoo.q_learning.pictures import Animation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def baselines(recipe: Recipe) -> dict[str, float]:
@@ -54,8 +58,7 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
     )
     figures = {"training_curves": curves, **recipe.pictures(recipe.model, recipe.data)}
     for name, figure in figures.items():
-        with complete(folder / f"{name}.png") as temporary:
-            figure.savefig(temporary, dpi=150)
+        draw(figure, folder / name)
     metrics = {
         "test": result.test,
         "baselines": {name: {recipe.score: value} for name, value in baselines(recipe).items()},
@@ -64,9 +67,26 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
         "data_sha256": recipe.data.sha256(),
         **provenance(recipe),
     }
+    write_history(result, folder / "history.json")
     card.write(folder / "model.keras", metrics)
     write_json(folder / "metrics.json", metrics)
     return metrics
+
+
+def draw(figure: "Figure | Animation", path: Path) -> None:
+    """Writes a figure as a PNG file, or an animation as a GIF."""
+    if isinstance(figure, Animation):
+        with complete(path.with_suffix(".gif")) as temporary:
+            figure.save(temporary)
+    else:
+        with complete(path.with_suffix(".png")) as temporary:
+            figure.savefig(temporary, dpi=150)
+
+
+def write_history(result: Result, path: Path) -> None:
+    """Writes loss and metrics by epoch, and whose they are; see `scripts/curves.py`."""
+    about = {name: getattr(result.recipe, name) for name in ("name", "variant", "seed")}
+    write_json(path, {**about, "history": result.history})
 
 
 def repeat(
@@ -95,6 +115,8 @@ def repeat(
         recipe = make(seed)
         result = train(recipe, watch=seed == seeds[0] and folder is not None)
         score, data = result.test[recipe.score], recipe.data.sha256()
+        if folder is not None:
+            write_history(result, Path(folder) / f"history-{seed}.json")
         if seed == seeds[0] and folder is not None:
             saved = save(result, folder)["baselines"]
             beside[data] = {name: saved[name][recipe.score] for name in saved}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 _ERRORS = ("loss", "entropy", "mse", "mae", "rmse")
+_POINTS = ("return",)  # neither errors nor shares
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -127,8 +128,14 @@ def _is_error(metric: str) -> bool:
     return metric.rpartition("_")[2] in _ERRORS
 
 
+def _is_points(metric: str) -> bool:
+    return metric.rpartition("_")[2] in _POINTS
+
+
 def _number(value: float, metric: str) -> str:
-    return f"{value:.3f}" if _is_error(metric) else f"{100 * value:.1f}"
+    if _is_error(metric):
+        return f"{value:.3f}"
+    return f"{value:.1f}" if _is_points(metric) else f"{100 * value:.1f}"
 
 
 def _spread(values: list[float], metric: str) -> str:
@@ -147,7 +154,7 @@ def _named(values: Mapping[str, float], metric: str) -> str:
 
 def _name(metric: str) -> str:
     words = metric.replace("_", " ")
-    return words if _is_error(metric) else f"{words}, %"
+    return words if _is_error(metric) or _is_points(metric) else f"{words}, %"
 
 
 def _seeds(seeds: list[int]) -> str:

@@ -46,8 +46,9 @@ class Checkpoint(keras.callbacks.Callback):
     where the interrupted epoch began.
 
     Batches before the checkpoint are read but not trained, and other callbacks see them. Those
-    have no states here; put this one last, so that what they change is in the checkpoint. Make
-    and compile the model as for the interrupted training. One folder is for one training.
+    have no states here, but for the one in `state`; put this one last, so that what they change
+    is in the checkpoint. Make and compile the model as for the interrupted training. One folder is
+    for one training.
 
     Args:
         folder: of the checkpoints; made if it is not there. Each is a `.keras` file, which
@@ -59,6 +60,8 @@ class Checkpoint(keras.callbacks.Callback):
             too. One is written at the end of each epoch then.
         mode: `"min"`, `"max"`, or `"auto"` to go by the name of the log.
         resume: continue from the newest checkpoint in the folder, if there is one.
+        state: what else a checkpoint shall bring back, such as a dataset that is made meanwhile:
+            an object with `get_state()`, a mapping of arrays by name, and `set_state(state)`.
         on_error: what happens when a checkpoint cannot be written: `"stop"` the training with an
             error, or `"continue"` with a warning. Earlier checkpoints are unharmed.
 
@@ -92,6 +95,7 @@ class Checkpoint(keras.callbacks.Callback):
         monitor: str | None = None,
         mode: str = "auto",
         resume: bool = False,
+        state: Any = None,
         on_error: str = "stop",
     ) -> None:
         super().__init__()
@@ -107,6 +111,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.monitor = monitor
         self.mode = _mode(monitor) if mode == "auto" and monitor else mode
         self.resume = resume
+        self.state = state
         self.on_error = on_error
         self._folder = Folder(folder)
         self._begin()
@@ -259,7 +264,8 @@ class Checkpoint(keras.callbacks.Callback):
                 backend=keras.backend.backend(),
                 versions=versions(),
             )
-            self._folder.write(model, manifest)
+            state = None if self.state is None else self.state.get_state()
+            self._folder.write(model, manifest, state)
             self._folder.prune(self.keep, self._best())
 
     def _value(self, logs: dict[str, Any] | None) -> float | None:
@@ -289,6 +295,8 @@ class Checkpoint(keras.callbacks.Callback):
                 manifest = self._folder.verified(path)
                 self._check(manifest)
                 saving.restore(model, path.with_suffix(".keras"), limits=_OWN)
+                if self.state is not None:
+                    self.state.set_state(self._folder.state(path))
                 break
             except NewerFileError:
                 raise
@@ -322,6 +330,11 @@ class Checkpoint(keras.callbacks.Callback):
                 f"The model must have the dtype policy of its checkpoint, {manifest.policy}: "
                 f"`keras.config.set_dtype_policy({manifest.policy!r})` before it is made. "
                 f"Received: a model of policy {policy}"
+            )
+        if bool(manifest.state_sha256) != (self.state is not None):
+            raise ValueError(
+                f"The checkpoint was written {'with' if manifest.state_sha256 else 'without'} a "
+                f"`state`. Pass the same. Received: state={self.state!r}"
             )
         if manifest.epoch > self.params["epochs"]:
             raise ValueError(

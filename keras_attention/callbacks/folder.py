@@ -1,6 +1,7 @@
 """Checkpoints on the disk: a model's file each, and beside it a manifest, the last to appear.
 
     step-00000120.keras    the model after 120 batches, within an epoch
+    step-00000120.npz      the state of what else takes part, if anything does
     step-00000120.json     what is needed to go on from there
     step-00000150-end.*    the same at the end of an epoch
 
@@ -12,17 +13,19 @@ import json
 import math
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_attention import saving
 from keras_attention.saving import DamagedFileError, FileError, NewerFileError
-from keras_attention.saving.files import sha256, write_text
+from keras_attention.saving.files import complete, sha256, write_text
 
-FORMAT = 1
+FORMAT = 2  # 1 had no `state_sha256`
 _NAME = re.compile(r"step-(\d{8,})(-end)?")
 _TEMPORARY = re.compile(r"\.step-\d{8,}(-end)?\..+")  # as `saving.files.complete` names them
 _OWN = re.compile(r"\.?step-\d{8,}(-end)?\..+")
@@ -46,6 +49,7 @@ class Manifest:
         monitor, value: the log that decides which checkpoint is best, and what it was.
         policy, backend, versions: what wrote the checkpoint.
         size, sha256: of the model's file, in bytes.
+        state_sha256: of the file with the state of what else takes part; empty if there is none.
         format: of the manifest.
     """
 
@@ -65,6 +69,7 @@ class Manifest:
     versions: dict[str, str]
     size: int = 0
     sha256: str = ""
+    state_sha256: str = ""
     format: int = FORMAT
 
     @property
@@ -123,7 +128,7 @@ class Folder:
             pass
         manifests = {path.stem for path in self.manifests()}
         for path in self.path.iterdir():
-            orphan = path.suffix == ".keras" and _NAME.fullmatch(path.stem)
+            orphan = path.suffix in (".keras", ".npz") and _NAME.fullmatch(path.stem)
             if _TEMPORARY.fullmatch(path.name) or (
                 orphan and manifests and path.stem not in manifests
             ):
@@ -134,17 +139,30 @@ class Folder:
         manifests = {path.stem for path in self.manifests()}
         return [path for path in self._files(".keras") if path.stem not in manifests]
 
-    def write(self, model: keras.Model, manifest: Manifest) -> None:
+    def write(
+        self, model: keras.Model, manifest: Manifest, state: Mapping[str, np.ndarray] | None = None
+    ) -> None:
         """Adds a checkpoint, completely or not at all."""
         path = self.path / f"{manifest.name}.keras"
+        beside = path.with_suffix(".npz")
         try:
             saving.save_model(model, path)
             written = replace(manifest, size=path.stat().st_size, sha256=sha256(path))
+            if state is not None:
+                with complete(beside) as temporary:
+                    np.savez(temporary, allow_pickle=False, **state)
+                written = replace(written, state_sha256=sha256(beside))
             write_text(path.with_suffix(".json"), written.text())
         except Exception:
             if not path.with_suffix(".json").exists():
                 path.unlink(missing_ok=True)
+                beside.unlink(missing_ok=True)
             raise
+
+    def state(self, path: Path) -> dict[str, np.ndarray]:
+        """What was written beside the model of a manifest."""
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+            return dict(file)
 
     def verified(self, path: Path) -> Manifest:
         """A manifest whose model is as it was written.
@@ -161,6 +179,11 @@ class Folder:
             )
         if sha256(model) != manifest.sha256:
             raise DamagedFileError(f"{model.name} was changed: its sha256 does not fit.")
+        beside = path.with_suffix(".npz")
+        if manifest.state_sha256 and not beside.exists():
+            raise DamagedFileError(f"{beside.name} is not there.")
+        if manifest.state_sha256 and sha256(beside) != manifest.state_sha256:
+            raise DamagedFileError(f"{beside.name} was changed: its sha256 does not fit.")
         return manifest
 
     def best(self, monitor: str, mode: str) -> Path | None:
@@ -182,6 +205,7 @@ class Folder:
             if path != best:
                 path.unlink()  # first, so that no manifest is ever without its model
                 path.with_suffix(".keras").unlink(missing_ok=True)
+                path.with_suffix(".npz").unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Removes all checkpoints, damaged ones and what killed saves left included."""
@@ -191,7 +215,7 @@ class Folder:
 
     def set_aside(self, path: Path) -> None:
         """Renames a damaged checkpoint's files, so that they count no more and nothing is lost."""
-        for file in (path, path.with_suffix(".keras")):
+        for file in (path, path.with_suffix(".keras"), path.with_suffix(".npz")):
             if file.exists():
                 file.rename(file.with_name(f"{file.name}.damaged"))
 

@@ -166,6 +166,42 @@ def training_curves(
     return figure
 
 
+def spread_curves(
+    curves: Mapping[str, Sequence[Sequence[float]]], *, label: str, title: str = ""
+) -> "Figure":
+    """What several trainings of each kind came to, epoch by epoch: their mean as a line, and from
+    the lowest to the highest of them as a band.
+
+    Args:
+        curves: by kind, the values of each training; of different lengths, the shortest counts.
+        label: what they are.
+        title: of the figure.
+
+    Raises:
+        ValueError: there are no curves.
+    """
+    if not curves or not all(curves.values()):
+        raise ValueError(f"`curves` must have trainings of each kind. Received: {dict(curves)}")
+    figure = _figure(6.4, 3.8)
+    ax = figure.subplots()
+    for kind, runs in curves.items():
+        shortest = min(map(len, runs))
+        values = np.array([run[:shortest] for run in runs], np.float64)
+        epochs = np.arange(1, shortest + 1)
+        many = f"{len(runs)} seeds" if len(runs) > 1 else "1 seed"
+        (line,) = ax.plot(epochs, values.mean(axis=0), label=f"{kind} ({many})")
+        ax.fill_between(
+            epochs, values.min(axis=0), values.max(axis=0), color=line.get_color(), alpha=0.2, lw=0
+        )
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(label)
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, fontsize=8)
+    if title:
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
 def confusion_matrix(
     labels: Any, predictions: Any, class_names: Sequence[str], *, title: str = "Confusion matrix"
 ) -> "Figure":

@@ -1,5 +1,6 @@
 """The layers, one per file."""
 
+from keras_attention.layers.action_values import ActionValues
 from keras_attention.layers.alibi import ALiBi
 from keras_attention.layers.attention_pooling import AttentionPooling
 from keras_attention.layers.audio_converter import AudioConverter
@@ -41,6 +42,7 @@ from keras_attention.layers.waveform_augmentation import WaveformAugmentation
 
 __all__ = [
     "ALiBi",
+    "ActionValues",
     "AttentionPooling",
     "AudioConverter",
     "BahdanauAttention",

@@ -300,6 +300,62 @@ def test_clear_removes_checkpoints_alone(folder):
     Checkpoint(folder / "nothing").clear()
 
 
+class Counter(keras.callbacks.Callback):
+    """Counts batches, and remembers it."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count += 1
+
+    def get_state(self):
+        return {"count": np.array(self.count)}
+
+    def set_state(self, state):
+        self.count = int(state["count"])
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """A folder with checkpoints of batches 1 to 3, with a counter's state."""
+    counter = Counter()
+    checkpoint = Checkpoint(tmp_path, every=1, state=counter)
+    fit(make(), counter, checkpoint, Cut("on_train_batch_end", 3))
+    assert len(list(tmp_path.glob("*.npz"))) == 3
+    return tmp_path
+
+
+def test_a_state_beside_the_model_comes_back(counted):
+    counter = Counter()
+    assert resume(counted, state=counter).step == 3
+    assert counter.count == 3
+    fit(make(), counter, Checkpoint(counted, keep=1, resume=True, state=counter), epochs=1)
+    assert {path.name for path in counted.iterdir()} == {
+        f"step-00000005-end.{suffix}" for suffix in ("json", "keras", "npz")
+    }
+    Checkpoint(counted).clear()
+    assert not list(counted.iterdir())
+
+
+@pytest.mark.parametrize("damage", [flip, truncate, os.unlink])
+def test_the_one_before_a_damaged_state_is_used(counted, damage):
+    damage(counted / "step-00000003.npz")
+    counter = Counter()
+    with pytest.warns(UserWarning, match=r"(?s)goes on from step-00000002.*-00000003\.npz"):
+        resume(counted, state=counter)
+    assert counter.count == 2
+
+
+def test_a_state_must_be_passed_again(counted):
+    with pytest.raises(ValueError, match=r"with a `state`\. Pass the same\. Received: state=None"):
+        resume(counted)
+    fit(make(), Checkpoint(counted / "without"), epochs=1)
+    with pytest.raises(ValueError, match="written without a `state`"):
+        resume(counted / "without", state=Counter())
+
+
 @keras.saving.register_keras_serializable(package="tests")
 class NoConfig(keras.layers.Dense):
     """Cannot be saved once `broken`."""

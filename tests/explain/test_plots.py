@@ -91,3 +91,16 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     importlib.reload(plots)  # importing is free
     with pytest.raises(ImportError, match=r'pip install "keras-attention\[zoo\]"'):
         plots.training_curves({"loss": [1.0]})
+
+
+def test_spread_curves_are_the_mean_and_the_range_of_each_kind():
+    runs = [[1.0, 2.0, 4.0], [3.0, 2.0, 0.0, 9.0]]
+    figure = plots.spread_curves({"a": runs, "b": [[5.0]]}, label="return")
+    (ax,) = figure.axes
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1, 2], [2, 2], [3, 2]])
+    band = {tuple(point) for point in ax.collections[0].get_paths()[0].vertices}
+    assert {(1, 1), (1, 3), (2, 2), (3, 0), (3, 4)} <= band
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["a (2 seeds)", "b (1 seed)"]
+    with pytest.raises(ValueError, match="must have trainings of each kind"):
+        plots.spread_curves({"a": []}, label="return")

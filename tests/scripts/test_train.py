@@ -51,6 +51,7 @@ def test_leaves_every_file(run):
         "model.keras",
         "model.md",
         "metrics.json",
+        "history.json",
         "training_curves.png",
         "confusion_matrix.png",
         "attention.png",
@@ -99,6 +100,17 @@ def test_repeats_measure_the_spread(train, tmp_path, capsys):
     )
     assert 0.9 < study["summary"]["logistic regression"]["mean"] <= 1
     assert {"backend", "versions", "parameters", "command"} <= set(study)
+    for seed in (0, 1):
+        history = json.loads((tmp_path / f"history-{seed}.json").read_text())
+        assert (history["name"], history["variant"], history["seed"]) == ("iris", "tiny", seed)
+        assert len(history["history"]["loss"]) == 2
+    start(
+        "curves", *sorted(tmp_path.glob("history-*")), "--metric", "loss", "--output",
+        tmp_path / "curves.png",
+    )  # fmt: skip
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(SystemExit, match=r"has no val_bleu\. Logs: .*loss"):
+        start("curves", tmp_path / "history-0.json", "--metric", "val_bleu")
     assert "logistic regression" in capsys.readouterr().out
 
 

@@ -62,6 +62,17 @@ def test_repeats_and_single_runs_become_rows(tmp_path):
     assert "- jax: seeds 0 to 1, 60 s of training each on cpu" in details
 
 
+def test_returns_are_no_shares(tmp_path):
+    test = {"mean_return": 487.25, "kept_up": 0.5}
+    run = {**RUN, "score": "mean_return", "seed": 0, "seconds": 6.0, "test": test, "published": {}}
+    file = write(tmp_path, "a.json", {**run, "baselines": {"random": {"mean_return": 21.0}}})
+    records = results.read([file])
+    assert "| mean return | 487.2 (1 seed) | 0.1 | 1,234 | random 21.0 |" in results.summary(
+        records
+    )
+    assert "| kept up, % | 50.0 (1 seed) |" in results.details(records)
+
+
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="not what a training of a recipe leaves"):
         results.read([write(tmp_path, "x.json", {"a": 1})])

@@ -86,5 +86,18 @@ def test_a_file_goes_from_a_picture_to_a_name(tmp_path):
 
 
 def test_unknown_pooling_is_refused():
-    with pytest.raises(ValueError, match=r"'attention' or 'average'\. Received: pooling='max'"):
+    with pytest.raises(ValueError, match=r"'average' or None\. Received: pooling='max'"):
         vit(**VARIANTS["tiny"], **SMALL, pooling="max")
+    with pytest.raises(ValueError, match="Classes need one feature of an image"):
+        vit(**VARIANTS["tiny"], **SMALL, pooling=None)
+
+
+def test_a_feature_of_each_patch():
+    """Without pooling: those that the average is of."""
+    sizes = {**VARIANTS["tiny"], **SMALL, "num_classes": None}
+    patches, mean = (vit(**sizes, pooling=pooling) for pooling in (None, "average"))
+    mean.set_weights(patches.get_weights())
+    x = images(np.random.default_rng(0), 2)["image"]
+    found = to_numpy(patches(x))
+    assert found.shape == (2, *patches.output.shape[1:])
+    np.testing.assert_allclose(found.mean(axis=1), to_numpy(mean(x)), atol=1e-5)

@@ -89,8 +89,8 @@ def recurrent_captioner(
     Args:
         stages: channels of the convolutions, stage by stage. The first has a stride of 4 pixels,
             and pooling halves what there is between the stages.
-        hidden_dim: width of the embeddings.
-        units: of the decoder and of its attention.
+        hidden_dim: width of the embeddings, and of the hidden layer of the attention.
+        units: of the decoder.
         cell: `"lstm"`, as in the paper, or `"gru"`.
         doubly_stochastic: weight of the paper's regulariser, see `RecurrentDecoder`.
         image_size: height and width of the image.
@@ -114,7 +114,7 @@ def recurrent_captioner(
     decoder = ka.layers.RecurrentDecoder(
         units,
         cell,
-        ka.layers.BahdanauAttention(units, name="cross_attention"),
+        ka.layers.BahdanauAttention(hidden_dim, name="cross_attention"),
         doubly_stochastic=doubly_stochastic,
         name="decoder",
     )

@@ -95,7 +95,8 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
         ax.set_title(word, fontsize=8)
     _scale(figure, axes)
     if title:
-        figure.suptitle(_wrapped(title, figure), fontsize=11)
+        lines = [_wrapped(line, figure) for line in title.splitlines()]
+        figure.suptitle("\n".join(lines), fontsize=11)
     return figure
 
 

@@ -19,7 +19,7 @@ from keras_attention.layers import LogMelSpectrogram
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST_TOKENS = 64  # that a translation may have
+_MOST_TOKENS = 64  # that a translation or a caption may have
 
 
 def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "Figure":
@@ -41,7 +41,7 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
     """
     title = f"Attention weights of {model.name}"
     if _captions(model):
-        return caption(model, inputs)
+        return caption(model, inputs, max_new_tokens=_MOST_TOKENS)
     if writes(model):
         written = _translation(model, inputs)
         paths = [path for path in written.maps if "cross" in path] or list(written.maps)
@@ -81,7 +81,7 @@ def caption(
     images: Any,
     *,
     sampler: Any = None,
-    max_new_tokens: int = _MOST_TOKENS,
+    max_new_tokens: int,
     title: str = "",
 ) -> "Figure":
     """The first image, and what the last layer of cross-attention reads of it for each word that

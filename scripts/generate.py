@@ -1,4 +1,4 @@
-"""Continues texts with a language model, or translates them with an encoder-decoder."""
+"""Continues texts with a language model; translates texts or captions images with a decoder."""
 
 import argparse
 
@@ -8,7 +8,12 @@ import _backend
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="a .keras file, or hf://user/name; its tokenizers are in it")
-    parser.add_argument("texts", nargs="+", metavar="TEXT", help="to continue, or to translate")
+    parser.add_argument(
+        "prompts",
+        nargs="+",
+        metavar="PROMPT",
+        help="texts to continue or to translate, or paths of PNG or JPEG files to caption",
+    )
     parser.add_argument(
         "--sampler",
         nargs="+",
@@ -22,7 +27,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="the same seed writes the same")
     parser.add_argument("--stream", action="store_true", help="show one text as it comes")
     args = parser.parse_args()
-    if args.stream and len(args.texts) > 1:
+    if args.stream and len(args.prompts) > 1:
         parser.error("--stream shows one text")
     return args
 
@@ -41,13 +46,13 @@ def main() -> None:
     model = ka.load_model(args.model)
     continues = len(model.inputs) == 1
     if args.stream:
-        print(args.texts[0] if continues else "", end="", flush=True)
-        for piece in ka.stream(model, args.texts[0], **options):
+        print(args.prompts[0] if continues else "", end="", flush=True)
+        for piece in ka.stream(model, args.prompts[0], **options):
             print(piece, end="", flush=True)
         print()
         return
-    for text, new in zip(args.texts, ka.generate(model, args.texts, **options), strict=True):
-        print(f"{text}{new}" if continues else new)
+    for prompt, new in zip(args.prompts, ka.generate(model, args.prompts, **options), strict=True):
+        print(f"{prompt}{new}" if continues else new)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--method",
         choices=("heads", *METHODS),
-        default="relevance",
-        help="heads: the weights of every head; else an explanation of the answer; relevance",
+        help="heads: the weights of every head, or for each word that the model writes about an "
+        "image; else an explanation of the answer; heads of a model that writes, else relevance",
     )
     parser.add_argument("--target", help="class to explain, a name or an index; the answer")
     parser.add_argument("--position", type=int, help="of the token or node to explain, where each")
@@ -46,16 +46,17 @@ def main() -> None:
 
     model = ka.load_model(args.model)
     raw = args.inputs[0] if args.inputs[0].endswith(".npz") else args.inputs
+    method = args.method or ("heads" if views.writes(model) else "relevance")
     question = {"target": views.class_index(model, args.target), "position": args.position}
-    if args.method == "heads":
+    if method == "heads":
         figure = views.heads(model, raw, position=args.position)
     else:
-        found = getattr(ka.explain, args.method)(model, raw, **question)
+        found = getattr(ka.explain, method)(model, raw, **question)
         figure = found.figure(views.titles(model, found))
         for name, score in views.highest(found):
             print(f"  {name}: {score:.4g}")
     folder = Path(args.model).parent if Path(args.model).exists() else Path()
-    output = args.output or folder / f"{args.method}.png"
+    output = args.output or folder / f"{method}.png"
     figure.savefig(output, dpi=150)
     print(f"Next: look at {output}.")
     if args.html:

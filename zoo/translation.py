@@ -44,9 +44,7 @@ def encoded(raw: Splits, source: ka.layers.Tokenizer, target: ka.layers.Tokenize
 
     def part(texts: Arrays) -> Arrays:
         x, y = texts
-        ids = target.encode(y)
-        seen = np.where(ids == target.end_id, 0, ids)[:, :-1]
-        arrays = [source.encode(x["source_ids"]), seen, ids[:, 1:]]
+        arrays = [source.encode(x["source_ids"]), *shifted(y, target)]
         length = max(array.shape[1] for array in arrays)
         sources, seen, following = (
             np.pad(array, ((0, 0), (0, length - array.shape[1]))) for array in arrays
@@ -60,6 +58,12 @@ def encoded(raw: Splits, source: ka.layers.Tokenizer, target: ka.layers.Tokenize
         validation=None if raw.validation is None else part(raw.validation),
         test=part(raw.test),
     )
+
+
+def shifted(texts: Sequence[str], tokenizer: ka.layers.Tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """What a decoder reads of texts, from their start on, and what comes next, to their end."""
+    ids = tokenizer.encode(texts)
+    return np.where(ids == tokenizer.end_id, 0, ids)[:, :-1], ids[:, 1:]
 
 
 def translate(

@@ -72,7 +72,7 @@ def vit(
     stem: tuple[int, ...] | None = None,
     stem_pooling: bool = False,
     window_size: int | None = None,
-    pooling: str = "class_token",
+    pooling: str | None = "class_token",
     position: str = "learned",
     image_size: int = 224,
     channels: int = 3,
@@ -99,7 +99,8 @@ def vit(
         stem_pooling: those have stride 1, and max pooling follows each.
         window_size: side, in patches, of windows that patches see each other in, shifted by half in
             every other block (Swin, https://arxiv.org/abs/2103.14030); all see all if `None`.
-        pooling: `"class_token"`, or `"attention"` or `"average"` over all patches.
+        pooling: `"class_token"`, or `"attention"` or `"average"` over all patches; or `None` for a
+            feature of each patch, with `num_classes=None`.
         position: `"learned"` or `"sinusoidal"`, in both cases of the row and of the column.
         image_size: height and width of the image.
         channels: 1 or 3.
@@ -114,20 +115,25 @@ def vit(
 
     Returns:
         A model from `image` `(B, image_size, image_size, channels)`, 0 to 255, to logits
-        `(B, num_classes)`, or to `(B, hidden_dim)`.
+        `(B, num_classes)`, or to `(B, hidden_dim)`, or to `(B, patches, hidden_dim)`.
 
     Raises:
-        ValueError: there is no such `pooling`, or it is a class token, which is in no window.
+        ValueError: there is no such `pooling`, none and classes, or a class token and windows.
     """
-    if pooling not in ("class_token", "attention", "average"):
+    if pooling not in ("class_token", "attention", "average", None):
         raise ValueError(
-            "`pooling` must be 'class_token', 'attention' or 'average'. Received: "
+            "`pooling` must be 'class_token', 'attention', 'average' or None. Received: "
             f"pooling={pooling!r}"
         )
     if window_size is not None and pooling == "class_token":
         raise ValueError(
             f"A class token is in no window. Received: window_size={window_size}, "
             "pooling='class_token'. Pass pooling='attention' or 'average'."
+        )
+    if pooling is None and num_classes is not None:
+        raise ValueError(
+            "Classes need one feature of an image: pass a `pooling`, or num_classes=None. "
+            f"Received: pooling=None, num_classes={num_classes}"
         )
     image = keras.Input((image_size, image_size, channels), name="image")
     x = ka.layers.ImageConverter(image_size, image_size, channels, mean, std, name="pixels")(image)
@@ -163,7 +169,7 @@ def vit(
         x = x[:, 0]  # (B, D)
     elif pooling == "attention":
         x = ka.layers.AttentionPooling(name="pooling")(x)
-    else:
+    elif pooling == "average":
         x = keras.layers.GlobalAveragePooling1D(name="pooling")(x)
     if num_classes is not None:
         x = keras.layers.Dense(num_classes, name="logits")(x)

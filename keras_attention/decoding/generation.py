@@ -45,7 +45,7 @@ def generate(
     stop: Stop = None,
     seed: int | None = None,
 ) -> Any:
-    """Continues prompts, or translates sources, token by token.
+    """Continues prompts, translates sources or captions images, token by token.
 
     Keys and values are computed once per token, and on JAX and TensorFlow the whole loop is one
     compiled function. It is kept with the model: a prompt of similar length compiles nothing,
@@ -55,14 +55,16 @@ def generate(
     ka.generate(gpt, "To be", sampler=ka.decoding.TopP(0.9), max_new_tokens=100, seed=0)
     ka.generate(translator, ["Ein Hund rennt."], sampler=ka.decoding.BeamSearch(5),
                 max_new_tokens=50)
+    ka.generate(captioner, "dog.png", sampler=ka.decoding.BeamSearch(5), max_new_tokens=50)
     ```
 
     Args:
         model: functional, made of this package's layers: from `token_ids` `(B, T)` to logits
             `(B, T, V)`; or with several inputs, of which `target_ids` is the decoder's.
         prompt: a text, or a list of texts; or ids, as an array `(B, T)` or a list of rows, which
-            may differ in length. For an encoder-decoder the sources; a mapping by the names of the
-            inputs gives the beginnings of the targets too.
+            may differ in length. For an encoder-decoder the sources, which may be what another
+            layer encodes, such as a path of an image, a list of paths, or pixels `(B, H, W, C)`;
+            a mapping by the names of the inputs gives the beginnings of the targets too.
         sampler: a value of `ka.decoding`, or several, applied in order.
         max_new_tokens: tokens that are generated at most, that which stops included.
         stop: what ends a row, and is left out: ids, or texts; the end token of the tokenizer, if
@@ -72,8 +74,8 @@ def generate(
 
     Returns:
         The new text of each prompt, without the prompt; or an int32 array of new ids, if ids were
-        given. One, if one text was given. Of `BeamSearch(num_results=n)`, for each prompt a list of
-        n `Hypothesis`, the best first.
+        given. One, if one text or path was given. Of `BeamSearch(num_results=n)`, for each prompt a
+        list of n `Hypothesis`, the best first.
 
     Raises:
         TypeError: the prompt, or the sampler, is nothing that can be read.

@@ -72,7 +72,10 @@ class Parts:
         memory = _boundary(model.outputs, target)
         sources = [tensor for tensor in model.inputs if tensor is not target]
         self._encoder = keras.Model(sources, memory) if memory else None
+        history = target._keras_history
         self._decoder = keras.Model([target, *memory], model.outputs[0])
+        # Keras has made the input that of its copy of the graph: `model` could not be saved.
+        target._keras_history = history
         _check_layers(self._decoder, keras.Model(sources, memory).layers if memory else [])
         limits = [
             layer.max_length

@@ -1,5 +1,6 @@
 """What the caller hands over as arrays, and what was generated in the caller's types."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class Prompt:
         sources: arrays of the encoder's inputs.
         rows: token ids to continue.
         text: whether the caller wants text.
-        single: whether the caller gave one prompt, not a list.
+        single: whether the caller gave one text or path, not a list.
     """
 
     sources: list[np.ndarray]
@@ -35,7 +36,7 @@ def read(parts: Parts, raw: Any) -> Prompt:
         TypeError: the prompt is of no type that the model's inputs take.
         ValueError: a row is empty, or has ids that are not in the vocabulary.
     """
-    single = isinstance(raw, str)
+    single = isinstance(raw, str | os.PathLike)
     given = [raw] if single else raw
     if parts.sources:
         sources, prefix, ids = _sources(parts, given)
@@ -114,7 +115,9 @@ def _sources(parts: Parts, raw: Any) -> tuple[list[np.ndarray], Any, bool]:
             if not isinstance(values, np.ndarray):
                 values = _equal_length(values)
             arrays.append(np.asarray(layer.encode(values)))
-        ids = ids and isinstance(values, np.ndarray) and values.dtype.kind in "iu"
+        # Integers `(B, S)`; pixels have more axes.
+        ids = ids and isinstance(values, np.ndarray) and values.ndim == 2
+        ids = ids and values.dtype.kind in "iu"
     return arrays, prefix, ids
 
 

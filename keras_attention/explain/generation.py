@@ -24,12 +24,15 @@ class Generated:
             for each token that was written, its end included; columns are tokens of the source,
             in self-attention those before it. In the encoder both are tokens of the source.
         queries, keys: by layer path, what stands at each row and column.
+        words: of each token that was written, but its end, which word of the output it belongs
+            to; nothing where the output is ids.
     """
 
     output: Any
     maps: dict[str, np.ndarray]
     queries: dict[str, list[str]]
     keys: dict[str, list[str]]
+    words: list[int]
 
 
 def generation_maps(
@@ -119,8 +122,26 @@ def generation_maps(
                 kept[path] = kept[path].take(range(start, start + len(labels)), axis=1 + side)
                 names[side][path] = labels
         output = prompts.written(parts, before, new[row], read.text)
-        found.append(Generated(output, kept, *names))
+        words = _words(parts, before, new[row]) if read.text else []
+        found.append(Generated(output, kept, *names, words))
     return found[0] if read.single else found
+
+
+def by_word(found: Generated, path: str) -> tuple[list[str], np.ndarray]:
+    """The words of a text that was generated, and what was read for each.
+
+    Args:
+        found: of `generation_maps`, with text for output.
+        path: of a layer of the decoder.
+
+    Returns:
+        T words, and weights `(N, T, S)`: of each word the mean over its tokens. An end is no word.
+    """
+    words, place = found.output.split(), np.array(found.words, np.int32)
+    share = (place == np.arange(len(words))[:, None]).astype(np.float32)  # (T, tokens)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
+    weights = found.maps[path][:, : len(place)]
+    return words, np.einsum("wt,nts->nws", share, weights)
 
 
 def _listed(sampler: Samplers) -> Sequence[Any]:
@@ -142,6 +163,12 @@ def _ended(parts: Parts, new: np.ndarray, most: int, stop: Stop) -> np.ndarray:
     if end is None or stop is not None or len(new) == most:
         return new
     return np.append(new, np.int32(end))
+
+
+def _words(parts: Parts, before: np.ndarray, new: np.ndarray) -> list[int]:
+    """The word that each new id belongs to, which a part of a character does too."""
+    texts = [prompts.written(parts, before, new[: i + 1], True) for i in range(len(new))]
+    return [max(0, len(text.split()) - 1) for text in texts]
 
 
 def _place(parts: Parts, layer: keras.Layer) -> tuple[str, str]:

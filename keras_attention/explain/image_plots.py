@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure
+from keras_attention.explain.plots import _figure, _wrapped
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_WORDS_IN_A_ROW = 6  # with the image itself
 
 
 def image_attention(
@@ -38,7 +41,6 @@ def image_attention(
     for name, value in {**weights, "titles": titles or images}.items():
         if len(value) != len(images):
             raise ValueError(f"{name!r} must have one entry for each of the {len(images)} images.")
-    height, width = images.shape[1:3]
     figure = _figure(1.35 * len(images) + 0.9, 1.5 * (1 + len(weights)) + 0.3)
     axes = figure.subplots(1 + len(weights), len(images), squeeze=False)
     grey = images.mean(axis=-1)
@@ -49,27 +51,53 @@ def image_attention(
             axes[0, column].set_title(titles[column], fontsize=8)
         for row, (name, value) in enumerate(weights.items(), 1):
             ax = axes[row, column]
-            ax.imshow(grey[column], cmap="gray", vmin=0, vmax=255)
-            ax.imshow(
-                value[column],
-                cmap="inferno",
-                alpha=0.7,
-                vmin=0,
-                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-            )
+            _overlaid(ax, grey[column], value[column])
             if column == 0:
                 ax.set_ylabel(name, fontsize=8)
     for ax in axes.flat:
         ax.set_xticks([])
         ax.set_yticks([])
     axes[0, 0].set_ylabel("image", fontsize=8)
-    from matplotlib.cm import ScalarMappable
-
-    scale = figure.colorbar(ScalarMappable(cmap="inferno"), ax=axes[1:], ticks=(0, 1), aspect=40)
-    scale.set_ticklabels(["0", "largest"], fontsize=8)
-    scale.set_label("weight of a patch", fontsize=8, labelpad=-18)
+    _scale(figure, axes[1:])
     if title:
         figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str = "") -> "Figure":
+    """An image, and beside it what was read of it for each word of its caption.
+
+    Args:
+        image: `(H, W, 1)` or `(H, W, 3)`, 0 to 255.
+        words: T words, at least one.
+        weights: `(T, rows, columns)` of the image's regions; each picture has a scale of its own,
+            from no weight to its largest.
+        title: of the figure.
+
+    Raises:
+        ValueError: no words, or another number of weights than of words.
+    """
+    image = np.asarray(ops.convert_to_numpy(image)).astype(np.uint8)
+    weights = np.asarray(ops.convert_to_numpy(weights))
+    if not len(words) or weights.ndim != 3 or len(weights) != len(words):
+        raise ValueError(
+            "`weights` must have shape (T, rows, columns) for T `words`, at least one. Received: "
+            f"weights of shape {weights.shape}, {len(words)} words"
+        )
+    columns = min(_WORDS_IN_A_ROW, 1 + len(words))
+    rows = -(-(1 + len(words)) // columns)
+    figure = _figure(1.35 * columns + 0.9, 1.6 * rows + 0.4)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    axes[0, 0].imshow(image[..., 0] if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=255)
+    for ax, word, read in zip(axes.flat[1:], words, weights, strict=False):
+        _overlaid(ax, image.mean(axis=-1), read)
+        ax.set_title(word, fontsize=8)
+    _scale(figure, axes)
+    if title:
+        lines = [_wrapped(line, figure) for line in title.splitlines()]
+        figure.suptitle("\n".join(lines), fontsize=11)
     return figure
 
 
@@ -98,3 +126,25 @@ def of_patches(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np
         row = queries.mean(axis=1)[:, -patches:]
         found[path.removesuffix("/attention")] = row.reshape(-1, rows, columns)
     return found
+
+
+def _overlaid(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
+    """Weights `(rows, columns)` over an image `(H, W)`."""
+    height, width = grey.shape
+    ax.imshow(grey, cmap="gray", vmin=0, vmax=255)
+    ax.imshow(
+        weights,
+        cmap="inferno",
+        alpha=0.7,
+        vmin=0,
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+    )
+
+
+def _scale(figure: "Figure", axes: Any) -> None:
+    """What the colours of all pictures mean."""
+    from matplotlib.cm import ScalarMappable
+
+    scale = figure.colorbar(ScalarMappable(cmap="inferno"), ax=axes, ticks=(0, 1), aspect=40)
+    scale.set_ticklabels(["0", "largest"], fontsize=8)
+    scale.set_label("weight of a patch", fontsize=8, labelpad=-18)

@@ -9,7 +9,7 @@ import numpy as np
 from keras_attention import prediction
 from keras_attention.explain import audio_plots, graph_plots, image_plots, plots
 from keras_attention.explain.elements import Elements, Frames, Nodes, Patches, elements
-from keras_attention.explain.generation import Generated, generation_maps
+from keras_attention.explain.generation import Generated, by_word, generation_maps
 from keras_attention.explain.html import Patches as ImagePatches
 from keras_attention.explain.html import View, to_html
 from keras_attention.explain.maps import attention_maps
@@ -19,14 +19,15 @@ from keras_attention.layers import LogMelSpectrogram
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST_TOKENS = 64  # that a translation may have
+_MOST_TOKENS = 64  # that a translation or a caption may have
 
 
 def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "Figure":
     """The attention weights of a batch as a figure.
 
     Of the first text, every head of each layer of self-attention, or of cross-attention while a
-    model with an input `target_ids` translates it; of images and recordings, what
+    model with an input `target_ids` translates it; of the first image that such a model
+    captions, what is read for each word, see `caption`; of other images and of recordings, what
     each layer reads of their patches, the mean over heads; of the first graph, what the node at
     `position` reads of its neighbours in the last layer.
 
@@ -39,7 +40,9 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
         ValueError: no layer has weights of these elements, or `position` is missing.
     """
     title = f"Attention weights of {model.name}"
-    if _translates(model):
+    if _captions(model):
+        return caption(model, inputs, max_new_tokens=_MOST_TOKENS)
+    if writes(model):
         written = _translation(model, inputs)
         paths = [path for path in written.maps if "cross" in path] or list(written.maps)
         chosen = {path: written.maps[path] for path in paths}
@@ -74,6 +77,44 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
     return plots.attention_heads(one_row, key_labels=found.labels[0][:count], title=title)
 
 
+def caption(
+    model: keras.Model,
+    images: Any,
+    *,
+    sampler: Any = None,
+    max_new_tokens: int,
+    title: str = "",
+) -> "Figure":
+    """The first image, and what the last layer of cross-attention reads of it for each word that
+    the model writes about it, the mean over heads.
+
+    Args:
+        model: from an image and an input `target_ids`.
+        images: a batch, arrays or paths.
+        sampler, max_new_tokens: as in `ka.generate`; greedy if `None`.
+        title: of the figure, above the caption.
+
+    Raises:
+        ValueError: the model writes nothing about it.
+    """
+    written = generation_maps(
+        model,
+        images[:1],
+        sampler=sampler,
+        max_new_tokens=max_new_tokens,
+        layers="*cross_attention",
+    )[0]
+    (*_, path) = written.maps
+    words, weights = by_word(written, path)
+    rows, columns = _regions(model, weights.shape[-1])
+    return image_plots.word_attention(
+        prediction.encoders(model)[model.inputs[0].name].encode(images[:1])[0],
+        words,
+        weights.mean(axis=0).reshape(-1, rows, columns),
+        title=f"{title}\n{written.output}".strip(),
+    )
+
+
 def page(model: keras.Model, inputs: Any) -> View:
     """The attention weights of the first input of a batch as a page to explore.
 
@@ -81,7 +122,7 @@ def page(model: keras.Model, inputs: Any) -> View:
         ValueError: the input is a graph, or its weights are too many for a page.
     """
     title = f"Attention weights of {model.name}"
-    if _translates(model):
+    if writes(model):
         written = _translation(model, inputs)
         sequences: dict[str, list[str]] = {}
         axes = {
@@ -155,8 +196,19 @@ def class_index(model: keras.Model, name: str | None) -> int | None:
     )
 
 
-def _translates(model: keras.Model) -> bool:
+def writes(model: keras.Model) -> bool:
+    """Whether the model writes a text about its other inputs."""
     return any(tensor.name == "target_ids" for tensor in model.inputs)
+
+
+def _captions(model: keras.Model) -> bool:
+    return writes(model) and len(model.inputs[0].shape) == 4
+
+
+def _regions(model: keras.Model, count: int) -> tuple[int, int]:
+    """Rows and columns of so many regions of the image, as the last layer has them in a grid."""
+    shapes: Any = (getattr(layer.output, "shape", ()) for layer in reversed(model.layers))
+    return next(shape[1:3] for shape in shapes if len(shape) == 4 and shape[1] * shape[2] == count)
 
 
 def _translation(model: keras.Model, inputs: Any) -> Generated:

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.ops import checks
+from keras_attention.ops import checks, masks
+from keras_attention.ops.resampling import resample
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -18,7 +19,7 @@ class ImageAugmentation(keras.layers.Layer):
     Args:
         flip: whether half of the images are mirrored, left to right.
         rotation: angle up to which images are turned either way, in full turns.
-        zoom: share by which images grow or shrink at most.
+        zoom: share by which height and width grow or shrink at most, each in its own way.
         shift: share of height and width by which images move at most.
         fill: what comes in at the edges: `"nearest"`, `"reflect"`, `"wrap"`, or `"constant"`.
         fill_value: the constant.
@@ -50,23 +51,18 @@ class ImageAugmentation(keras.layers.Layer):
         self.rotation, self.zoom, self.shift = rotation, zoom, shift
         self.fill, self.fill_value = fill, float(fill_value)
         self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
         # In 32 bits, since not every backend has these in 16.
-        shared: dict[str, Any] = {
-            "seed": seed,
-            "dtype": "float32",
-            "data_format": "channels_last",
-        }
-        moving = {**shared, "fill_mode": fill, "fill_value": self.fill_value}
-        changes: dict[str, keras.layers.Layer] = {}
+        shared: dict[str, Any] = {"seed": seed, "dtype": "float32", "data_format": "channels_last"}
+        self._changes: list[keras.layers.Layer] = []
         if flip:
-            changes["flip"] = keras.layers.RandomFlip("horizontal", **shared)
+            self._changes.append(keras.layers.RandomFlip("horizontal", **shared))
         if rotation:
-            changes["rotation"] = keras.layers.RandomRotation(rotation, **moving)
-        if zoom:
-            changes["zoom"] = keras.layers.RandomZoom(zoom, zoom, **moving)
-        if shift:
-            changes["shift"] = keras.layers.RandomTranslation(shift, shift, **moving)
-        self._changes = list(changes.values())
+            self._changes.append(
+                keras.layers.RandomRotation(
+                    rotation, fill_mode=fill, fill_value=self.fill_value, **shared
+                )
+            )
         if keras.backend.backend() == "jax":
             # Keras denies it for the sake of TensorFlow, and without it JAX trains uncompiled.
             for change in self._changes:
@@ -84,7 +80,22 @@ class ImageAugmentation(keras.layers.Layer):
         x = ops.cast(image, "float32")
         for change in self._changes:
             x = change(x, training=True)
+        if self.zoom or self.shift:
+            for axis in (1, 2):
+                places = self._places(ops.shape(x)[0], ops.shape(x)[axis])
+                x = resample(x, places, axis, self.fill, self.fill_value)
         return ops.cast(x, self.compute_dtype)
+
+    def _places(self, batch: Any, size: Any) -> Any:
+        """Where along an axis zoomed and shifted images have their pixels from: `(B, size)`."""
+        zoom, shift = (self._drawn(batch, most) for most in (self.zoom, self.shift))
+        steps = ops.cast(masks.positions(size), "float32")[None]
+        size = ops.cast(size, "float32")
+        centre = (size - 1) / 2
+        return (1 + zoom) * (steps - centre) + centre - shift * size
+
+    def _drawn(self, batch: Any, most: float) -> Any:
+        return keras.random.uniform((batch, 1), -most, most, seed=self.seed_generator)
 
     def compute_output_shape(self, image_shape: tuple) -> tuple:
         checks.rank("image", image_shape, "(B, height, width, C)")

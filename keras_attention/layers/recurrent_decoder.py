@@ -44,6 +44,10 @@ class RecurrentDecoder(keras.layers.Layer):
         attention: `BahdanauAttention`, `LuongAttention` or `None`; the decoder keeps a copy.
         input_feeding: whether a step reads the attentional vector of the step before; without,
             attention runs over all steps at once. Of `LuongAttention` alone.
+        doubly_stochastic: weight of the regulariser of Xu et al., 2015, section 4.2.1
+            (https://arxiv.org/abs/1502.03044), for all of the memory to be read at some time:
+            `sum over S of (1 - sum over T of the weights) ** 2`, the mean over B of which joins
+            the loss in training. Padding counts on neither side.
         kernel_initializer: of all weights but the recurrent ones, which begin orthogonal.
 
     Call arguments:
@@ -59,7 +63,8 @@ class RecurrentDecoder(keras.layers.Layer):
         `(B, T, units)`. Weights `(B, 1, T, S)` are captured under the path of the attention.
 
     Raises:
-        ValueError: there is one of attention and `value` alone, or a shape does not fit.
+        ValueError: there is one of attention and `value` alone, `doubly_stochastic` is negative
+            or without attention, or a shape does not fit.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class RecurrentDecoder(keras.layers.Layer):
         cell: str = "gru",
         attention: MemoryAttention | dict | None = None,
         input_feeding: bool = True,
+        doubly_stochastic: float = 0.0,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -78,6 +84,7 @@ class RecurrentDecoder(keras.layers.Layer):
         self.cell = cell
         self.attention: Any = _copy_of(attention)
         self.input_feeding = input_feeding
+        self.doubly_stochastic = _weight_of(doubly_stochastic, self.attention)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.supports_masking = True
         # As those of `keras.layers.LSTM`: XLA must know how long a loop is to have its gradient.
@@ -172,9 +179,18 @@ class RecurrentDecoder(keras.layers.Layer):
             return self._maxout(found["hidden"], query, found["context"])
         if self._loops:
             return found["fed"]
+        regularised = bool(training and self.doubly_stochastic)
         context = self.attention.call(
-            found["hidden"], value, query_mask=query_mask, value_mask=value_mask, training=training
+            found["hidden"],
+            value,
+            query_mask=query_mask,
+            value_mask=value_mask,
+            training=training,
+            return_attention_scores=regularised,
         )
+        if regularised:
+            context, weights = context
+            self._regularise(weights, value_mask)
         return self._attentional(context, found["hidden"])
 
     def _begin(self, query: Any, initial_state: Any) -> dict[str, Any]:
@@ -225,6 +241,8 @@ class RecurrentDecoder(keras.layers.Layer):
         kernel = ops.convert_to_tensor(self.recurrent_kernel)
         context_kernel = ops.convert_to_tensor(self.context_kernel)
         capturing = scope.capturing(self.attention)
+        regularised = bool(training and self.doubly_stochastic)
+        keeping = capturing or regularised
         nudge = scope.nudge(self.attention)  # (B, 1, T, S)
         if nudge is not None:
             beside["nudge"] = ops.transpose(nudge, (2, 0, 1, 3))
@@ -241,7 +259,7 @@ class RecurrentDecoder(keras.layers.Layer):
                 nudged = functions.weighted_sum(x["nudge"][:, :, None], value[:, None])[:, 0]
                 context = context + nudged
             found = {"context": context[:, 0]}
-            return {**found, "weights": weights[:, 0]} if capturing else found
+            return {**found, "weights": weights[:, 0]} if keeping else found
 
         def advance(state: dict[str, Any], x: dict[str, Any], fed: Any) -> dict[str, Any]:
             gates = x["gates"] + ops.matmul(fed, context_kernel)
@@ -258,14 +276,23 @@ class RecurrentDecoder(keras.layers.Layer):
             return {**state, "fed": fed}, found
 
         found = {"context": ops.zeros((batch, value.shape[-1]), value.dtype)}
-        if capturing:
+        if keeping:
             dtype = weights_dtype(self.attention.compute_dtype)
             found["weights"] = ops.zeros((batch, key_length), dtype)
         step = attend_first if self._attends_first else attend_last
         state, found = recurrent.scan(step, state, found, self._gates(query), beside, query_mask)
         if capturing:
             scope.record(self.attention, found["weights"][:, None])
+        if regularised:
+            self._regularise(found["weights"], value_mask)
         return state, found
+
+    def _regularise(self, weights: Any, value_mask: Any) -> None:
+        """Adds what `doubly_stochastic` weighs to the loss; weights `(B, T, S)`."""
+        missing = 1 - ops.sum(weights, axis=1)  # (B, S); a padded step reads nothing
+        if value_mask is not None:
+            missing = ops.where(value_mask, missing, 0)
+        self.add_loss(self.doubly_stochastic * ops.mean(ops.sum(ops.square(missing), axis=-1)))
 
     def _memory(
         self, query: Any, value: Any, query_mask: Any, value_mask: Any
@@ -357,6 +384,7 @@ class RecurrentDecoder(keras.layers.Layer):
             "cell": self.cell,
             "attention": attention,
             "input_feeding": self.input_feeding,
+            "doubly_stochastic": self.doubly_stochastic,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
@@ -373,6 +401,16 @@ def _copy_of(attention: Any) -> MemoryAttention | None:
             f"attention={attention!r}"
         )
     return type(attention).from_config(attention.get_config())
+
+
+def _weight_of(doubly_stochastic: float, attention: Any) -> float:
+    if doubly_stochastic < 0 or (doubly_stochastic and attention is None):
+        raise ValueError(
+            "`doubly_stochastic` must not be negative, and must be 0 without attention, whose "
+            f"weights it is about. Received: doubly_stochastic={doubly_stochastic}, "
+            f"attention={attention and type(attention).__name__}"
+        )
+    return float(doubly_stochastic)
 
 
 def _orthogonal(shape: tuple, dtype: Any = None) -> Any:

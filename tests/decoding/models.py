@@ -60,6 +60,25 @@ def translator(source_tokenizer=None, target_tokenizer=None, vocabulary_size=V):
     return randomized(keras.Model([source, target], keras.layers.Dense(vocabulary_size)(y)))
 
 
+@functools.cache
+def image_captioner():
+    """Of images of 16 x 16, whose texts are a few words."""
+    image = keras.Input((16, 16, 3), name="image")
+    target = keras.Input((None,), dtype="int32", name="target_ids")
+    tokenizer = ka.layers.Tokenizer.train(
+        ["a red cat", "the blue dog"], model="word", min_frequency=1, start_end=True,
+        name="target_tokenizer",
+    )  # fmt: skip
+    x = ka.layers.ImageConverter(16, 16, name="pixels")(image)
+    memory = keras.layers.Conv2D(8, 4, 4, name="regions")(x)
+    memory = keras.layers.Reshape((16, 8))(memory)
+    y = keras.layers.Embedding(tokenizer.vocabulary_size, 8, mask_zero=True)(tokenizer(target))
+    y = ka.layers.TransformerDecoderBlock(2, 16, name="decoder")(y, memory)
+    return randomized(
+        keras.Model([image, target], keras.layers.Dense(tokenizer.vocabulary_size)(y))
+    )
+
+
 def logits_after(model, row, source=None):
     """`(V,)` float64: logits after the ids of `row`, all of them read anew."""
     # Of one length, so that one is compiled: what follows changes nothing.

@@ -43,6 +43,7 @@ def test_cached_is_uncached(options):
 
 def test_an_encoder_decoder():
     model = translator()
+    config = model.get_config()
     prompt = {"source_ids": SOURCES, "target_ids": [[1], [1, 2], [1]]}
     expected = [
         greedy(model, row, 8, source)
@@ -53,6 +54,7 @@ def test_an_encoder_decoder():
         row[: len(source)] = source
     prompt["source_ids"] = padded
     assert as_lists(ka.generate(model, prompt, max_new_tokens=8)) == expected
+    assert model.get_config() == config, "it can be saved after that"
 
 
 def test_a_row_stops_and_others_go_on():

@@ -1,5 +1,7 @@
 """What was read for each token that was generated: beside what the cached steps themselves read."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.decoding.parts import Parts
-from keras_attention.explain.generation import generation_maps
+from keras_attention.explain.generation import Generated, _words, by_word, generation_maps
 from tests.backend import to_numpy
 from tests.decoding.models import V, language_model, randomized, translator
 
@@ -125,8 +127,29 @@ def test_texts_and_a_beam_search():
         if len(words) < STEPS:
             assert written[-1] == "[END]"
         assert one.maps[path].shape == (2, len(written), len(text.split()) + 2)
+        spoken, read = by_word(one, path)  # tokens are words here
+        assert spoken == words
+        np.testing.assert_array_equal(read, one.maps[path][:, : len(words)])
         np.testing.assert_allclose(one.maps[path].sum(-1), 1, atol=1e-5)
     with pytest.raises(ValueError, match="num_results"):
         generation_maps(
             model, texts, sampler=ka.decoding.BeamSearch(2, num_results=2), max_new_tokens=STEPS
         )
+
+
+def test_tokens_make_words():
+    """Byte pairs, of which one is a part of a character; a word reads what its tokens do."""
+    text = "o\u2019clock ticks"
+    tokenizer = ka.layers.Tokenizer.train([text], vocabulary_size=270, start_end=True)
+    ids = tokenizer.encode([text])[0][1:-1]
+    parts = SimpleNamespace(tokenizer=tokenizer, sources=["image"])
+    found = _words(parts, ids[:0], ids)
+    assert len(found) == len(ids) > 6
+    assert sorted(set(found)) == [0, 1]
+    first = found.index(1)
+    assert tokenizer.decode(ids[None, :first])[0].strip() == "o\u2019clock"
+    maps = np.random.default_rng(0).random((2, len(ids) + 1, 3)).astype("float32")
+    words, read = by_word(Generated(text, {"a": maps}, {}, {}, found), "a")
+    assert words == text.split()
+    expected = [maps[:, :first].mean(axis=1), maps[:, first:-1].mean(axis=1)]
+    np.testing.assert_allclose(read, np.stack(expected, axis=1), atol=1e-6)

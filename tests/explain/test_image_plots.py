@@ -65,3 +65,21 @@ def test_what_does_not_fit_is_refused():
         image_plots.image_attention(images, {})
     with pytest.raises(ValueError, match=r"'a' has weights of 5 positions.*2 x 3 patches"):
         image_plots.of_patches({"a": weights(2, 1, 5, 5)}, 2, 3)
+
+
+def test_a_picture_per_word(tmp_path):
+    image = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
+    words = [f"word{i}" for i in range(7)]
+    figure = image_plots.word_attention(image, words, weights(7, 2, 3), title="Seven")
+    first, *others = pictures(figure)
+    np.testing.assert_array_equal(first.images[0].get_array(), image)
+    assert [ax.get_title() for ax in others] == words
+    for ax, expected in zip(others, weights(7, 2, 3), strict=True):
+        grey, heat = ax.images
+        np.testing.assert_allclose(grey.get_array(), image.mean(axis=-1))
+        np.testing.assert_allclose(heat.get_array(), expected)
+        assert heat.get_extent() == [-0.5, 7.5, 7.5, -0.5]
+    figure.savefig(tmp_path / "words.png")
+    for wrong in ((words[:3], weights(7, 2, 3)), ([], weights(0, 2, 3)), (words, weights(7, 6))):
+        with pytest.raises(ValueError, match=r"shape \(T, rows, columns\) for T `words`"):
+            image_plots.word_attention(image, *wrong)

@@ -8,6 +8,8 @@ import pytest
 
 import keras_attention as ka
 from keras_attention.explain import views
+from keras_attention.explain.generation import generation_maps
+from tests.decoding.models import image_captioner
 from zoo.audio_transformer import VARIANTS as AUDIO
 from zoo.audio_transformer import audio_transformer
 from zoo.gat import VARIANTS as GAT
@@ -101,3 +103,20 @@ def test_what_a_translator_reads_while_it_writes():
     np.testing.assert_allclose(drawn[0].images[0].get_array(), found.maps[path][0], atol=1e-6)
     page = str(ka.explain.page(model, texts[:1]))
     assert all(path in page for path in found.maps)
+
+
+def test_a_caption_is_drawn_word_by_word():
+    """Beside the image: what the cross-attention read of its grid for each, mean over heads."""
+    model = image_captioner()
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    options = {"max_new_tokens": 4, "sampler": ka.decoding.BeamSearch(2)}
+    figure = views.caption(model, images, **options, title="Test")
+    written = generation_maps(model, images[:1], **options)[0]
+    assert figure.get_suptitle() == f"Test\n{written.output}"
+    drawn = [ax for ax in figure.axes if ax.images]
+    np.testing.assert_array_equal(drawn[0].images[0].get_array(), images[0])
+    assert [ax.get_title() for ax in drawn[1:]] == written.output.split()
+    for ax, weights in zip(
+        drawn[1:], written.maps["decoder/cross_attention"].mean(0), strict=False
+    ):
+        np.testing.assert_allclose(ax.images[1].get_array(), weights.reshape(4, 4), atol=1e-6)

@@ -1,5 +1,7 @@
 """The recurrent decoder: cases for the contract, the papers' equations, one step after another."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -295,3 +297,77 @@ def test_training_drops_weights_by_a_seed():
     assert to_numpy(decoder.attention.seed_generator.state).any(), "the seed has moved on"
     x, y = batches[0]
     assert model.evaluate(x, y, verbose=0) == pytest.approx(model.evaluate(x, y, verbose=0))
+
+
+REGULARISED = [
+    ("lstm", "bahdanau", lambda: L.BahdanauAttention(5), True),
+    ("gru", "dot", lambda: L.LuongAttention("dot"), True),
+    ("gru", "general", lambda: L.LuongAttention("general"), False),  # all steps at once
+]
+
+
+def papers_regulariser(layer, data, lengths, cell, score, feeding):
+    """Section 4.2.1 of Xu et al., 2015, of rows without their padding."""
+    found = []
+    for row, (steps, places) in enumerate(lengths):
+        query, value = data["query"][row, :steps], data["value"][row, :places]
+        state = data["initial_state"][row]
+        _, weights = golden(layer, query[None], value[None], state[None], cell, score, feeding)
+        found.append(((1 - weights[0, 0].sum(axis=0)) ** 2).sum())
+    return np.mean(found)
+
+
+@pytest.mark.parametrize(("cell", "score", "attention", "feeding"), REGULARISED)
+def test_all_of_the_memory_is_to_be_read(cell, score, attention, feeding):
+    """In training alone, where rows are padded on both sides."""
+    one = case(cell, attention(), feeding)
+    layer, data = one.make(doubly_stochastic=0.3), one.data()
+    lengths = [(6, 8), (4, 5), (2, 7)]
+    steps, places = (np.array(column)[:, None] for column in zip(*lengths, strict=True))
+    padding = {"query_mask": np.arange(6) < steps, "value_mask": np.arange(8) < places}
+    expected = papers_regulariser(layer, data, lengths, cell, score, feeding)
+    run = kernels.compile(lambda *x: (layer(**dict(zip([*data, *padding], x, strict=True)),
+                                            training=True), layer.losses))  # fmt: skip
+    output, losses = run(*map(ops.convert_to_tensor, (*data.values(), *padding.values())))
+    assert to_numpy(losses[0]) == pytest.approx(0.3 * expected, rel=1e-5)
+    np.testing.assert_allclose(to_numpy(layer(**data, **padding)), to_numpy(output), atol=1e-5)
+    assert layer.losses == []
+    assert type(layer).from_config(layer.get_config()).doubly_stochastic == 0.3
+    plain = one.make()
+    plain(**data, training=True)
+    assert plain.losses == []
+
+
+def test_the_regulariser_is_learned_from():
+    """By `fit`, whose loss it joins, and not by `evaluate`."""
+    one = case("lstm", L.BahdanauAttention(5), state=False)
+    layer = one.make(doubly_stochastic=0.5)
+    data, lengths = one.data(), [(6, 8), (4, 8), (2, 8)]
+    query = keras.Input((6, WIDTH), name="query")
+    mask = keras.Input((6,), dtype="bool", name="query_mask")
+    value = keras.Input((8, UNITS), name="value")
+    model = keras.Model([query, mask, value], layer(query, value, query_mask=mask))
+    data["query_mask"] = np.arange(6) < np.array(lengths)[:, :1]
+    first = papers_regulariser(
+        layer,
+        {**data, "initial_state": np.zeros((3, 2 * UNITS))},
+        lengths,
+        "lstm",
+        "bahdanau",
+        True,
+    )
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    target, ignored = np.zeros((3, 6, UNITS), "float32"), np.zeros((3, 6), "float32")
+    found = model.fit(data, target, sample_weight=ignored, epochs=8, verbose=0).history["loss"]
+    assert found[0] == pytest.approx(0.5 * first, rel=1e-4)
+    assert all(later < before for before, later in itertools.pairwise(found))
+    assert model.evaluate(data, target, sample_weight=ignored, verbose=0) == 0
+
+
+def test_a_regulariser_needs_weights_to_be_about():
+    for options in (
+        {"doubly_stochastic": 1.0},
+        {"doubly_stochastic": -1.0, "attention": L.BahdanauAttention(5)},
+    ):
+        with pytest.raises(ValueError, match="`doubly_stochastic` must not be negative"):
+            L.RecurrentDecoder(UNITS, **options)

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import keras_attention as ka
-from tests.decoding.models import language_model, translator
+from tests.decoding.models import image_captioner, language_model, translator
 from tests.scripts import running
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,19 @@ def test_generate(models):
     words = ["the cat", "--sampler", "top_p=0.9", "--max-new-tokens", 12, "--seed", 3]
     assert expected in run("generate", folder / "writer.keras", *words)
     assert expected in running.run("generate", folder / "writer.keras", *words, "--stream")
+
+
+def test_an_image_is_captioned(tmp_path):
+    model = image_captioner()
+    ka.save_model(model, tmp_path / "model.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    options = {"sampler": ka.decoding.BeamSearch(2), "max_new_tokens": 4}
+    (expected,) = ka.generate(model, pixels[None], **options)
+    words = [tmp_path / "image.png", "--sampler", "beams=2", "--max-new-tokens", 4]
+    found = running.run("generate", tmp_path / "model.keras", *words)
+    assert found.splitlines()[-1] == expected
+    assert expected
 
 
 def test_translate(models, tmp_path):

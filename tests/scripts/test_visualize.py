@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.explain import views
+from tests.decoding.models import image_captioner
 from tests.scripts.running import run
 from zoo.text_classifier import VARIANTS as TEXT
 from zoo.text_classifier import text_classifier
@@ -45,3 +47,15 @@ def test_an_image(tmp_path, method):
     Image.fromarray(pixels).save(tmp_path / "image.png")
     run("visualize", tmp_path / "model.keras", tmp_path / "image.png", "--method", method)
     assert (tmp_path / f"{method}.png").stat().st_size > 1000
+
+
+def test_a_caption(tmp_path, monkeypatch):
+    """Without a method: a model that writes has no answer to explain."""
+    from PIL import Image
+
+    monkeypatch.setattr(views, "_MOST_TOKENS", 3)
+    ka.save_model(image_captioner(), tmp_path / "model.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    assert "heads.png" in run("visualize", tmp_path / "model.keras", tmp_path / "image.png")
+    assert (tmp_path / "heads.png").stat().st_size > 1000

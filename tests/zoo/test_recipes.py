@@ -13,7 +13,7 @@ from tests.backend import BACKEND
 from tests.zoo.cases import tiny_variants
 from zoo import experiment, recipes, reports
 
-WRITES = ("text-generation", "translation")  # the tasks whose answers are texts
+WRITES = ("text-generation", "translation", "image-to-text")  # the tasks whose answers are texts
 # A recipe's other models pass the contract on every backend, and are trained by the fastest here.
 RUNS = [
     (name, variant)
@@ -76,7 +76,9 @@ def test_smoke(name, variant, tmp_path):
 
 
 def prompts(model, raw):
-    """Texts to go on from, or to translate."""
+    """Texts to go on from or to translate, or images to caption."""
+    if isinstance(raw, dict) and "image" in raw:
+        return raw["image"]
     if isinstance(raw, dict):
         return model.get_layer("source_tokenizer").decode(raw["source_ids"])
     return list(raw)

@@ -101,5 +101,18 @@ def test_windows_are_shifted_in_every_other_block():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match=r"window_size=2, pooling='class_token'"):
         vit(**VARIANTS["tiny"], **SMALL, window_size=2)
-    with pytest.raises(ValueError, match=r"'attention' or 'average'\. Received: pooling='max'"):
+    with pytest.raises(ValueError, match=r"'average' or None\. Received: pooling='max'"):
         vit(**VARIANTS["tiny"], **SMALL, pooling="max")
+    with pytest.raises(ValueError, match="Classes need one feature of an image"):
+        vit(**VARIANTS["tiny"], **SMALL, pooling=None)
+
+
+def test_a_feature_of_each_patch():
+    """Without pooling: those that the average is of."""
+    sizes = {**VARIANTS["tiny"], **SMALL, "num_classes": None}
+    patches, mean = (vit(**sizes, pooling=pooling) for pooling in (None, "average"))
+    mean.set_weights(patches.get_weights())
+    x = images(np.random.default_rng(0), 2)["image"]
+    found = to_numpy(patches(x))
+    assert found.shape == (2, *patches.output.shape[1:])
+    np.testing.assert_allclose(found.mean(axis=1), to_numpy(mean(x)), atol=1e-5)

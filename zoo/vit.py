@@ -52,7 +52,7 @@ def vit(
     patch_size: int | None = None,
     stem: tuple[int, ...] | None = None,
     stem_pooling: bool = False,
-    pooling: str = "class_token",
+    pooling: str | None = "class_token",
     position: str = "learned",
     image_size: int = 224,
     channels: int = 3,
@@ -77,7 +77,8 @@ def vit(
         patch_size: side of a patch in pixels.
         stem: channels of the convolutions of stride 2 that cut the image instead.
         stem_pooling: those have stride 1, and max pooling follows each.
-        pooling: `"class_token"`, or `"attention"` or `"average"` over all patches.
+        pooling: `"class_token"`, or `"attention"` or `"average"` over all patches; or `None` for
+            the patches themselves, which other models read.
         position: `"learned"` or `"sinusoidal"`, in both cases of the row and of the column.
         image_size: height and width of the image.
         channels: 1 or 3.
@@ -92,15 +93,20 @@ def vit(
 
     Returns:
         A model from `image` `(B, image_size, image_size, channels)`, 0 to 255, to logits
-        `(B, num_classes)`, or to `(B, hidden_dim)`.
+        `(B, num_classes)`, or to `(B, hidden_dim)`, or `(B, patches, hidden_dim)`.
 
     Raises:
-        ValueError: there is no such `pooling`.
+        ValueError: there is no such `pooling`, or none and classes nevertheless.
     """
-    if pooling not in ("class_token", "attention", "average"):
+    if pooling not in ("class_token", "attention", "average", None):
         raise ValueError(
-            "`pooling` must be 'class_token', 'attention' or 'average'. Received: "
+            "`pooling` must be 'class_token', 'attention' or 'average', or None. Received: "
             f"pooling={pooling!r}"
+        )
+    if pooling is None and num_classes is not None:
+        raise ValueError(
+            "Patches have no class of their own. Received: pooling=None, "
+            f"num_classes={num_classes}. Pass num_classes=None, or a pooling."
         )
     image = keras.Input((image_size, image_size, channels), name="image")
     x = ka.layers.ImageConverter(image_size, image_size, channels, mean, std, name="pixels")(image)
@@ -130,7 +136,7 @@ def vit(
         x = x[:, 0]  # (B, D)
     elif pooling == "attention":
         x = ka.layers.AttentionPooling(name="pooling")(x)
-    else:
+    elif pooling == "average":
         x = keras.layers.GlobalAveragePooling1D(name="pooling")(x)
     if num_classes is not None:
         x = keras.layers.Dense(num_classes, name="logits")(x)

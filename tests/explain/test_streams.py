@@ -87,6 +87,14 @@ ZOO = {
         ["block_0/attention: token_ids@0 <- token_ids@0"],
         [("token_ids@1", None)],
     ),
+    "vqa": (
+        [
+            "block_0/attention: image@0 <- image@0",
+            "fusion_0/attention: class_token@0 <- class_token@0",
+            "fusion_0/cross_attention: class_token@1 <- image@1",
+        ],
+        [("class_token@2", 0)],
+    ),
     "vit": (
         ["block_0/attention: class_token@0 <- class_token@0"],
         [("class_token@1", 0)],

@@ -1,16 +1,12 @@
 """Free Spoken Digit Dataset: 3,000 recordings of ten English digits by six speakers, 8 kHz."""
 
-import hashlib
 import io
 import re
-import tarfile
-import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 
-from zoo.data import Arrays, Source, Splits, objects
+from zoo.data import Arrays, Source, Splits, archives, objects
 from zoo.data.download import File, fetch, root
 
 SOURCE = Source(
@@ -25,8 +21,6 @@ SOURCE = Source(
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 SAMPLING_RATE = 8000
-# The archive of a repository is made when it is asked for, so its own bytes may differ from one
-# time to the next; what is pinned is the content of its recordings.
 _ARCHIVE = File(
     url=(
         "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/"
@@ -59,8 +53,8 @@ def load(held_out_speaker: str | None = None) -> Splits:
     """
     folder = root() / "fsdd"
     packed = folder / "recordings.zip"  # the same content, where somebody packed it
-    files = read_files(packed if packed.exists() else fetch("fsdd", _ARCHIVE))
-    found = digest(files)
+    files = archives.read(packed if packed.exists() else fetch("fsdd", _ARCHIVE), ".wav")
+    found = archives.digest(files)
     if found != _SHA256:
         raise ValueError(
             f"The recordings in {folder} are not those that were published: their digest is "
@@ -84,35 +78,6 @@ def sample(held_out_speaker: str | None = None) -> Splits:
                 noise = rng.normal(scale=0.003, size=len(seconds))
                 made[digit, speaker, index] = (wave + noise).astype(np.float32)
     return split(made, held_out_speaker)
-
-
-def read_files(path: str | Path) -> dict[str, bytes]:
-    """The `.wav` files of a zip or tar archive, by their names without folders.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".wav")]
-            return {name.rpartition("/")[2]: archive.read(name) for name in names}
-    if tarfile.is_tarfile(path):
-        with tarfile.open(path) as archive:  # read member by member: nothing is extracted
-            found = {}
-            for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
-                if content and member.name.endswith(".wav"):
-                    found[member.name.rpartition("/")[2]] = content.read()
-            return found
-    raise ValueError(f"{path} is not an archive. Remove it, to have it fetched anew.")
-
-
-def digest(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over the sorted names, each with the SHA-256 of its bytes."""
-    total = hashlib.sha256()
-    for name in sorted(files):
-        total.update(f"{name} {hashlib.sha256(files[name]).hexdigest()}\n".encode())
-    return total.hexdigest()
 
 
 def recordings(files: Mapping[str, bytes]) -> dict[Recording, np.ndarray]:

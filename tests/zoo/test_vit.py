@@ -85,6 +85,20 @@ def test_a_file_goes_from_a_picture_to_a_name(tmp_path):
     assert answer.probability == pytest.approx(same.probability, abs=1e-5)
 
 
-def test_unknown_pooling_is_refused():
-    with pytest.raises(ValueError, match=r"'attention' or 'average'\. Received: pooling='max'"):
+def test_other_models_read_the_patches():
+    """Without a pooling, before which all is the same."""
+    settings = {**VARIANTS["tiny_compact"], **SMALL, "num_classes": None}
+    x = images(np.random.default_rng(0), 2)["image"]
+    found = {}
+    for pooling in (None, "average"):
+        keras.utils.set_random_seed(0)
+        found[pooling] = to_numpy(vit(**{**settings, "pooling": pooling})(x))
+    assert found[None].shape == (2, 16, 8)
+    np.testing.assert_allclose(found[None].mean(axis=1), found["average"], atol=1e-6)
+
+
+def test_bad_pooling_is_refused():
+    with pytest.raises(ValueError, match=r"or None\. Received: pooling='max'"):
         vit(**VARIANTS["tiny"], **SMALL, pooling="max")
+    with pytest.raises(ValueError, match="Patches have no class of their own"):
+        vit(**VARIANTS["tiny"], **SMALL, pooling=None)

@@ -35,8 +35,8 @@ VARIANTS = {
         *("tiny", "tiny_co", "tiny_single", "tiny_question_only", "tiny_image_only"),
     )
 }
-EPOCHS = 8
-BATCH_SIZE = 64
+EPOCHS = 6
+BATCH_SIZE = 32
 UNKNOWN = "*"  # in no question, and so in no vocabulary
 # How many test questions are explained in the picture, and the rows of a batch of all of them.
 SHOWN, EXPLAINED = 8, 256
@@ -76,7 +76,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=model,
         data=read_by(model, replace(raw, train=with_unknown_words(raw.train, seed))),
         optimizer=adamw_cosine(
-            steps, peak=2e-3, warmup=steps // 10, weight_decay=0.05, spared=["table", "tokens"]
+            steps, peak=1.5e-3, warmup=steps // 10, weight_decay=0.05, spared=["table", "tokens"]
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),

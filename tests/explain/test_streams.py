@@ -109,6 +109,14 @@ def test_of_the_zoo(name):
     assert of(case.make(), feed(case.data(2))) == ZOO[name]
 
 
+def test_of_a_file(tmp_path):
+    """Where the slice at the class token is a list."""
+    keras.backend.clear_session()
+    case = cases_of("vit")[0]
+    case.make().save(tmp_path / "model.keras")
+    assert of(keras.saving.load_model(tmp_path / "model.keras"), feed(case.data(2))) == ZOO["vit"]
+
+
 @pytest.mark.parametrize(
     ("pooling", "reads", "readouts"),
     [

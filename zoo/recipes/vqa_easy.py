@@ -32,7 +32,7 @@ VARIANTS = {
     name: VQA[name]
     for name in (
         *("default", "co", "single", "question_only", "image_only"),
-        *("tiny", "tiny_co", "tiny_single", "tiny_question_only", "tiny_image_only"),
+        *("tiny", "tiny_question_only", "tiny_image_only"),
     )
 }
 EPOCHS = 6

@@ -88,8 +88,8 @@ def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
     Raises:
         ValueError: there is an image too many, or it is missing.
     """
-    names = {getattr(layer, "encodes", None): name for name, layer in encoders(model).items()}
-    if set(names) != {"images", "texts"}:
+    names = pair(model)
+    if names is None:
         if image is not None:
             raise ValueError(
                 f"The model {model.name!r} does not read a text and an image together: it takes "
@@ -101,7 +101,14 @@ def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
             f"The model {model.name!r} reads texts about an image. Pass the image as well: "
             "--image PATH on the command line. Received: image=None"
         )
-    return {names["images"]: [image] * len(raw), names["texts"]: list(raw)}
+    of_image, of_text = names
+    return {of_image: [image] * len(raw), of_text: list(raw)}
+
+
+def pair(model: keras.Model) -> tuple[str, str] | None:
+    """The names of the inputs for images and for texts, of a model that has these two."""
+    names = {getattr(layer, "encodes", None): name for name, layer in encoders(model).items()}
+    return (names["images"], names["texts"]) if set(names) == {"images", "texts"} else None
 
 
 def decoder(model: keras.Model) -> Any:

@@ -89,6 +89,7 @@ def sample() -> Splits:
                 ("what color is the shape?", colour, number),
                 (f"what is the {colour} shape?", shape, number),
                 (f"is there a {asked}?", "yes" if asked == shape else "no", number),
+                (f"is there not a {asked}?", "no" if asked == shape else "yes", number),
             ]
         return arrays(questions, np.stack(drawn))
 

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import explanation_plots, image_plots, plots, views
+from keras_attention.explain import image_plots, plots, views
 from zoo.data import Arrays, Splits
 from zoo.data import easy_vqa as data
 from zoo.experiment import Recipe, outputs, sizes
@@ -205,16 +205,9 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     rows = np.unique(y, return_index=True)[1][:SHOWN]  # the first question with each answer
     inputs = ka.encode(model, {name: column[rows] for name, column in x.items()})
     title = "Relevance of patches and words for the answer; test questions"
-    found = {name: ka.explain.relevance(model, inputs, name=name) for name in x}
-    titles = views.titles(model, next(iter(found.values())))
-    if len(found) == 2:
-        figures["relevance"] = explanation_plots.image_and_text(
-            found["image"], found["question_ids"], titles, title=title
-        )
-    else:
-        figures["relevance"] = next(iter(found.values())).figure(titles, title=title)
+    found, figures["relevance"] = views.explained(model, inputs, ka.explain.relevance, title=title)
     if "image" in x:
-        grid = found["image"].elements.grid
+        grid = found.elements.grid
         maps = {
             path: weights
             for path, weights in ka.explain.attention_maps(model, inputs).items()
@@ -223,7 +216,7 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
         figures["attention"] = image_plots.image_attention(
             x["image"][rows],
             image_plots.of_patches(maps, *grid),
-            titles,
+            views.titles(model, found),
             title="What each layer attends to, mean over heads; test questions",
         )
     return figures

@@ -246,9 +246,10 @@ def test_the_picture_is_of_words_and_of_patches(saved):
     assert found.elements.kind == "patches"
     written = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert written == ["is", "there", "a", "circle", "?"]
+    assert [len(ax.images) for ax in figure.axes[:2]] == [1, 2]  # the image; and the scores on it
     words, figure = views.explained(model, inputs, ka.explain.relevance, name="question_ids")
     assert words.elements.kind == "tokens"
-    assert len([ax for ax in figure.axes if ax.images]) == 1  # the scale
+    assert not any(ax.images for ax in figure.axes)
     with pytest.raises(ValueError, match="Draw a text about one with `heads`"):
         ka.explain.page(model, inputs)
 

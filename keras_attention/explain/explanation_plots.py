@@ -90,23 +90,24 @@ def image_and_text(
         )
     side = 1.6  # inches
     images = np.clip(np.asarray(image.elements.array), 0, 255).astype(np.uint8)
-    tokens = [[token for token in row if token] for row in text.elements.labels]
-    places = [placed([row], [False], side)[1][0] for row in tokens]
+    words = [  # without padding
+        [(token, share) for token, share in zip(tokens, shares, strict=False) if token]
+        for tokens, shares in zip(text.elements.labels, _shares(text), strict=True)
+    ]
+    places = [placed([[token for token, _ in row]], [False], side)[1][0] for row in words]
     lines = 1 + max(row for of_text in places for row, _ in of_text)
     tall = side * images.shape[1] / images.shape[2]
     heights = [tall, tall, lines * LINE]
     figure = _figure((side + 0.1) * count + 0.8, sum(heights) + 1.0)
     axes = figure.subplots(3, count, squeeze=False, height_ratios=heights)
-    of_image, of_text = _shares(image), _shares(text)
+    of_image = _shares(image)
     for number, (above, below, written) in enumerate(axes.T):
         _draw_image(above, below, images[number], of_image[number].reshape(image.elements.grid))
         if titles:
             above.set_title(titles[number], fontsize=8, parse_math=False)
         written.set_xlim(-0.5 * LETTER, side)
         written.set_ylim((lines - 0.5) * LINE, -0.5 * LINE)
-        for token, (row, column), share in zip(
-            tokens[number], places[number], of_text[number], strict=False
-        ):
+        for (token, share), (row, column) in zip(words[number], places[number], strict=True):
             colour = _colour(share)
             draw_token(written, token, row, column, colour=colour, ink=_ink(colour))
     for ax in axes.flat:

@@ -15,7 +15,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "tiny": dict(hidden_dim=6, units=8, encoder_units=4, attention="bahdanau"),
     "tiny_dot": dict(hidden_dim=6, units=8, encoder_units=4, cell="lstm", attention="luong_dot"),
     "tiny_local": dict(
-        hidden_dim=6, units=8, encoder_units=4, attention="luong_local_p", input_feeding=False
+        hidden_dim=6,
+        units=8,
+        encoder_units=4,
+        attention="luong_local_p",
+        input_feeding=False,
+        bridge=False,
     ),
     "tiny_none": dict(hidden_dim=6, units=8, encoder_units=4, cell="lstm", attention=None),
 }
@@ -39,6 +44,7 @@ def seq2seq_rnn(
     attention: str | None = "bahdanau",
     input_feeding: bool = True,
     window: int = 10,
+    bridge: bool = True,
     dropout: float = 0.0,
     source_vocabulary_size: int | None = None,
     target_vocabulary_size: int | None = None,
@@ -50,7 +56,7 @@ def seq2seq_rnn(
     2015 (https://arxiv.org/abs/1508.04025), or of Sutskever et al., 2014
     (https://arxiv.org/abs/1409.3215), by its attention.
 
-    All have the bidirectional encoder of the first, whose last states in both directions, once
+    All have the bidirectional encoder of the first. Its last states in both directions, once
     through a layer, are the decoder's first state.
 
     Args:
@@ -62,6 +68,8 @@ def seq2seq_rnn(
             `"luong_general"`, `"luong_concat"`, `"luong_local_m"` or `"luong_local_p"`; or `None`.
         input_feeding: see `RecurrentDecoder`.
         window: of the local alignments.
+        bridge: whether the encoder's last states make the decoder's first one. Without, that is
+            zero, and all that the decoder knows of the source it has by attention.
         dropout: share that training drops of the embeddings and of the decoder's features.
         source_vocabulary_size, target_vocabulary_size: number of ids; those of the tokenizers if
             `None`.
@@ -74,8 +82,13 @@ def seq2seq_rnn(
         the target's tokens that follow each, in float32.
 
     Raises:
-        ValueError: there is no such attention.
+        ValueError: there is no such attention, or neither attention nor a bridge.
     """
+    if attention is None and not bridge:
+        raise ValueError(
+            "The decoder knows nothing of the source without attention and without a bridge. "
+            "Received: attention=None, bridge=False"
+        )
     source_tokenizer = source_tokenizer or ka.layers.Tokenizer(name="source_tokenizer")
     target_tokenizer = target_tokenizer or ka.layers.Tokenizer(name="target_tokenizer")
     source_size = source_vocabulary_size or source_tokenizer.vocabulary_size
@@ -93,19 +106,26 @@ def seq2seq_rnn(
     decoder = ka.layers.RecurrentDecoder(
         units, cell, _attention(attention, units, window), input_feeding, name="decoder"
     )
-    state = keras.layers.Concatenate(name="last_states")(last)
-    state = keras.layers.Dense(decoder.state_size, "tanh", name="first_state")(state)
+    given = {"initial_state": _first_state(last, decoder.state_size)} if bridge else {}
 
     target = keras.Input((None,), dtype="int32", name="target_ids")
     x = embedded(target, target_tokenizer, target_size, "target")  # (B, T, D)
-    if attention is None:
-        x = decoder(x, initial_state=state)  # (B, T, units)
-    else:
-        x = decoder(x, memory, initial_state=state)
+    x = decoder(x, **given) if attention is None else decoder(x, memory, **given)  # (B, T, units)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.Dense(target_size, name="output")(x)  # (B, T, V)
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(x)
     return keras.Model([source, target], logits, name=name)
+
+
+def _first_state(last: list, size: int) -> Any:
+    """The decoder's first state `(B, size)`, of the encoder's last ones.
+
+    Without the norm all of tanh is at its ends after 50 steps, whatever the source, and remains.
+    """
+    state = keras.layers.Concatenate(name="last_states")(last)
+    state = keras.layers.Dense(size, name="first_features")(state)
+    state = keras.layers.LayerNormalization(epsilon=1e-5, name="first_norm")(state)
+    return keras.layers.Activation("tanh", name="first_state")(state)
 
 
 def _attention(kind: str | None, units: int, window: int) -> keras.Layer | None:

@@ -100,9 +100,9 @@ def image_and_text(
     heights = [tall, tall, lines * LINE]
     figure = _figure((side + 0.1) * count + 0.8, sum(heights) + 1.0)
     axes = figure.subplots(3, count, squeeze=False, height_ratios=heights)
-    of_image = _shares(image)
+    of_image = image.elements.cells(_shares(image))
     for number, (above, below, written) in enumerate(axes.T):
-        _draw_image(above, below, images[number], of_image[number].reshape(image.elements.grid))
+        _draw_image(above, below, images[number], of_image[number])
         if titles:
             above.set_title(titles[number], fontsize=8, parse_math=False)
         written.set_xlim(-0.5 * LETTER, side)
@@ -118,7 +118,7 @@ def image_and_text(
 
 
 def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
-    elements = found.elements
+    elements = cast(Patches, found.elements)
     images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
     height, width = images.shape[1:3]
     columns = min(len(images), 6)
@@ -128,11 +128,11 @@ def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
     axes = figure.subplots(2 * blocks, columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
-    rows, across = elements.grid
-    for number, (image, shares) in enumerate(zip(images, _shares(found), strict=True)):
+    shares = elements.cells(_shares(found))
+    for number, image in enumerate(images):
         block, column = divmod(number, columns)
         above, below = axes[2 * block, column], axes[2 * block + 1, column]
-        _draw_image(above, below, image, shares.reshape(rows, across))
+        _draw_image(above, below, image, shares[number])
         above.set_title(titles[number], fontsize=8, parse_math=False)
     _scale(figure, axes, found)
     figure.suptitle(_wrapped(title, figure), fontsize=11)
@@ -140,18 +140,10 @@ def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
 
 
 def _draw_image(above: Any, below: Any, image: np.ndarray, shares: np.ndarray) -> None:
-    """An image `(height, width, C)`, and below it the shares `(rows, columns)` of its patches."""
-    height, width = image.shape[:2]
+    """An image `(height, width, C)`, and below it the shares `(height, width)` on its pixels."""
     above.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
     below.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
-    below.imshow(
-        shares,
-        cmap=_COLOURS,
-        vmin=-1,
-        vmax=1,
-        alpha=0.65,
-        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-    )
+    below.imshow(shares, cmap=_COLOURS, vmin=-1, vmax=1, alpha=0.65)
 
 
 def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":

@@ -19,8 +19,9 @@ def image_attention(
 
     Args:
         images: `(B, H, W, 1)` or `(B, H, W, 3)`, 0 to 255.
-        maps: by name, at least one, weights `(B, rows, columns)` of the patches of each image, as
-            `of_patches` gives; each picture has a scale of its own, from no weight to its largest.
+        maps: by name, at least one, weights `(B, rows, columns)` of cells of each image, all of
+            one size, or of its pixels, as `Patches.cells` gives; each picture has a scale of its
+            own, from no weight to its largest.
         titles: B titles.
         title: of the figure.
 

@@ -57,7 +57,8 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
         patches = found.present.shape[1]
         maps = {path: weights for path, weights in maps.items() if weights.shape[-1] >= patches}
         by_patch = image_plots.of_patches(maps, *found.grid)
-        return image_plots.image_attention(found.array, by_patch, title=title)
+        at_pixels = {path: found.cells(weights) for path, weights in by_patch.items()}
+        return image_plots.image_attention(found.array, at_pixels, title=title)
     if isinstance(found, Frames):
         return _spectrograms(model, found, maps, title)
     if isinstance(found, Nodes):

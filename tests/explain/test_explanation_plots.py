@@ -33,13 +33,14 @@ def test_tokens_are_blue_for_and_red_against(tmp_path):
 
 def test_scores_of_patches_lie_on_the_image(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3)).astype("float32")
-    elements = Patches(images, None, np.ones((2, 6), bool), grid=(2, 3), filling=images)
+    edges = np.array([0, 5, 8]), np.array([0, 3, 7, 12])
+    elements = Patches(images, None, np.ones((2, 6), bool), grid=(2, 3), edges=edges)
     scores = np.array([[0, 1, 2, 3, 4, 8], [1, 0, 0, 0, 0, -2]], float)
     figure = of(elements, scores).figure()
     overlays = [ax.images[1] for ax in figure.axes if len(ax.images) == 2]
-    np.testing.assert_allclose(overlays[0].get_array(), scores[0].reshape(2, 3) / 8)
-    np.testing.assert_allclose(overlays[1].get_array(), scores[1].reshape(2, 3) / 2)
-    assert overlays[0].get_extent() == [-0.5, 11.5, 7.5, -0.5]
+    for overlay, row, largest in zip(overlays, scores, (8, 2), strict=True):
+        shares = row.reshape(2, 3).repeat([5, 3], axis=0).repeat([3, 4, 5], axis=1) / largest
+        np.testing.assert_allclose(overlay.get_array(), shares)
     ticks = figure.axes[-1].get_yticklabels()
     assert [text.get_text() for text in ticks] == ["against", "0", "for"]
     figure.savefig(tmp_path / "image.png")
@@ -47,14 +48,17 @@ def test_scores_of_patches_lie_on_the_image(tmp_path):
 
 def test_an_image_and_its_text_stand_in_a_column(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype("float32")
-    patches = Patches(images, None, np.ones((2, 4), bool), grid=(2, 2), filling=images)
+    edges = np.array([0, 5, 8]), np.array([0, 2, 8])
+    patches = Patches(images, None, np.ones((2, 4), bool), grid=(2, 2), edges=edges)
     ids = np.array([[4, 5, 6], [7, 0, 0]])
     labels = [["what", "color", "?"], ["it", "", ""]]
     image = of(patches, [[0, 1, 2, 4], [1, 0, 0, 0]])
     text = of(Tokens(ids, None, ids != 0, labels), [[1, 2, 0], [3, 0, 0]])
     figure = explanation_plots.image_and_text(image, text, ["red", "no"])
     overlays = [ax.images[1].get_array() for ax in figure.axes if len(ax.images) == 2]
-    np.testing.assert_allclose(overlays, [[[0, 0.25], [0.5, 1]], [[1, 0], [0, 0]]])
+    for overlay, shares in zip(overlays, ([[0, 0.25], [0.5, 1]], [[1, 0], [0, 0]]), strict=True):
+        at_pixels = np.repeat(np.repeat(shares, [5, 3], axis=0), [2, 6], axis=1)
+        np.testing.assert_allclose(overlay, at_pixels)
     written = [[t.get_text() for t in ax.texts] for ax in figure.axes if ax.texts]
     assert written == [["what", "color", "?"], ["it"]]
     assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["red", "no"]

@@ -28,13 +28,13 @@ CASES = [
 ]
 IDS = [name for name in VARIANTS if name.startswith("tiny")]
 PARAMETERS = {
-    "default": 2_438_924,
-    "luong": 2_699_788,
-    "none": 1_324_044,
-    "tiny": 1_668,
-    "tiny_dot": 1_740,
-    "tiny_local": 1_236,
-    "tiny_none": 1_356,
+    "default": 2_439_436,
+    "luong": 2_700_812,
+    "none": 1_324_556,
+    "tiny": 1_684,
+    "tiny_dot": 1_772,
+    "tiny_local": 1_164,
+    "tiny_none": 1_388,
 }
 
 
@@ -79,6 +79,16 @@ def test_padding_is_seen_by_none(case):
     np.testing.assert_array_equal(to_numpy(model(tensors)._keras_mask), kept)
 
 
+def test_the_first_state_does_not_saturate():
+    """However far training drives its weights: else no gradient reaches the encoder by it."""
+    case = CASES[IDS.index("tiny_none")]
+    model, data = case.make(), case.data()
+    features, first = model.get_layer("first_features"), model.get_layer("first_state")
+    features.bias.assign(np.random.default_rng(0).normal(size=features.units, scale=50.0))
+    state = call(keras.Model(model.input, first.output), data)
+    assert np.abs(state).mean() < 0.9
+
+
 def log_probabilities(model, sources, targets):
     """Of each next token `(B, T, V)`, without padding and start."""
     logits = call(model, {"source_ids": sources, "target_ids": targets}).astype("float64")
@@ -121,3 +131,5 @@ def test_decoding_is_the_uncached_loop(case):
 def test_bad_attention_is_named():
     with pytest.raises(ValueError, match="`attention` must be one of 'bahdanau', 'luong_dot'"):
         seq2seq_rnn(**{**VARIANTS["tiny"], **SIZES, "attention": "luong"})
+    with pytest.raises(ValueError, match="without attention and without a bridge"):
+        seq2seq_rnn(**{**VARIANTS["tiny_none"], **SIZES, "bridge": False})

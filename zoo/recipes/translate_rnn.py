@@ -59,7 +59,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     raw = data.sample() if smoke else data.load()
     source, target = translation.tokenizers(raw, vocabulary_size=6000)
     splits = translation.encoded(raw, source, target)
-    epochs = 2 if smoke else 10
+    epochs = 2 if smoke else 6
     steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
     length = {"max_new_tokens": 8 if smoke else 64}
     return Recipe(

@@ -33,7 +33,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import keras_attention as ka
-from keras_attention.explain import image_plots, plots
+from keras_attention.explain import attention_maps, image_plots, plots
+from keras_attention.explain.elements import elements
 from zoo.data import Splits
 from zoo.data import fashion_mnist as data
 from zoo.experiment import Recipe, outputs, sizes
@@ -114,9 +115,8 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     predicted = np.argmax(outputs(model, splits.test, batch_size=256), axis=-1)
     names = splits.class_names
     rows = [int(np.flatnonzero(y == label)[0]) for label in range(len(names))]
-    with ka.capture() as maps:
-        model(ka.encode(model, x[rows]), training=False)
-    _, height, width, _ = model.get_layer("patches").output.shape
+    images = elements(model, x[rows])
+    maps = image_plots.of_patches(attention_maps(model, images.inputs), *images.grid)
     titles = [
         names[y[row]] + ("" if predicted[row] == y[row] else f"\n(as {names[predicted[row]]})")
         for row in rows
@@ -126,8 +126,8 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
             y, predicted, names, title=f"{splits.source.name}, {len(y):,} test images"
         ),
         "attention": image_plots.image_attention(
-            x[rows],
-            image_plots.of_patches(maps, height, width),
+            images.array,
+            {path: images.cells(weights) for path, weights in maps.items()},
             titles,
             title="What each layer attends to, mean over heads; test images",
         ),

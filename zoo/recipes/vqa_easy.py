@@ -208,15 +208,16 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     title = "Relevance of patches and words for the answer; test questions"
     found, figures["relevance"] = views.explained(model, some, ka.explain.relevance, title=title)
     if "image" in x:
-        grid = found.elements.grid
+        patches = found.elements
         maps = {
             path: weights
             for path, weights in ka.explain.attention_maps(model, ka.encode(model, some)).items()
-            if weights.shape[-1] >= np.prod(grid)  # what reads patches
+            if weights.shape[-1] >= patches.present.shape[1]  # what reads them
         }
+        by_patch = image_plots.of_patches(maps, *patches.grid)
         figures["attention"] = image_plots.image_attention(
             some["image"],
-            image_plots.of_patches(maps, *grid),
+            {path: patches.cells(weights) for path, weights in by_patch.items()},
             views.titles(model, found),
             title="What each layer attends to, mean over heads; test questions",
         )

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ def encode(model: keras.Model, raw: Any) -> Any:
     Args:
         model: a functional model.
         raw: raw values of a batch, such as a list of texts or of paths. All encoders get the same
-            values, unless `raw` is a mapping with the names of the inputs: then each gets its own.
+            values, unless `raw` is a mapping with the names of the inputs: then each gets its own,
+            as it must where one input takes images and another texts.
             The path of an `.npz` file stands for such a mapping (pickles are refused), that of a
             `.csv` file with a header for its columns, or, where no layer encodes, for the series
             of its last rows.
@@ -43,6 +44,16 @@ def encode(model: keras.Model, raw: Any) -> Any:
             f"The model {model.name!r} takes a mapping with an array for each of its inputs "
             f"{', '.join(inputs)}, since {without} takes arrays alone. Received: {_short(raw)}"
         )
+    elif len(_kinds(inputs)) > 1:
+        each = ", ".join(
+            f"{getattr(layer, 'encodes', 'raw values')} for {name!r}"
+            for name, layer in inputs.items()
+        )
+        received = f"one with {', '.join(raw)}" if isinstance(raw, Mapping) else _short(raw)
+        raise ValueError(
+            f"The model {model.name!r} takes a mapping by the names of its inputs: {each}. "
+            f"Received: {received}"
+        )
     else:
         given = dict.fromkeys(inputs, _words(inputs, raw))
     arrays = {
@@ -61,6 +72,43 @@ def encoders(model: keras.Model) -> dict[str, Any]:
                 if layer.input is tensor:
                     found[tensor.name] = layer
     return found
+
+
+def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
+    """`raw` values for a model, with an image beside each of them if they are texts about one.
+
+    Args:
+        model: functional.
+        raw: a list.
+        image: a raw one; must be there if the model reads images and texts, and only then.
+
+    Returns:
+        What `predict` takes: a mapping by input, or `raw` as it is.
+
+    Raises:
+        ValueError: there is an image too many, or it is missing.
+    """
+    names = pair(model)
+    if names is None:
+        if image is not None:
+            raise ValueError(
+                f"The model {model.name!r} does not read a text and an image together: it takes "
+                f"one of them alone. Received: image={str(image)!r} beside {_short(raw)}"
+            )
+        return raw
+    if image is None:
+        raise ValueError(
+            f"The model {model.name!r} reads texts about an image. Pass the image as well: "
+            "--image PATH on the command line. Received: image=None"
+        )
+    of_image, of_text = names
+    return {of_image: [image] * len(raw), of_text: list(raw)}
+
+
+def pair(model: keras.Model) -> tuple[str, str] | None:
+    """The names of the inputs for images and for texts, of a model that has these two."""
+    names = {getattr(layer, "encodes", None): name for name, layer in encoders(model).items()}
+    return (names["images"], names["texts"]) if set(names) == {"images", "texts"} else None
 
 
 def decoder(model: keras.Model) -> Any:
@@ -105,7 +153,8 @@ def predict(model: keras.Model, raw: Any, *, batch_size: int = 32) -> Any:
     Args:
         model: functional, whose first layers encode and whose last one decodes, as those of the
             zoo do.
-        raw: as `encode` takes it; or one string or path, for one answer.
+        raw: as `encode` takes it; or one string or path, or a mapping with one for each input, for
+            one answer: `{"image": "shapes.png", "question_ids": "what color is the shape?"}`.
         batch_size: rows computed at a time.
 
     Returns:
@@ -113,9 +162,11 @@ def predict(model: keras.Model, raw: Any, *, batch_size: int = 32) -> Any:
         pairs `(word, Answer)` of a tagger, a list of answers per node of a graph, numbers by name
         of a regression. Rows of the outputs, where no layer decodes.
     """
-    single = isinstance(raw, (str, os.PathLike)) and not str(raw).endswith((".npz", ".csv"))
-    raw = [raw] if single else raw
     inputs = encoders(model)
+    single = _is_one(raw) and not str(raw).endswith((".npz", ".csv"))
+    raw = [raw] if single else raw
+    if isinstance(raw, Mapping) and set(raw) == set(inputs) and all(map(_is_one, raw.values())):
+        single, raw = True, {name: [value] for name, value in raw.items()}
     words = _words(inputs, raw)
     arrays = encode(model, words)
     outputs = model.predict(arrays, batch_size=batch_size, verbose=0)
@@ -180,6 +231,16 @@ def _words(inputs: Mapping[str, Any], raw: Any) -> Any:
         if getattr(layer, "words", False):
             return [layer.split(text) if isinstance(text, str) else list(text) for text in raw]
     return raw
+
+
+def _kinds(inputs: Mapping[str, Any]) -> set[str]:
+    """What the encoders read: texts, images and the like, by those that say so."""
+    return {layer.encodes for layer in inputs.values() if hasattr(layer, "encodes")}
+
+
+def _is_one(value: Any) -> bool:
+    """Whether it is one raw value and not a batch."""
+    return isinstance(value, (str, os.PathLike))
 
 
 def _short(value: Any) -> str:

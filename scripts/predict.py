@@ -17,6 +17,7 @@ def parse() -> argparse.Namespace:
         help="texts, rows of a table as CSV, or paths of PNG, JPEG, WAV, .csv (with a header) or "
         ".npz files (an array for each input of the model)",
     )
+    parser.add_argument("--image", help="PNG or JPEG file that the INPUTs are questions about")
     parser.add_argument("--top", type=int, default=3, help="how many classes to name; 3")
     return parser.parse_args()
 
@@ -40,6 +41,7 @@ def main() -> None:
     args = parse()
     _backend.choose()
     import keras_attention as ka
+    from keras_attention import prediction
 
     model = ka.load_model(args.model)
     together = [name for name in args.inputs if Path(name).suffix.lower() in (".csv", ".npz")]
@@ -49,7 +51,10 @@ def main() -> None:
         for number, answer in enumerate(answers):
             print(f"{name}" + (f", {number + 1}" if len(answers) > 1 else ""))
             print(lines(answer, args.top))
-    for name, answer in zip(alone, ka.predict(model, alone) if alone else [], strict=True):
+    if not alone:
+        return
+    answers = ka.predict(model, prediction.paired(model, alone, image=args.image))
+    for name, answer in zip(alone, answers, strict=True):
         print(name)
         print(lines(answer, args.top))
 

@@ -25,6 +25,7 @@ def parse() -> argparse.Namespace:
         metavar="INPUT",
         help="texts, paths of PNG, JPEG or WAV files, or one .npz file (an array for each input)",
     )
+    parser.add_argument("--image", help="PNG or JPEG file that the INPUTs are questions about")
     parser.add_argument(
         "--method",
         choices=("heads", *METHODS),
@@ -42,17 +43,20 @@ def main() -> None:
     args = parse()
     _backend.choose()
     import keras_attention as ka
+    from keras_attention import prediction
     from keras_attention.explain import views
 
     model = ka.load_model(args.model)
-    raw = args.inputs[0] if args.inputs[0].endswith(".npz") else args.inputs
+    if args.inputs[0].endswith(".npz"):
+        raw = args.inputs[0]
+    else:
+        raw = prediction.paired(model, args.inputs, image=args.image)
     method = args.method or ("heads" if views.writes(model) else "relevance")
     question = {"target": views.class_index(model, args.target), "position": args.position}
     if method == "heads":
         figure = views.heads(model, raw, position=args.position)
     else:
-        found = getattr(ka.explain, method)(model, raw, **question)
-        figure = found.figure(views.titles(model, found))
+        found, figure = views.explained(model, raw, getattr(ka.explain, method), **question)
         for name, score in views.highest(found):
             print(f"  {name}: {score:.4g}")
     folder = Path(args.model).parent if Path(args.model).exists() else Path()

@@ -77,6 +77,43 @@ def test_several_inputs_take_a_mapping_by_name():
         ka.predict(model, [[1.0, 2.0]])
 
 
+def about_images():
+    tokenizer = ka.layers.Tokenizer.train(TEXTS, model="word", min_frequency=1)
+    image = keras.Input((4, 5, 3), name="image")
+    ids = keras.Input((None,), dtype="int32", name="question_ids")
+    x = keras.layers.Flatten()(ka.layers.ImageConverter(4, 5)(image))
+    y = keras.layers.Embedding(tokenizer.vocabulary_size, 4, mask_zero=True)(tokenizer(ids))
+    x = keras.layers.Concatenate()([x, ka.layers.AttentionPooling()(y)])
+    return keras.Model([image, ids], ka.layers.Labels(2)(keras.layers.Dense(2)(x)))
+
+
+def test_texts_about_images(tmp_path):
+    model = about_images()
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    path = tmp_path / "x.png"
+    keras.utils.save_img(path, pixels, scale=False)
+    one = ka.predict(model, {"image": path, "question_ids": TEXTS[0]})
+    expected = ka.predict(model, {"image": pixels[None], "question_ids": TEXTS[:1]})
+    assert one.ranking == expected[0].ranking
+    each = ka.predict(model, prediction.paired(model, TEXTS, image=path))
+    assert len(each) == len(TEXTS)
+    assert each[0].probability == pytest.approx(one.probability, abs=1e-6)
+    takes = "takes a mapping by the names of its inputs: images for 'image', texts for 'question_"
+    for raw, received in (
+        (TEXTS, "list"),
+        (TEXTS[0], "a red apple"),
+        ({"image": path}, "one with image"),
+        ({"question_ids": TEXTS}, "one with question_ids"),
+    ):
+        with pytest.raises(ValueError, match=f"{takes}.*Received: .*{received}"):
+            ka.predict(model, raw)
+    with pytest.raises(ValueError, match="Pass the image as well"):
+        prediction.paired(model, TEXTS)
+    with pytest.raises(ValueError, match=r"takes one of them alone. Received: image='x\.png'"):
+        prediction.paired(classifier(), TEXTS, image="x.png")
+    assert prediction.paired(classifier(), TEXTS) is TEXTS
+
+
 def test_files_stand_for_what_they_hold(tmp_path):
     a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
     model = keras.Model([a, b], keras.layers.Add()([a, b]))

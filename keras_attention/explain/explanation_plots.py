@@ -64,6 +64,59 @@ def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
     return figure
 
 
+def image_and_text(
+    image: Explanation, text: Explanation, titles: Sequence[str] = (), *, title: str = ""
+) -> "Figure":
+    """What of an image and of a text beside it speaks for an output, a column for each input.
+
+    Args:
+        image, text: of one batch and one method, each by the name of its input.
+        titles: a line above each input.
+        title: of the figure; the method and its largest scores if empty.
+
+    Raises:
+        ValueError: they are not of patches and of tokens, or another number of titles.
+    """
+    count = len(image.scores)
+    if not isinstance(image.elements, Patches) or not isinstance(text.elements, Tokens):
+        raise ValueError(
+            "`image` must have scores of patches and `text` of tokens. Received: "
+            f"{image.elements.kind} and {text.elements.kind}"
+        )
+    if len(text.scores) != count or (titles and len(titles) != count):
+        raise ValueError(
+            "`image`, `text` and `titles` must be of the same inputs. Received: "
+            f"{count}, {len(text.scores)} and {len(titles)}"
+        )
+    side = 1.6  # inches
+    images = np.clip(np.asarray(image.elements.array), 0, 255).astype(np.uint8)
+    words = [  # without padding
+        [(token, share) for token, share in zip(tokens, shares, strict=False) if token]
+        for tokens, shares in zip(text.elements.labels, _shares(text), strict=True)
+    ]
+    places = [placed([[token for token, _ in row]], [False], side)[1][0] for row in words]
+    lines = 1 + max(row for of_text in places for row, _ in of_text)
+    tall = side * images.shape[1] / images.shape[2]
+    heights = [tall, tall, lines * LINE]
+    figure = _figure((side + 0.1) * count + 0.8, sum(heights) + 1.0)
+    axes = figure.subplots(3, count, squeeze=False, height_ratios=heights)
+    of_image = image.elements.cells(_shares(image))
+    for number, (above, below, written) in enumerate(axes.T):
+        _draw_image(above, below, images[number], of_image[number])
+        if titles:
+            above.set_title(titles[number], fontsize=8, parse_math=False)
+        written.set_xlim(-0.5 * LETTER, side)
+        written.set_ylim((lines - 0.5) * LINE, -0.5 * LINE)
+        for (token, share), (row, column) in zip(words[number], places[number], strict=True):
+            colour = _colour(share)
+            draw_token(written, token, row, column, colour=colour, ink=_ink(colour))
+    for ax in axes.flat:
+        ax.set_axis_off()
+    _scale(figure, axes, image)
+    figure.suptitle(_wrapped(title or image.method.replace("_", " "), figure), fontsize=11)
+    return figure
+
+
 def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
     elements = cast(Patches, found.elements)
     images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
@@ -78,15 +131,19 @@ def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
     shares = elements.cells(_shares(found))
     for number, image in enumerate(images):
         block, column = divmod(number, columns)
-        pixels = image[..., 0] if image.shape[-1] == 1 else image
         above, below = axes[2 * block, column], axes[2 * block + 1, column]
-        above.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        _draw_image(above, below, image, shares[number])
         above.set_title(titles[number], fontsize=8, parse_math=False)
-        below.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
-        below.imshow(shares[number], cmap=_COLOURS, vmin=-1, vmax=1, alpha=0.65)
     _scale(figure, axes, found)
     figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure
+
+
+def _draw_image(above: Any, below: Any, image: np.ndarray, shares: np.ndarray) -> None:
+    """An image `(height, width, C)`, and below it the shares `(height, width)` on its pixels."""
+    above.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+    below.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
+    below.imshow(shares, cmap=_COLOURS, vmin=-1, vmax=1, alpha=0.65)
 
 
 def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":

@@ -256,6 +256,7 @@ def _row(node: Any, operation: Any) -> int | None:
         return 0
     if type(operation).__name__ == "GetItem":
         key = node.arguments.args[1]
-        index = key[1] if isinstance(key, tuple) and len(key) > 1 else None
+        # A file's config has lists for tuples.
+        index = key[1] if isinstance(key, (tuple, list)) and len(key) > 1 else None
         return index if isinstance(index, int) else None
     return None

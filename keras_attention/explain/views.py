@@ -1,13 +1,19 @@
 """From a model and raw input to a picture or a page, whatever kind of model it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from keras_attention import prediction
-from keras_attention.explain import audio_plots, graph_plots, image_plots, plots
+from keras_attention.explain import (
+    audio_plots,
+    explanation_plots,
+    graph_plots,
+    image_plots,
+    plots,
+)
 from keras_attention.explain.elements import Elements, Frames, Nodes, Patches, elements
 from keras_attention.explain.generation import Generated, by_word, generation_maps
 from keras_attention.explain.html import Patches as ImagePatches
@@ -51,6 +57,8 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
     found = elements(model, inputs)
     maps = attention_maps(model, found.inputs)
     if isinstance(found, Patches):
+        patches = found.present.shape[1]
+        maps = {path: weights for path, weights in maps.items() if weights.shape[-1] >= patches}
         by_patch = image_plots.of_patches(maps, *found.grid)
         at_pixels = {path: found.cells(weights) for path, weights in by_patch.items()}
         return image_plots.image_attention(found.array, at_pixels, title=title)
@@ -115,11 +123,40 @@ def caption(
     )
 
 
+def explained(
+    model: keras.Model,
+    inputs: Any,
+    method: Callable[..., Explanation],
+    *,
+    title: str = "",
+    **how: Any,
+) -> tuple[Explanation, "Figure"]:
+    """What a method says of a batch, and a figure of it.
+
+    Of a model that reads an image and a text, of both, unless `name` says which; the explanation
+    is then that of the image.
+
+    Args:
+        model: functional.
+        inputs: a batch, arrays or raw values.
+        method: of `ka.explain`.
+        title: of the figure.
+        how: further arguments of the method.
+    """
+    names = prediction.pair(model)
+    if names is None or "name" in how:
+        found = method(model, inputs, **how)
+        return found, explanation_plots.explanation(found, titles(model, found), title=title)
+    image, text = (method(model, inputs, name=name, **how) for name in names)
+    return image, explanation_plots.image_and_text(image, text, titles(model, image), title=title)
+
+
 def page(model: keras.Model, inputs: Any) -> View:
     """The attention weights of the first input of a batch as a page to explore.
 
     Raises:
-        ValueError: the input is a graph, or its weights are too many for a page.
+        ValueError: the input is a graph, or an image with a text; or its weights are too many for a
+            page.
     """
     title = f"Attention weights of {model.name}"
     if writes(model):
@@ -133,6 +170,8 @@ def page(model: keras.Model, inputs: Any) -> View:
     found = elements(model, inputs)
     if isinstance(found, Nodes):
         raise ValueError("A page shows sequences and images. Draw graphs with `heads`.")
+    if prediction.pair(model):
+        raise ValueError("A page shows one sequence or image. Draw a text about one with `heads`.")
     maps = attention_maps(model, found.inputs)
     longest = max(max(weights.shape[2:]) for weights in maps.values())
     tokens: list[Any] = list(found.labels[0]) if found.labels else []

@@ -40,6 +40,8 @@ class AudioConverter(keras.layers.Layer):
         ValueError: a file that is no sound, a recording without samples, or one that is not 1-D.
     """
 
+    encodes = "recordings"
+
     def __init__(
         self,
         sampling_rate: int,

@@ -40,6 +40,8 @@ class CategoricalColumns(keras.layers.Layer):
             missing column.
     """
 
+    encodes = "tables"
+
     def __init__(
         self,
         names: Sequence[str],

@@ -49,6 +49,8 @@ class CharacterFeatures(keras.layers.Layer):
         TypeError: a text is neither a string nor a list of words.
     """
 
+    encodes = "texts"
+
     def __init__(
         self,
         embedding_dim: int = 30,

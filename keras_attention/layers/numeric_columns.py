@@ -39,6 +39,8 @@ class NumericColumns(keras.layers.Layer):
             is no number.
     """
 
+    encodes = "tables"
+
     def __init__(
         self,
         names: Sequence[str],

@@ -53,6 +53,8 @@ class Tokenizer(keras.layers.Layer):
         ValueError: the layer has no vocabulary.
     """
 
+    encodes = "texts"
+
     def __init__(self, max_length: int | None = None, words: bool = False, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "int32", **kwargs})
         if max_length is not None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_attention.explain import plots
+from keras_attention.explain import explanation_plots, plots
 from keras_attention.explain.elements import Frames, Nodes, Patches, Tokens
 from keras_attention.explain.question import Explanation
 
@@ -44,6 +44,31 @@ def test_scores_of_patches_lie_on_the_image(tmp_path):
     ticks = figure.axes[-1].get_yticklabels()
     assert [text.get_text() for text in ticks] == ["against", "0", "for"]
     figure.savefig(tmp_path / "image.png")
+
+
+def test_an_image_and_its_text_stand_in_a_column(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype("float32")
+    edges = np.array([0, 5, 8]), np.array([0, 2, 8])
+    patches = Patches(images, None, np.ones((2, 4), bool), grid=(2, 2), edges=edges)
+    ids = np.array([[4, 5, 6], [7, 0, 0]])
+    labels = [["what", "color", "?"], ["it", "", ""]]
+    image = of(patches, [[0, 1, 2, 4], [1, 0, 0, 0]])
+    text = of(Tokens(ids, None, ids != 0, labels), [[1, 2, 0], [3, 0, 0]])
+    figure = explanation_plots.image_and_text(image, text, ["red", "no"])
+    overlays = [ax.images[1].get_array() for ax in figure.axes if len(ax.images) == 2]
+    for overlay, shares in zip(overlays, ([[0, 0.25], [0.5, 1]], [[1, 0], [0, 0]]), strict=True):
+        at_pixels = np.repeat(np.repeat(shares, [5, 3], axis=0), [2, 6], axis=1)
+        np.testing.assert_allclose(overlay, at_pixels)
+    written = [[t.get_text() for t in ax.texts] for ax in figure.axes if ax.texts]
+    assert written == [["what", "color", "?"], ["it"]]
+    assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["red", "no"]
+    shades = [ax.patches for ax in figure.axes if ax.texts]
+    np.testing.assert_allclose(shades[0][1].get_facecolor(), shades[1][0].get_facecolor())
+    figure.savefig(tmp_path / "both.png")
+    with pytest.raises(ValueError, match="patches and `text` of tokens"):
+        explanation_plots.image_and_text(text, image)
+    with pytest.raises(ValueError, match=r"same inputs\. Received: 2, 2 and 1"):
+        explanation_plots.image_and_text(image, text, ["red"])
 
 
 def test_scores_of_frames_lie_under_the_wave(tmp_path):

@@ -87,6 +87,14 @@ ZOO = {
         ["block_0/attention: token_ids@0 <- token_ids@0"],
         [("token_ids@1", None)],
     ),
+    "vqa": (
+        [
+            "block_0/attention: image@0 <- image@0",
+            "fusion_0/attention: class_token@0 <- class_token@0",
+            "fusion_0/cross_attention: class_token@1 <- image@1",
+        ],
+        [("class_token@2", 0)],
+    ),
     "vit": (
         ["block_0/attention: class_token@0 <- class_token@0"],
         [("class_token@1", 0)],
@@ -99,6 +107,14 @@ def test_of_the_zoo(name):
     keras.backend.clear_session()  # names without numbers
     case = cases_of(name)[0]
     assert of(case.make(), feed(case.data(2))) == ZOO[name]
+
+
+def test_of_a_file(tmp_path):
+    """Where the slice at the class token is a list."""
+    keras.backend.clear_session()
+    case = cases_of("vit")[0]
+    case.make().save(tmp_path / "model.keras")
+    assert of(keras.saving.load_model(tmp_path / "model.keras"), feed(case.data(2))) == ZOO["vit"]
 
 
 @pytest.mark.parametrize(

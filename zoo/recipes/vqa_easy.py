@@ -1,0 +1,224 @@
+"""Questions about images of one coloured shape, answered from the words and from the patches.
+
+Data: easy-VQA, 34,687 questions about 3,600 images to train on, 3,888 about 400 others to choose
+by, the official 9,673 about 1,000 images to test on; 13 answers.
+
+    KERAS_BACKEND=torch python scripts/train.py vqa_easy
+    KERAS_BACKEND=torch python scripts/train.py vqa_easy --variant co
+    python scripts/predict.py runs/vqa_easy/model.keras --image x.png "what color is the shape?"
+
+Not yet measured.
+
+Published are the figures of the dataset's author: a convolutional network and a bag of words, and
+the same larger and on twice the data; the question alone is the first of the baselines here.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+import keras_attention as ka
+from keras_attention.explain import image_plots, plots, views
+from zoo.data import Arrays, Splits
+from zoo.data import easy_vqa as data
+from zoo.experiment import Recipe, outputs, sizes
+from zoo.rates import adamw_cosine
+from zoo.vqa import VARIANTS as VQA
+from zoo.vqa import vqa
+
+VARIANTS = {
+    name: VQA[name]
+    for name in (
+        *("default", "co", "single", "question_only", "image_only"),
+        *("tiny", "tiny_question_only", "tiny_image_only"),
+    )
+}
+# The ablations have learned by then what there is to be learned.
+EPOCHS = {"question_only": 2, "image_only": 1}
+BATCH_SIZE = 32
+UNKNOWN = "*"  # in no question, and so in no vocabulary
+# How many test questions are explained in the picture, and the rows of a batch of all of them.
+SHOWN, EXPLAINED = 8, 256
+
+
+def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+    """The experiment of this file.
+
+    Args:
+        variant: `"default"`, the question reads the image by cross-attention; `"co"`, each reads
+            the other; `"single"`, both are one sequence; `"question_only"` and `"image_only"`,
+            the same model without the other one.
+        seed: of the initial weights and the order.
+        smoke: made-up questions and one epoch, to see that everything runs.
+    """
+    keras.utils.set_random_seed(seed)
+    size = sizes(VARIANTS, variant)
+    raw = data.sample() if smoke else data.load()
+    x, y = raw.train
+    model = vqa(
+        **size,
+        image_size=data.SIZE,
+        # Around middle gray: the stem's first norm hides how far a color is from the mean, and
+        # around that of the images, which are light, black and gray were taken for each other.
+        mean=0.5,
+        std=0.5,
+        tokenizer=ka.layers.Tokenizer.train(x["question_ids"], model="word", min_frequency=1),
+        num_classes=len(raw.class_names),
+        class_names=raw.class_names,
+    )
+    epochs = 1 if smoke else EPOCHS.get(variant, 6)
+    steps = epochs * -(-len(y) // BATCH_SIZE)
+    return Recipe(
+        name="vqa_easy",
+        variant=variant,
+        seed=seed,
+        model=model,
+        data=read_by(model, replace(raw, train=with_unknown_words(raw.train, seed))),
+        optimizer=adamw_cosine(
+            steps, peak=1.5e-3, warmup=steps // 10, weight_decay=0.05, spared=["table", "tokens"]
+        ),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=("accuracy",),
+        score="accuracy",
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        measure=measure,
+        baselines={
+            "most frequent answer to the question": lambda _: by_question(raw),
+            "always yes": lambda _: always_yes(raw),
+        },
+        published={
+            "convolutions and a bag of words (author of the dataset)": 0.938,
+            "larger, on twice the data (the same)": 0.995,
+        },
+        pictures=pictures,
+        next_step=(
+            "look at {folder}/relevance.png, and ask about an image:\nKERAS_BACKEND={backend} "
+            'python scripts/predict.py {folder}/model.keras --image IMAGE.png "is it red?"'
+        ),
+        task="visual-question-answering",
+    )
+
+
+def with_unknown_words(part: Arrays, seed: int, *, share: float = 0.1) -> Arrays:
+    """The same with a word that nobody knows in a share of the questions, in a random place, so
+    that one, as in "what colour is the shape?", changes no answer that can do without it."""
+    rng = np.random.default_rng(seed)
+    x, y = part
+    texts = x["question_ids"].copy()
+    for row in np.flatnonzero(rng.random(len(texts)) < share):
+        words = texts[row].split(" ")
+        words[rng.integers(len(words))] = UNKNOWN
+        texts[row] = " ".join(words)
+    return {**x, "question_ids": texts}, y
+
+
+def read_by(model: keras.Model, raw: Splits) -> Splits:
+    """Of the parts what the model reads: one that is asked without an image has none."""
+
+    def part(arrays: Arrays | None) -> Arrays | None:
+        if arrays is None:
+            return None
+        x, y = arrays
+        return {tensor.name: x[tensor.name] for tensor in model.inputs}, y
+
+    parts = {name: part(getattr(raw, name)) for name in ("train", "validation", "test")}
+    return replace(raw, **parts)
+
+
+def by_question(raw: Splits) -> float:
+    """Test accuracy of the most frequent training answer to each text, whatever the image is."""
+    answers: dict[str, Counter[int]] = {}
+    x, y = raw.train
+    for text, answer in zip(x["question_ids"], y.tolist(), strict=True):
+        answers.setdefault(text, Counter())[answer] += 1
+    every = Counter(y.tolist())
+    x, y = raw.test
+    found = [answers.get(text, every).most_common(1)[0][0] for text in x["question_ids"]]
+    return float(np.mean(found == y))
+
+
+def always_yes(raw: Splits) -> float:
+    """Test accuracy of that answer."""
+    return float(np.mean(raw.test[1] == raw.class_names.index("yes")))
+
+
+def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
+    """Accuracy by kind of answer; and of a model that sees images, whether it looks at the shape.
+
+    - `accuracy_yes_no`, `accuracy_shape`, `accuracy_color`: where that is the right answer;
+    - `relevance_on_shape`: which share of the relevance of the patches for the model's answer
+      lies on the shape, a patch counting as far as its pixels are the shape's; the mean over the
+      test questions. Relevance that is alike everywhere has `pixels_of_shape`;
+    - `relevance_above_pixels`: at how many of the questions it is more than the share of pixels.
+    """
+    y = splits.test[1]
+    right = np.argmax(outputs(model, splits.test, batch_size=EXPLAINED), axis=-1) == y
+    names = np.array(splits.class_names)[y]
+    kinds = {
+        "yes_no": ~np.isin(names, [*data.SHAPES, *data.COLOURS]),
+        "shape": np.isin(names, data.SHAPES),
+        "color": np.isin(names, [*data.COLOURS]),
+    }
+    found = {f"accuracy_{kind}": float(right[rows].mean()) for kind, rows in kinds.items()}
+    if "image" not in splits.test[0]:
+        return found
+    on_shape, pixels = relevance_on_shape(model, splits.test[0])
+    return {
+        **found,
+        "relevance_on_shape": float(on_shape.mean()),
+        "pixels_of_shape": float(pixels.mean()),
+        "relevance_above_pixels": float((on_shape > pixels).mean()),
+    }
+
+
+def relevance_on_shape(model: keras.Model, x: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Of each question the share of relevance that lies on the shape, and that of its pixels."""
+    shapes = data.shapes(x["image"])  # (B, height, width)
+    arrays = ka.encode(model, x)
+    on_shape = np.zeros(len(shapes))
+    for start in range(0, len(shapes), EXPLAINED):
+        rows = slice(start, start + EXPLAINED)
+        inputs = keras.tree.map_structure(lambda array, rows=rows: array[rows], arrays)
+        found = ka.explain.relevance(model, inputs, name="image")
+        inside = found.elements.at_elements(shapes[rows, ..., None].astype(np.float64))
+        inside /= found.elements.at_elements(np.ones((*shapes[rows].shape, 1)))  # (B, patches)
+        total = found.scores.sum(axis=1)
+        on_shape[rows] = (found.scores * inside).sum(axis=1) / np.where(total > 0, total, 1)
+    return on_shape, shapes.mean(axis=(1, 2))
+
+
+def pictures(model: keras.Model, splits: Splits) -> dict:
+    """The confusion matrix; why some test questions are answered so, by words and by patches; and
+    what the layers look at meanwhile."""
+    x, y = splits.test
+    predicted = np.argmax(outputs(model, splits.test, batch_size=EXPLAINED), axis=-1)
+    figures = {
+        "confusion_matrix": plots.confusion_matrix(
+            y,
+            predicted,
+            splits.class_names,
+            title=f"{splits.source.name}, {len(y):,} test questions",
+        )
+    }
+    rows = np.unique(y, return_index=True)[1][:SHOWN]  # the first question with each answer
+    some = {name: column[rows] for name, column in x.items()}
+    title = "Relevance of patches and words for the answer; test questions"
+    found, figures["relevance"] = views.explained(model, some, ka.explain.relevance, title=title)
+    if "image" in x:
+        patches = found.elements
+        maps = {
+            path: weights
+            for path, weights in ka.explain.attention_maps(model, ka.encode(model, some)).items()
+            if weights.shape[-1] >= patches.present.shape[1]  # what reads them
+        }
+        by_patch = image_plots.of_patches(maps, *patches.grid)
+        figures["attention"] = image_plots.image_attention(
+            some["image"],
+            {path: patches.cells(weights) for path, weights in by_patch.items()},
+            views.titles(model, found),
+            title="What each layer attends to, mean over heads; test questions",
+        )
+    return figures

@@ -15,6 +15,9 @@ rounding. T and S are the lengths of queries and keys:
 | tensorflow | CPU | T x S >= 512 x 512, with dropout >= 4096 x 4096, both known | `tiled` |
 | all | all | all else | `explicit`: softmax of T x S logits |
 
+Block-sparse attention visits the tiles on its list where the table says `tiled` and a block has 32
+elements; elsewhere it gathers the keys of each block of queries, for one of the others.
+
 `with forced("explicit"):` overrules the table, when a function is called or compiled.
 """
 

@@ -1,4 +1,15 @@
-"""CartPole-v1 without velocities: attention over past observations solves what one cannot tell."""
+"""CartPole-v1 without velocities: attention over past observations balances, one cannot.
+
+Data: what is played, as in `cartpole`, but that an observation has the position of the cart and
+the angle of the pole alone. Nothing but the network differs between the variants, which have about
+as many parameters each.
+
+    export KERAS_BACKEND=jax OMP_NUM_THREADS=1
+    python scripts/train.py cartpole_memory --repeats 3
+    python scripts/train.py cartpole_memory --variant memoryless --repeats 3
+
+MEMORY_RESULT
+"""
 
 from functools import partial
 

@@ -22,9 +22,9 @@ side by side finds it as well, here better: it is memory that is needed, not att
 episodes pushing at random has 21.6, pushing to where the pole leans, which is all that one
 observation says, 42.6, and to where it will lean in 0.3 seconds, by the last two, 500.0.
 
-Seed 1 is a lesson in choosing: its best network had 490.6 in the 20 episodes of validation and 426.1
-in the 100 of the test. 2 to 14 minutes a seed on a core that a dozen other processes shared. Keras
-3.15.1, jax 0.10.2, gymnasium 1.4.0.
+Seed 1 is a lesson in choosing: its best network had 490.6 in the 20 episodes of validation and
+426.1 in the 100 of the test. 2 to 14 minutes a seed on a core that a dozen other processes shared.
+Keras 3.15.1, jax 0.10.2, gymnasium 1.4.0.
 """
 
 from functools import partial

@@ -14,7 +14,8 @@ jax 0.10.2, gymnasium 1.4.0).
 Beside it, on the same episodes: pushing at random 21.6, to where the pole leans 42.6, and to where
 it will lean in 0.3 seconds 500.0. So this game needs no network; what is learned here is learned
 from rewards alone. Published: 488.7 ± 16.1 of CleanRL's dqn.py after 500,000 steps, and 500.0 of
-the one run with 50,000 steps of RL Baselines3 Zoo; here are about 20,000, and a choice by validation.
+the one run with 50,000 steps of RL Baselines3 Zoo; here are about 20,000, and a choice by
+validation.
 
 The networks differ much from one choice to the next: that of seed 0 was best after 65 epochs, with
 a return of 498.8 in validation, and had 484.4 after 150. The settings were chosen by that of

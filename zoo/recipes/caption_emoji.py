@@ -9,9 +9,16 @@ on, 457 to choose by, 367 to test on. Byte pairs in lower case.
     KERAS_BACKEND=torch python scripts/generate.py runs/caption_emoji/model.keras IMAGE.png \
         --sampler beams=5
 
-Not yet measured. The score is sacreBLEU of the test captions that the model writes of its own, by
-beam search with 5 beams, case ignored; `exact_match` is the share of them that are right, case
-ignored.
+The score is sacreBLEU of the test captions that the model writes of its own, by beam search with 5
+beams, case ignored (nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:2.6.0); `exact_match` is the
+share of them that are right, case ignored. All 3,530 names differ, and variants of one emoji are in
+one part, so that the test asks for names that were never read.
+
+Measured once (seed 0, PyTorch, 14 epochs in 33 minutes of a core shared by ten): the default has
+BLEU 29.9 by beam search and 35.4 greedily, and the caption of the nearest training picture, by the
+cosine of 128 whitened principal components of the pixels, 27.2. None of the test captions is right
+as a whole, of either. Hyperparameters are those of one short run on the validation part; its loss
+is lowest after 5 epochs, its accuracy after 13. The transformer is not measured yet.
 """
 
 from collections.abc import Sequence

@@ -19,7 +19,11 @@ BLEU 29.9 by beam search and 35.4 greedily, and the caption of the nearest train
 cosine of 128 whitened principal components of the pixels, 27.2. The blind model (3 epochs), which
 writes one caption for all, has 13.9 and 7.2. None of the test captions is right as a whole, of any
 of them. Hyperparameters are those of one short run on the validation part; its loss
-is lowest after 5 epochs, its accuracy after 13. The transformer is not measured yet.
+is lowest after 5 epochs, its accuracy after 13.
+
+What fell short: no exact match, and the transformer (12 epochs in 28 minutes) has 25.3 by beam
+search and 28.0 greedily, by beams less than the nearest picture. Its training accuracy, 63 %, still
+rose: more epochs are what to try next, and a length penalty, chosen on the validation part.
 """
 
 from collections.abc import Sequence

@@ -16,9 +16,14 @@ one part, so that the test asks for names that were never read.
 
 Measured once (seed 0, PyTorch, 14 epochs in 33 minutes of a core shared by ten): the default has
 BLEU 29.9 by beam search and 35.4 greedily, and the caption of the nearest training picture, by the
-cosine of 128 whitened principal components of the pixels, 27.2. None of the test captions is right
-as a whole, of either. Hyperparameters are those of one short run on the validation part; its loss
-is lowest after 5 epochs, its accuracy after 13. The transformer is not measured yet.
+cosine of 128 whitened principal components of the pixels, 27.2. The blind model (3 epochs), which
+writes one caption for all, has 13.9 and 7.2. None of the test captions is right as a whole, of any
+of them. Hyperparameters are those of one short run on the validation part; its loss
+is lowest after 5 epochs, its accuracy after 13.
+
+What fell short: no exact match, and the transformer (12 epochs in 28 minutes) has 25.3 by beam
+search and 28.0 greedily, by beams less than the nearest picture. Its training accuracy, 63 %, still
+rose: more epochs are what to try next, and a length penalty, chosen on the validation part.
 """
 
 from collections.abc import Sequence
@@ -71,8 +76,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     raw = data.sample(language=language) if smoke else data.load(language=language)
     pixels = raw.train[0]["image"] / 255
     mean, std = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
-    if variant == "blind":
-        raw = blank(raw)
+    shown = blank(raw) if variant == "blind" else raw
     tokenizer = ka.layers.Tokenizer.train(
         raw.train[1], vocabulary_size=1000, start_end=True, name="target_tokenizer"
     )
@@ -93,7 +97,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             dropout=0.2,
             tokenizer=tokenizer,
         ),
-        data=encoded(raw, tokenizer),
+        data=encoded(shown, tokenizer),
         optimizer=adamw_cosine(
             steps,
             peak=RATES.get(variant, 3e-3),
@@ -107,9 +111,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         epochs=epochs,
         batch_size=BATCH_SIZE,
         buckets=BUCKETS,
-        measure=lambda model, _: measure(model, raw, **search),
+        measure=lambda model, _: measure(model, shown, **search),
         baselines={"caption of the nearest training picture": lambda _: nearest_picture(raw)},
-        pictures=lambda model, _: pictures(model, raw, **search),
+        pictures=lambda model, _: pictures(model, shown, **search),
         next_step=(
             "look at {folder}/attention.png, and have a picture described:\n"
             "KERAS_BACKEND={backend} python scripts/generate.py {folder}/model.keras IMAGE.png "

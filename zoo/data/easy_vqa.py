@@ -95,7 +95,7 @@ def sample() -> Splits:
         return arrays(questions, np.stack(drawn))
 
     return Splits(
-        train=part(24), validation=part(8), test=part(8), class_names=CLASS_NAMES, source=SOURCE
+        train=part(24), validation=part(2), test=part(2), class_names=CLASS_NAMES, source=SOURCE
     )
 
 

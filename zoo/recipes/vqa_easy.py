@@ -7,7 +7,21 @@ by, the official 9,673 about 1,000 images to test on; 13 answers.
     KERAS_BACKEND=torch python scripts/train.py vqa_easy --variant co
     python scripts/predict.py runs/vqa_easy/model.keras --image x.png "what color is the shape?"
 
-Not yet measured.
+Test accuracy in %, one training each (seed 0, PyTorch):
+
+| model                                              | parameters | accuracy |
+|----------------------------------------------------|-----------:|---------:|
+| default: the question reads the image              |    112,397 |     99.6 |
+| question only                                      |     69,965 |     66.9 |
+| most frequent answer to the question               |            |     66.7 |
+| always "yes"                                       |            |     37.3 |
+| published: convolutions and a bag of words         |            |     93.8 |
+| published: larger, on twice the data               |            |     99.5 |
+
+Of the relevance of the patches for the answer 19.1 % lies on the shape, which has 10.0 % of the
+pixels; it is above the share of pixels at 67.4 % of the questions. The 6 epochs took 69 minutes on
+a share of one core that 15 other processes wanted as well. Variants `co`, `single` and `image_only`
+are not measured yet. Epochs and rate were chosen on the questions to choose by.
 
 Published are the figures of the dataset's author: a convolutional network and a bag of words, and
 the same larger and on twice the data; the question alone is the first of the baselines here.
@@ -154,40 +168,45 @@ def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
       test questions. Relevance that is alike everywhere has `pixels_of_shape`;
     - `relevance_above_pixels`: at how many of the questions it is more than the share of pixels.
     """
-    y = splits.test[1]
-    right = np.argmax(outputs(model, splits.test, batch_size=EXPLAINED), axis=-1) == y
+    x, y = splits.test
+    found = {}
+    if "image" in x:
+        answers, on_shape = relevance_on_shape(model, x)
+        pixels = data.shapes(x["image"]).mean(axis=(1, 2))
+        found = {
+            "relevance_on_shape": float(on_shape.mean()),
+            "pixels_of_shape": float(pixels.mean()),
+            "relevance_above_pixels": float((on_shape > pixels).mean()),
+        }
+    else:
+        answers = np.argmax(outputs(model, splits.test, batch_size=EXPLAINED), axis=-1)
     names = np.array(splits.class_names)[y]
     kinds = {
         "yes_no": ~np.isin(names, [*data.SHAPES, *data.COLOURS]),
         "shape": np.isin(names, data.SHAPES),
         "color": np.isin(names, [*data.COLOURS]),
     }
-    found = {f"accuracy_{kind}": float(right[rows].mean()) for kind, rows in kinds.items()}
-    if "image" not in splits.test[0]:
-        return found
-    on_shape, pixels = relevance_on_shape(model, splits.test[0])
-    return {
-        **found,
-        "relevance_on_shape": float(on_shape.mean()),
-        "pixels_of_shape": float(pixels.mean()),
-        "relevance_above_pixels": float((on_shape > pixels).mean()),
-    }
+    right = answers == y
+    return {f"accuracy_{kind}": float(right[rows].mean()) for kind, rows in kinds.items()} | found
 
 
-def relevance_on_shape(model: keras.Model, x: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Of each question the share of relevance that lies on the shape, and that of its pixels."""
-    shapes = data.shapes(x["image"])  # (B, height, width)
+def relevance_on_shape(
+    model: keras.Model, x: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The model's answer to each question, and the share of its relevance on the shape."""
     arrays = ka.encode(model, x)
-    on_shape = np.zeros(len(shapes))
-    for start in range(0, len(shapes), EXPLAINED):
+    answers, shares = [], []
+    for start in range(0, len(x["image"]), EXPLAINED):
         rows = slice(start, start + EXPLAINED)
         inputs = keras.tree.map_structure(lambda array, rows=rows: array[rows], arrays)
         found = ka.explain.relevance(model, inputs, name="image")
-        inside = found.elements.at_elements(shapes[rows, ..., None].astype(np.float64))
-        inside /= found.elements.at_elements(np.ones((*shapes[rows].shape, 1)))  # (B, patches)
+        shapes = data.shapes(x["image"][rows]).astype(np.float64)[..., None]
+        patches = found.elements
+        inside = patches.at_elements(shapes) / patches.at_elements(np.ones_like(shapes))
         total = found.scores.sum(axis=1)
-        on_shape[rows] = (found.scores * inside).sum(axis=1) / np.where(total > 0, total, 1)
-    return on_shape, shapes.mean(axis=(1, 2))
+        shares.append((found.scores * inside).sum(axis=1) / np.where(total > 0, total, 1))
+        answers.append(found.target)
+    return np.concatenate(answers), np.concatenate(shares)
 
 
 def pictures(model: keras.Model, splits: Splits) -> dict:
@@ -203,7 +222,8 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
             title=f"{splits.source.name}, {len(y):,} test questions",
         )
     }
-    rows = np.unique(y, return_index=True)[1][:SHOWN]  # the first question with each answer
+    first = np.unique(y, return_index=True)[1]  # question with each answer, and then others
+    rows = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:SHOWN]
     some = {name: column[rows] for name, column in x.items()}
     title = "Relevance of patches and words for the answer; test questions"
     found, figures["relevance"] = views.explained(model, some, ka.explain.relevance, title=title)

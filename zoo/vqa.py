@@ -132,7 +132,7 @@ def vqa(
     if num_classes is not None:
         x = keras.layers.Dense(num_classes, name="logits")(x)
         x = ka.layers.Labels(num_classes, class_names, name="labels")(x)
-    return keras.Model(given, x, name=name)
+    return keras.Model(given if len(given) > 1 else given[0], x, name=name)
 
 
 def _words(ids: Any, vocabulary_size: int, hidden_dim: int, dropout: float) -> Any:

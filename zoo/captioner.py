@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 import keras_attention as ka
+from zoo.seq2seq_rnn import first_state
 from zoo.vit import vit
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -120,7 +121,7 @@ def recurrent_captioner(
     )
     # Section 3.1.2: the first states are made of what all regions have in common.
     state = keras.layers.GlobalAveragePooling1D(name="mean_region")(regions)
-    state = keras.layers.Dense(decoder.state_size, "tanh", name="first_state")(state)
+    state = first_state(state, decoder.state_size)
 
     target, x, size = _embedded(tokenizer, vocabulary_size, hidden_dim, dropout)
     x = decoder(x, regions, initial_state=state)  # (B, T, units)

@@ -106,7 +106,10 @@ def seq2seq_rnn(
     decoder = ka.layers.RecurrentDecoder(
         units, cell, _attention(attention, units, window), input_feeding, name="decoder"
     )
-    given = {"initial_state": _first_state(last, decoder.state_size)} if bridge else {}
+    given = {}
+    if bridge:
+        last = keras.layers.Concatenate(name="last_states")(last)
+        given["initial_state"] = first_state(last, decoder.state_size)
 
     target = keras.Input((None,), dtype="int32", name="target_ids")
     x = embedded(target, target_tokenizer, target_size, "target")  # (B, T, D)
@@ -117,15 +120,14 @@ def seq2seq_rnn(
     return keras.Model([source, target], logits, name=name)
 
 
-def _first_state(last: list, size: int) -> Any:
-    """The decoder's first state `(B, size)`, of the encoder's last ones.
+def first_state(x: Any, size: int) -> Any:
+    """A recurrent decoder's first state `(B, size)`, of what is known at first, `(B, D)`.
 
-    Without the norm all of tanh is at its ends after 50 steps, whatever the source, and remains.
+    Without the norm all of tanh is at its ends after 50 steps, whatever is known, and remains.
     """
-    state = keras.layers.Concatenate(name="last_states")(last)
-    state = keras.layers.Dense(size, name="first_features")(state)
-    state = keras.layers.LayerNormalization(epsilon=1e-5, name="first_norm")(state)
-    return keras.layers.Activation("tanh", name="first_state")(state)
+    x = keras.layers.Dense(size, name="first_features")(x)
+    x = keras.layers.LayerNormalization(epsilon=1e-5, name="first_norm")(x)
+    return keras.layers.Activation("tanh", name="first_state")(x)
 
 
 def _attention(kind: str | None, units: int, window: int) -> keras.Layer | None:

@@ -180,7 +180,8 @@ def _place(parts: Parts, layer: keras.Layer) -> tuple[str, str]:
 
 def _source_names(parts: Parts, prompt: Any, read: prompts.Prompt) -> list[list[str] | None]:
     """The tokens of each source, if the one that there is has tokens."""
-    if len(parts.sources) != 1 or read.sources[0].dtype.kind not in "iu":
+    source = read.sources[0] if len(parts.sources) == 1 else None
+    if source is None or source.ndim != 2 or source.dtype.kind not in "iu":  # no ids
         return [None] * len(read.rows)
     (name,), (ids,) = parts.sources, read.sources
     tokenizer = parts.encoders[name]

@@ -106,9 +106,12 @@ def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
 
 
 def pair(model: keras.Model) -> tuple[str, str] | None:
-    """The names of the inputs for images and for texts, of a model that has these two."""
+    """The names of the inputs for images and for texts, of a model that has these two and does not
+    write the text itself."""
     names = {getattr(layer, "encodes", None): name for name, layer in encoders(model).items()}
-    return (names["images"], names["texts"]) if set(names) == {"images", "texts"} else None
+    if set(names) != {"images", "texts"} or names["texts"] == "target_ids":
+        return None
+    return names["images"], names["texts"]
 
 
 def decoder(model: keras.Model) -> Any:

@@ -38,6 +38,10 @@ ZOO = {
         ["block_0/attention: audio@0 <- audio@0", "pooling: pooling@0 <- audio@1"],
         [("pooling@1", 0)],
     ),
+    "captioner": (
+        ["decoder/cross_attention: target_ids@0 <- image@0"],
+        [("target_ids@1", None)],
+    ),
     "ft_transformer": (
         ["block_0/attention: class_token@0 <- class_token@0"],
         [("class_token@1", 0)],
@@ -65,6 +69,10 @@ ZOO = {
     "patch_tst": (
         ["block_0/attention: concatenate@0 <- concatenate@0"],
         [("concatenate@1", None)],
+    ),
+    "q_network": (
+        ["block_0/attention: class_token@0 <- class_token@0"],
+        [("class_token@1", 0)],
     ),
     "reader": (["attention: attention@0 <- ids@0"], [("attention@1", None), ("ids@0", -1)]),
     "seq2seq_rnn": (

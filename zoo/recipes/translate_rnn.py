@@ -7,8 +7,15 @@ languages, in lower case. The three have the same data, training and number of p
     KERAS_BACKEND=jax python scripts/train.py translate_rnn --variant luong
     KERAS_BACKEND=jax python scripts/train.py translate_rnn --variant none
 
-Not yet measured. The score is sacreBLEU of test 2016 by beam search with 5 beams, on the texts as
-they are written but for case; see `translate_transformer` for the other metrics.
+The score is sacreBLEU of test 2016 by beam search with 5 beams, on the texts as they are written
+but for case; see `translate_transformer` for the other metrics. Measured once (seed 0, JAX; 6
+epochs in 66 minutes of a core that others wanted as well): with Bahdanau's attention 39.6, greedily
+37.8, and 34.7 on test 2017 and 26.0 on Ambiguous COCO. Luong's and none are not
+measured yet.
+
+What the encoder hands over first is normalised: without, tanh was at its ends after 50 steps and
+the decoder without attention, which knows nothing else of the source, wrote one sentence for all
+(3.7).
 
 Published: a public tutorial of these models, German to English, 20.6 without attention and 28.1
 to 28.3 with Bahdanau's (20.5M parameters, tokenised by spaCy).

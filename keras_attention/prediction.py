@@ -109,9 +109,14 @@ def pair(model: keras.Model) -> tuple[str, str] | None:
     """The names of the inputs for images and for texts, of a model that has these two and does not
     write the text itself."""
     names = {getattr(layer, "encodes", None): name for name, layer in encoders(model).items()}
-    if set(names) != {"images", "texts"} or names["texts"] == "target_ids":
+    if set(names) != {"images", "texts"} or writes(model):
         return None
     return names["images"], names["texts"]
+
+
+def writes(model: keras.Model) -> bool:
+    """Whether the model writes a text about its other inputs."""
+    return any(tensor.name == "target_ids" for tensor in model.inputs)
 
 
 def decoder(model: keras.Model) -> Any:

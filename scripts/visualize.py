@@ -51,7 +51,7 @@ def main() -> None:
         raw = args.inputs[0]
     else:
         raw = prediction.paired(model, args.inputs, image=args.image)
-    method = args.method or ("heads" if views.writes(model) else "relevance")
+    method = args.method or ("heads" if prediction.writes(model) else "relevance")
     question = {"target": views.class_index(model, args.target), "position": args.position}
     if method == "heads":
         figure = views.heads(model, raw, position=args.position)

@@ -48,7 +48,7 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
     title = f"Attention weights of {model.name}"
     if _captions(model):
         return caption(model, inputs, max_new_tokens=_MOST_TOKENS)
-    if writes(model):
+    if prediction.writes(model):
         written = _translation(model, inputs)
         paths = [path for path in written.maps if "cross" in path] or list(written.maps)
         chosen = {path: written.maps[path] for path in paths}
@@ -159,7 +159,7 @@ def page(model: keras.Model, inputs: Any) -> View:
             page.
     """
     title = f"Attention weights of {model.name}"
-    if writes(model):
+    if prediction.writes(model):
         written = _translation(model, inputs)
         sequences: dict[str, list[str]] = {}
         axes = {
@@ -235,13 +235,8 @@ def class_index(model: keras.Model, name: str | None) -> int | None:
     )
 
 
-def writes(model: keras.Model) -> bool:
-    """Whether the model writes a text about its other inputs."""
-    return any(tensor.name == "target_ids" for tensor in model.inputs)
-
-
 def _captions(model: keras.Model) -> bool:
-    return writes(model) and len(model.inputs[0].shape) == 4
+    return prediction.writes(model) and len(model.inputs[0].shape) == 4
 
 
 def _regions(model: keras.Model, count: int) -> tuple[int, int]:

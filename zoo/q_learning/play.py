@@ -40,7 +40,7 @@ class Play(keras.callbacks.Callback):
     20 episodes that were played to learn, `val_return` and `exploration`.
 
     All that a training needs beside the model to go on is in `get_state`, so give this callback to
-    `keras_attention.callbacks.Checkpoint(states=...)`. NumPy's global random numbers choose
+    `keras_attention.callbacks.Checkpoint(state=...)`. NumPy's global random numbers choose
     actions and seeds.
 
     Args:

@@ -1,7 +1,6 @@
 """What recipes of translation share: ids, BLEU, simpler methods, and pictures of alignments."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -52,12 +51,7 @@ def encoded(raw: Splits, source: ka.layers.Tokenizer, target: ka.layers.Tokenize
         weights = (following != 0).astype(np.float32)
         return {"source_ids": sources, "target_ids": seen}, following, weights
 
-    return replace(
-        raw,
-        train=part(raw.train),
-        validation=None if raw.validation is None else part(raw.validation),
-        test=part(raw.test),
-    )
+    return raw.mapped(part)
 
 
 def shifted(texts: Sequence[str], tokenizer: ka.layers.Tokenizer) -> tuple[np.ndarray, np.ndarray]:

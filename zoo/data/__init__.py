@@ -5,8 +5,8 @@ What has to be fetched has `sample() -> Splits` too: a small look-alike made up 
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,15 @@ class Splits:
     class_names: tuple[str, ...] = ()
     source: Source | None = None
     extra: Mapping[str, Arrays] = field(default_factory=dict)
+
+    def mapped(self, part: Callable[[Arrays], Arrays]) -> "Splits":
+        """The same with what `part` makes of train, validation and test; `extra` stays."""
+        return replace(
+            self,
+            train=part(self.train),
+            validation=None if self.validation is None else part(self.validation),
+            test=part(self.test),
+        )
 
     def sha256(self) -> str:
         """Digest of every array with its dtype and shape: the same data, the same digest."""

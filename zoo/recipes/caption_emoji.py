@@ -28,7 +28,6 @@ rose: more epochs are what to try next, and a length penalty, chosen on the vali
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -133,7 +132,7 @@ def encoded(raw: Splits, tokenizer: ka.layers.Tokenizer) -> Splits:
         weights = (following != 0).astype(np.float32)
         return {"image": x["image"], "target_ids": seen}, following, weights
 
-    return replace(raw, train=part(raw.train), validation=part(raw.validation), test=part(raw.test))
+    return raw.mapped(part)
 
 
 def blank(raw: Splits) -> Splits:
@@ -143,7 +142,7 @@ def blank(raw: Splits) -> Splits:
         x, y = given
         return {**x, "image": np.full_like(x["image"], 255)}, y
 
-    return replace(raw, train=part(raw.train), validation=part(raw.validation), test=part(raw.test))
+    return raw.mapped(part)
 
 
 def captions(

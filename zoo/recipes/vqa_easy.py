@@ -132,14 +132,11 @@ def with_unknown_words(part: Arrays, seed: int, *, share: float = 0.1) -> Arrays
 def read_by(model: keras.Model, raw: Splits) -> Splits:
     """Of the parts what the model reads: one that is asked without an image has none."""
 
-    def part(arrays: Arrays | None) -> Arrays | None:
-        if arrays is None:
-            return None
+    def part(arrays: Arrays) -> Arrays:
         x, y = arrays
         return {tensor.name: x[tensor.name] for tensor in model.inputs}, y
 
-    parts = {name: part(getattr(raw, name)) for name in ("train", "validation", "test")}
-    return replace(raw, **parts)
+    return raw.mapped(part)
 
 
 def by_question(raw: Splits) -> float:

@@ -1,8 +1,10 @@
-"""Which Keras backend a script runs on. Imports nothing that imports Keras."""
+"""Which Keras backend a script runs on, and its memory. Imports nothing that imports Keras."""
 
+import ctypes
 import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -18,7 +20,20 @@ def choose() -> str:
     backend, reason = _choose()
     os.environ["KERAS_BACKEND"] = backend
     print(f"Backend: {backend} ({reason}).", flush=True)
+    keep_memory()
     return backend
+
+
+def keep_memory() -> None:
+    """Has glibc keep the memory that is freed, which the next step of a training asks for again.
+
+    It would give large arrays back to Linux at once, which clears each page before it hands it out
+    anew.
+    """
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_max, arena_max = -1, -4, -8
+        for option, value in ((trim_threshold, -1), (mmap_max, 0), (arena_max, 1)):
+            ctypes.CDLL(None).mallopt(option, value)
 
 
 def _choose() -> tuple[str, str]:

@@ -7,12 +7,11 @@ import keras
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
 from keras_attention.kernels import torch_additive
 from keras_attention.kernels.torch_graph import WeightedSegmentSum
+from keras_attention.kernels.torch_loop import while_loop
 
 INDEX_DTYPE = "int64"  # `index_add` takes nine times as long with int32 ids.
 
@@ -182,39 +181,6 @@ def compile_with(function, variables):
 def inference(function, variables):
     """`function` of arrays as it runs fastest where nothing is learned: without gradients."""
     return torch.no_grad()(function)
-
-
-def while_loop(condition, step, carry, *, variables, graphs):
-    """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
-
-    The Python of a step is many times slower than its computation for small models, so it runs
-    once, and leaves a graph of operations for further steps and calls.
-
-    Args:
-        variables: what `step` reads; everything else it must find in `carry`.
-        graphs: a dict that keeps the graphs of this `step`, by the shapes of `carry`.
-    """
-    leaves, tree = pytree.tree_flatten(carry)
-    leaves = [leaf.contiguous() for leaf in leaves]  # what is written to has memory of its own
-    values = [variable.value for variable in variables]
-    key = (str(tree), *((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves))
-
-    def flat(values, leaves):
-        pairs = list(zip(variables, values, strict=True))
-        # Others that are not initialized stay so: a trace is no place to do it.
-        with keras.StatelessScope(state_mapping=pairs, initialize_variables=False):
-            carry = step(pytree.tree_unflatten(leaves, tree))
-        return pytree.tree_leaves(carry), condition(carry)
-
-    if not condition(carry):
-        return carry
-    if key not in graphs:
-        # Traced on copies, since a step writes to its tensors.
-        graphs[key] = make_fx(flat)(values, [leaf.clone() for leaf in leaves])
-    graph, more = graphs[key], True
-    while more:
-        leaves, more = graph(values, leaves)
-    return pytree.tree_unflatten(leaves, tree)
 
 
 def device_name():

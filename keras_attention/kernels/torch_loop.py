@@ -1,0 +1,193 @@
+"""Loops for PyTorch: the Python of a step runs once, and leaves a graph of what it computes."""
+
+import operator
+
+import keras
+import torch
+from torch import fx
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+
+def while_loop(condition, step, carry, *, variables, graphs):
+    """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
+
+    The Python of a step is many times slower than its computation for small models, so it runs
+    once, and leaves a graph of operations for further steps and calls.
+
+    Args:
+        variables: what `step` reads; everything else it must find in `carry`.
+        graphs: a dict that keeps the graphs of this `step`, by the shapes of `carry`.
+    """
+    leaves, tree = pytree.tree_flatten(carry)
+    leaves = [leaf.contiguous() for leaf in leaves]  # what is written to has memory of its own
+    values = [variable.value for variable in variables]
+    key = (str(tree), *((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves))
+
+    def flat(*tensors):
+        pairs = list(zip(variables, tensors, strict=False))
+        # Others that are not initialized stay so: a trace is no place to do it.
+        with keras.StatelessScope(state_mapping=pairs, initialize_variables=False):
+            carry = step(pytree.tree_unflatten(tensors[len(values) :], tree))
+        return *pytree.tree_leaves(carry), condition(carry)
+
+    if not condition(carry):
+        return carry
+    if key not in graphs:
+        # Traced on copies, since a step writes to its tensors.
+        traced = make_fx(flat)(*values, *(leaf.clone() for leaf in leaves))
+        graphs[key] = LoopGraph(traced, len(values))
+    return pytree.tree_unflatten(graphs[key](values, leaves), tree)
+
+
+class LoopGraph:
+    """A step's graph in two parts: what is the same in every step, and the rest.
+
+    Nothing is computed twice, and nothing that is not used. Python calls each operation, and of a
+    decoder's every other one is a view of a kernel, a part of a mask, or what another layer has
+    computed as well.
+
+    Args:
+        traced: from the values of variables and the tensors of a step to those of the next one,
+            and whether there is one.
+        num_values: how many of its inputs are variables.
+    """
+
+    def __init__(self, traced: fx.GraphModule, num_values: int) -> None:
+        nodes = list(traced.graph.nodes)
+        _join_views(nodes)
+        inputs = [node for node in nodes if node.op == "placeholder"]
+        (outputs,) = next(node.args for node in nodes if node.op == "output")
+        written = _shared(nodes, (arg for node in nodes for arg in _written(node)))
+        leaves = inputs[num_values:]
+        steady = {
+            *inputs[:num_values],
+            *(a for a, b in zip(leaves, outputs, strict=False) if a is b),
+        } - written
+        # What reads memory that is written to depends on when it does; and what is returned may be
+        # written to by the next step.
+        excluded = {node for node in nodes if written.intersection([node, *node.all_input_nodes])}
+        excluded |= _shared(nodes, (node for node in outputs if node not in steady))
+        first: dict = {}  # of nodes that compute the same
+        same: dict[fx.Node, fx.Node] = {}
+        for node in nodes:
+            if node in excluded or not _is_pure(node):
+                continue
+            node_key = _key(node, same)
+            same[node] = first.setdefault(node_key, node)
+            if all(same.get(source, source) in steady for source in node.all_input_nodes):
+                steady.add(same[node])
+
+        used = _used(nodes, outputs, same)
+        computed = [node for node in nodes if node in used and same.get(node, node) is node]
+        self._changing = [i for i, leaf in enumerate(leaves) if leaf not in steady]
+        changing = [leaves[i] for i in self._changing]
+        results = [outputs[i] for i in self._changing] + [outputs[-1]]
+        moving = [node for node in computed if node not in steady]
+        read = {same.get(s, s) for node in moving for s in node.all_input_nodes} | {
+            same.get(node, node) for node in results
+        }
+        kept = [node for node in nodes if node in steady and node in read]
+        self._begin = _part(traced, inputs, [n for n in computed if n in steady], kept, same)
+        self._step = _part(traced, [*changing, *kept], moving, results, same)
+
+    def __call__(self, values: list, leaves: list) -> list:
+        """The tensors when there is no next step. There is at least one."""
+        kept = self._begin(*values, *leaves)
+        changing, more = [leaves[i] for i in self._changing], True
+        while more:
+            *changing, more = self._step(*changing, *kept)
+        for i, leaf in zip(self._changing, changing, strict=True):
+            leaves[i] = leaf
+        return leaves
+
+
+def _part(traced, inputs, computed, results, same):
+    """A function from `inputs` to `results`, a tuple, that computes the nodes `computed`."""
+    graph, copies = fx.Graph(), {}
+    for node in inputs:
+        copies[node] = graph.placeholder(node.name)
+    for node in computed:
+        if node not in copies:
+            copies[node] = graph.node_copy(node, lambda n: copies[same.get(n, n)])
+    graph.output(tuple(copies[same.get(node, node)] for node in results))
+    return fx.GraphModule(traced, graph).forward
+
+
+def _schema(node):
+    return node.target._schema if isinstance(node.target, torch._ops.OpOverload) else None
+
+
+def _viewed(node):
+    """The nodes whose memory an operation returns or writes to, as its schema says."""
+    schema = _schema(node)
+    if schema is None:
+        return node.all_input_nodes if node.op == "call_function" else []
+    given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
+    given |= node.kwargs
+    return [
+        leaf
+        for argument in schema.arguments
+        if argument.alias_info is not None
+        for leaf in pytree.tree_leaves(given.get(argument.name))
+        if isinstance(leaf, fx.Node)
+    ]
+
+
+def _written(node):
+    """The nodes whose memory an operation writes to."""
+    schema = _schema(node)
+    return _viewed(node) if schema is not None and schema.is_mutable else []
+
+
+def _is_pure(node):
+    """Whether it gives the same whenever it is computed of the same, and does nothing else."""
+    if node.op == "get_attr":
+        return True
+    schema = _schema(node)
+    if schema is None:
+        return node.target is operator.getitem
+    return not schema.is_mutable and torch.Tag.nondeterministic_seeded not in node.target.tags
+
+
+def _join_views(nodes):
+    """Has each view made of what has the memory, rather than of another view."""
+    aten = torch.ops.aten
+    for node in nodes:
+        if node.target is aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+        elif node.target is aten.view.default and node.args[0].target is aten.view.default:
+            node.args = (node.args[0].args[0], node.args[1])
+
+
+def _key(node, same):
+    """Equal for nodes that compute the same."""
+    arguments, tree = pytree.tree_flatten((node.args, node.kwargs))
+    arguments = [same.get(a, a) if isinstance(a, fx.Node) else (type(a), a) for a in arguments]
+    return node.op, node.target, str(tree), *arguments
+
+
+def _shared(nodes, some):
+    """What may have the memory of some of the nodes: they, what they view and what views them."""
+    found, waiting = set(), list(some)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += _viewed(node)
+    for node in nodes:
+        if found.intersection(_viewed(node)):
+            found.add(node)
+    return found
+
+
+def _used(nodes, outputs, same):
+    """What the outputs and everything that is written are computed of."""
+    found, waiting = set(), [*outputs, *(node for node in nodes if _written(node))]
+    while waiting:
+        node = waiting.pop()
+        node = same.get(node, node)
+        if node not in found:
+            found.add(node)
+            waiting += node.all_input_nodes
+    return found

@@ -125,15 +125,12 @@ of the element itself, and deletion favours them.
 A method is called better here if it is so by deletion and by insertion, each with a 95 % bootstrap
 interval of the mean difference, over the same inputs, that is without zero.
 
-The models were not chosen beforehand: `vit_fashion, plain`, which has a class token and learned for
+The models were not chosen beforehand. `vit_fashion, plain`, which has a class token and learned for
 3 epochs, was added when `vit_digits` and the default of `vit_fashion`, both with convolutions and
-attention pooling, had not shown relevance above rollout. That default has no table, as its training
-did not end; at its checkpoint after 19 epochs, relevance against rollout on 120 inputs was +0.013
-[-0.003, +0.031] in deletion and -0.023 [-0.048, +0.000] in insertion: undecided, if anything worse.
-
-To be measured again: `vit_fashion, plain`. Of a model that was loaded from a file, relevance,
-rollout and attention read the mean of all rows where the model slices its class token; this is
-mended, and its figures here are from before. The other models have no class token.
+attention pooling, had not shown relevance above rollout; it does not either. That default has no
+table, as its training did not end; at its checkpoint after 19 epochs, relevance against rollout on
+120 inputs was +0.013 [-0.003, +0.031] in deletion and -0.023 [-0.048, +0.000] in insertion:
+undecided, if anything worse.
 """
 
 

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from keras_attention.kernels import torch_additive
 from keras_attention.kernels.torch_graph import WeightedSegmentSum
-from keras_attention.kernels.torch_loop import while_loop
+from keras_attention.kernels.torch_loop import while_loop as while_loop
 
 INDEX_DTYPE = "int64"  # `index_add` takes nine times as long with int32 ids.
 

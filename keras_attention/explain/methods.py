@@ -108,7 +108,8 @@ def relevance(
     self-attention, cross-attention and both in encoder-decoders, for one class.
 
     Along the streams of the model: what a pooling by attention or a class token makes of a
-    sequence is read at its row, an average as the mean of all rows.
+    sequence is read at its row, an average as the mean of all rows. Of graph attention the edges
+    that were given count; the loops that a layer adds by itself do not.
 
     Args:
         model: functional.

@@ -58,7 +58,7 @@ VARIANTS: dict[str, Variant] = {
     "tiny_hierarchical": (hierarchical_classifier, HIERARCHICAL["tiny"], 2e-3),
 }
 BATCH_SIZE = 32
-MIN_FREQUENCY = 1
+MIN_FREQUENCY = 2
 BUCKETS = (11, 16)
 
 

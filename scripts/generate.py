@@ -19,8 +19,9 @@ def parse() -> argparse.Namespace:
         nargs="+",
         metavar="NAME=NUMBER",
         default=["greedy"],
-        help="greedy (default), temperature=0.8, top_k=50, top_p=0.9, min_p=0.1, beams=5; before "
-        "it repetition_penalty=1.2, no_repeat_ngrams=3; applied in order",
+        help="greedy (default), temperature=0.8, top_k=50, top_p=0.9, min_p=0.1, beams=5, "
+        "beams=5,length_penalty=2; before it repetition_penalty=1.2, no_repeat_ngrams=3; applied "
+        "in order",
     )
     parser.add_argument("--max-new-tokens", type=int, default=100, help="of each text; 100")
     parser.add_argument("--stop", nargs="+", help="texts that end a text, and are left out")

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 _ERRORS = ("loss", "entropy", "mse", "mae", "rmse")
-_POINTS = ("return",)  # neither errors nor shares
+_POINTS = (
+    "penalty",
+    "return",
+)  # neither errors nor shares
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 

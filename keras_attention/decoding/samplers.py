@@ -261,7 +261,8 @@ SPELLINGS: dict[str, Any] = {
 
 
 def spelled(words: Iterable[str]) -> tuple[Sampler | BeamSearch, ...]:
-    """Samplers from words such as `top_p=0.9`, for command lines; the names are `SPELLINGS`.
+    """Samplers from words such as `top_p=0.9` or `beams=5,length_penalty=2`, for command lines; the
+    names are `SPELLINGS`.
 
     Raises:
         ValueError: a word is none of these.
@@ -270,11 +271,13 @@ def spelled(words: Iterable[str]) -> tuple[Sampler | BeamSearch, ...]:
 
 
 def _spelled(word: str) -> Sampler | BeamSearch:
-    name, _, number = word.partition("=")
+    first, *options = word.split(",")
+    name, _, number = first.partition("=")
     try:
         make = SPELLINGS[name]
         whole = make in (TopK, NoRepeatNGrams, BeamSearch)
-        return make(*([(int if whole else float)(number)] if number else []))
+        given = {key: float(value) for key, _, value in (o.partition("=") for o in options)}
+        return make(*([(int if whole else float)(number)] if number else []), **given)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"A sampler is spelled as one of {', '.join(SPELLINGS)}, with its number: top_p=0.9. "

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 
 _ERRORS = ("loss", "entropy", "mse", "mae", "rmse")
-_POINTS = (
-    "penalty",
-    "return",
-)  # neither errors nor shares
+_POINTS = ("penalty", "return")  # neither errors nor shares
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 

@@ -5,10 +5,13 @@ import gc
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_attention as ka
 from keras_attention import decoding
 from keras_attention.decoding.generation import _models
+from keras_attention.decoding.noise import gumbel
+from keras_attention.decoding.samplers import History
 from tests.decoding.models import V, greedy, language_model, logits_after, reader, translator
 
 PROMPTS = [[1, 2, 3], [4, 5, 6, 7, 8, 9, 10], [3]]
@@ -39,6 +42,30 @@ def test_cached_is_uncached(options):
     if not options:
         alone = [ka.generate(model, [row], max_new_tokens=12)[0].tolist() for row in PROMPTS[:2]]
         assert alone == expected[:2]
+
+
+@pytest.mark.parametrize("mechanism", [SPARSE, "linear"], ids=lambda m: type(m).__name__)
+def test_every_sampler_after_a_cache(mechanism):
+    """All at once, as a loop over the uncached model applies them with the same noise."""
+    model = language_model(mechanism=mechanism)
+    samplers = (
+        decoding.RepetitionPenalty(1.5),
+        decoding.NoRepeatNGrams(2),
+        decoding.Temperature(2.0),
+        decoding.TopK(9),
+        decoding.TopP(0.95),
+        decoding.MinP(0.01),
+    )
+    row, first = [1, 2, 3], 16  # where prompts end when they are padded
+    for index in range(first, first + 10):
+        logits = ops.convert_to_tensor(logits_after(model, row)[None], "float32")
+        history = History(ops.convert_to_tensor([row]), ops.ones((1, len(row)), "bool"), len(row))
+        for sampler in samplers:
+            logits = sampler(logits, history)
+        row.append(int(ops.argmax(logits + gumbel(7, index, 1, V), axis=-1)[0]))
+    found = ka.generate(model, [[1, 2, 3]], sampler=samplers, max_new_tokens=10, seed=7)
+    assert found[0].tolist() == row[3:]
+    assert len(set(row[3:])) > 3
 
 
 def test_an_encoder_decoder():

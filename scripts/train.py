@@ -43,6 +43,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
     backend = _backend.choose()
+    _backend.keep_memory()
     import keras
 
     from keras_attention.saving.files import write_json

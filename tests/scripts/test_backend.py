@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -70,3 +72,28 @@ def test_without_a_usable_config_file_the_first_installed(choose, config):
 def test_nothing_installed_says_what_to_install(choose):
     with pytest.raises(SystemExit, match=r'none is installed.*pip install -e "\.\[jax\]"'):
         choose()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have another malloc")
+@pytest.mark.parametrize("setting", [{}, {"MALLOC_TOP_PAD_": "0"}], ids=["", "of the environment"])
+def test_memory_is_kept(setting):
+    """An array as large as one before it needs no new pages, unless the environment says how."""
+    code = """
+import resource
+import numpy as np
+from scripts import _backend
+_backend.keep_memory()
+np.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, **setting},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (int(ran.stdout) < 10) == (not setting)

@@ -12,12 +12,12 @@ nothing else runs), where 91.0 was the aim: it fell short, also of a linear supp
 on words and pairs, 90.8 %.
 
 What the held-out questions said, one seed each: byte pairs are worse than words (80.7 to 81.6 %
-at much dropout), and so is much dropout of embeddings and of whole words (81.6 to 84 %). A linear
-support vector machine on words and pairs of words (86.1 %, 85.6 % without upper case) is better
-than each network that was tried (80.7 to 84.1 %): so few questions hold little that is not in
-single words and pairs. That words which occur once are unknown, so that something is learned about
-unknown ones, was worth 1.2 points (84.3 to 85.6 and, another seed, 85.2 %). The published figures are of convolutional networks, one of them from
-scratch as here and one with word2vec.
+at much dropout), and so is much dropout of embeddings and of whole words (81.6 to 84 %). That words
+which occur once are unknown, so that something is learned about unknown ones, is worth a point
+(84.3 to 85.6 and, with another seed, 85.2 %). A linear support vector machine on words and pairs of
+words (86.1 %, 85.6 % without upper case) is better than each network that was tried: so few
+questions hold little that is not in single words and pairs. The published figures are of
+convolutional networks, one of them from scratch as here and one with word2vec.
 """
 
 from collections.abc import Callable

@@ -3,13 +3,21 @@
 Data: Multi30k, what pictures show; the official split. One vocabulary of byte pairs for both
 languages, in lower case, and one table for source, target and output.
 
-    KERAS_BACKEND=torch python scripts/train.py translate_transformer
-    KERAS_BACKEND=torch python scripts/train.py translate_transformer --variant en_de
+    KERAS_BACKEND=jax python scripts/train.py translate_transformer
+    KERAS_BACKEND=jax python scripts/train.py translate_transformer --variant en_de
 
-Not yet measured. The score is sacreBLEU of test 2016 by beam search with 5 beams, on the texts as
-they are written but for case; `bleu_tokenised` is of words and marks, as most papers about this
-data report it, each with its own tokens. Both are measured greedily as well, and on test 2017 and
-Ambiguous COCO.
+The score is sacreBLEU of test 2016 by beam search with 5 beams, on the texts as they are written
+but for case; `bleu_tokenised` is of words and marks, as most papers about this data report it, each
+with its own tokens. One training each (seed 0, JAX, 14 epochs, 2.6M parameters; 136 and 100 minutes
+beside other trainings on two cores):
+
+| direction         | test 2016 | greedily | tokenised, greedily | test 2017 | Ambiguous COCO |
+|-------------------|----------:|---------:|--------------------:|----------:|---------------:|
+| German to English |      41.4 |     39.9 |          41.4, 39.9 |      36.9 |           27.9 |
+| English to German |      37.7 |     37.2 |          37.6, 37.2 |      30.0 |           25.9 |
+
+German to English is 4.9 above the tutorial's figure; English to German falls 3.4 short of Wu et
+al., who train for more epochs.
 
 Published: a public tutorial's transformer of 9.0M parameters, German to English, 36.5
 (tokenised); Transformer-Tiny of Wu et al., 2021 (https://arxiv.org/abs/2105.14462), 2.6M parameters

@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-from keras_attention.kernels import torch_additive
+from keras_attention.kernels import torch_additive, torch_loop
 from keras_attention.kernels.torch_graph import WeightedSegmentSum
-from keras_attention.kernels.torch_loop import while_loop as while_loop
 
 INDEX_DTYPE = "int64"  # `index_add` takes nine times as long with int32 ids.
 
@@ -181,6 +180,16 @@ def compile_with(function, variables):
 def inference(function, variables):
     """`function` of arrays as it runs fastest where nothing is learned: without gradients."""
     return torch.no_grad()(function)
+
+
+def while_loop(condition, step, carry, *, variables, graphs):
+    """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
+
+    Args:
+        variables: what `step` reads; everything else it must find in `carry`.
+        graphs: a dict that keeps the graphs of this `step`, by the shapes of `carry`.
+    """
+    return torch_loop.while_loop(condition, step, carry, variables=variables, graphs=graphs)
 
 
 def device_name():

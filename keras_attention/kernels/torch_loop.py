@@ -10,14 +10,10 @@ from torch.utils import _pytree as pytree
 
 
 def while_loop(condition, step, carry, *, variables, graphs):
-    """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
+    """`kernels.while_loop`.
 
     The Python of a step is many times slower than its computation for small models, so it runs
     once, and leaves a graph of operations for further steps and calls.
-
-    Args:
-        variables: what `step` reads; everything else it must find in `carry`.
-        graphs: a dict that keeps the graphs of this `step`, by the shapes of `carry`.
     """
     leaves, tree = pytree.tree_flatten(carry)
     leaves = [leaf.contiguous() for leaf in leaves]  # what is written to has memory of its own

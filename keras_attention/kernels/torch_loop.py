@@ -69,8 +69,7 @@ class LoopGraph:
         for node in nodes:
             if node in excluded or not _is_pure(node):
                 continue
-            node_key = _key(node, same)
-            same[node] = first.setdefault(node_key, node)
+            same[node] = first.setdefault(_key(node, same), node)
             if all(same.get(source, source) in steady for source in node.all_input_nodes):
                 steady.add(same[node])
 
@@ -159,7 +158,7 @@ def _join_views(nodes):
 def _key(node, same):
     """Equal for nodes that compute the same."""
     arguments, tree = pytree.tree_flatten((node.args, node.kwargs))
-    arguments = [same.get(a, a) if isinstance(a, fx.Node) else (type(a), a) for a in arguments]
+    arguments = [same.get(a, a) if isinstance(a, fx.Node) else repr(a) for a in arguments]
     return node.op, node.target, str(tree), *arguments
 
 

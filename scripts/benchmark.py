@@ -19,6 +19,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=names, default=names, help="see below; all"
     )
+    parser.add_argument(
+        "--cases", default="", metavar="TEXT", help="only those with this in their names"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes: see that it all runs")
     parser.add_argument(
         "--rounds",
@@ -51,7 +54,13 @@ def main() -> None:
     _backend.choose()
     from benchmarks import runner
 
-    failed = runner.run(args.only, quick=args.quick, rounds=args.rounds, results_file=args.results)
+    failed = runner.run(
+        args.only,
+        having=args.cases,
+        quick=args.quick,
+        rounds=args.rounds,
+        results_file=args.results,
+    )
     print(f"Next: python scripts/benchmark.py --table {args.results}")
     if failed:
         raise SystemExit(f"{len(failed)} failed: " + "; ".join(failed))

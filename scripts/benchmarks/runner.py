@@ -20,8 +20,10 @@ from keras_attention import kernels
 OURS = "keras_attention"
 
 
-def run(names: Sequence[str], *, quick: bool, rounds: int, results_file: Path) -> list[str]:
-    """Measures the cases of these benchmarks.
+def run(
+    names: Sequence[str], *, having: str = "", quick: bool, rounds: int, results_file: Path
+) -> list[str]:
+    """Measures the cases of these benchmarks that have a text in their names.
 
     Returns:
         The cases that failed, each with its error; the others are measured all the same.
@@ -30,7 +32,10 @@ def run(names: Sequence[str], *, quick: bool, rounds: int, results_file: Path) -
     print(f"Device: {kernels.device_name()}, {scale} sizes. Switches: {kernels.describe()}.")
     for name in names:
         print(f"\n{name}: {benchmarks.promise(name)}", flush=True)
-        for case in benchmarks.load(name)(scale=scale):
+        cases = [c for c in benchmarks.load(name)(scale=scale) if having in c.name]
+        if not cases:
+            failed.append(f"{name}: no case has {having!r} in its name")
+        for case in cases:
             print(f"  {case.name}", flush=True)
             peaks = None
             if case.memory and not peers.memory_environment().items() <= os.environ.items():

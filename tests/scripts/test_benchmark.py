@@ -4,6 +4,7 @@ import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import benchmarks
@@ -269,6 +270,16 @@ def test_a_failure_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
     assert failed == ["overhead, broken: AssertionError: was built"]
     assert [r["case"] for r in results.read([file])] == ["works"]
     assert "failed: AssertionError: was built" in capsys.readouterr().out
+
+
+def test_only_cases_with_a_text_in_their_names(tmp_path, monkeypatch):
+    cases = [Case(name=name, ours=busy(9), memory=False) for name in ("B1 T64", "B8 T64")]
+    monkeypatch.setattr(benchmarks, "load", lambda name: lambda scale: iter(cases))
+    file = tmp_path / "results.jsonl"
+    run = partial(runner.run, ["overhead"], quick=True, rounds=1, results_file=file)
+    assert run(having="B8") == []
+    assert [r["case"] for r in results.read([file])] == ["B8 T64"]
+    assert run(having="B2") == ["overhead: no case has 'B2' in its name"]
 
 
 @pytest.mark.parametrize("name", benchmarks.names())

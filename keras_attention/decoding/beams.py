@@ -43,9 +43,10 @@ class BeamLoop:
         self._room = room
         self._banned = banned
         self._graphs: dict = {}
-        self.search = kernels.compile_with(self._run, parts.variables)
+        self._begun = kernels.traced_with(self._begin, parts.variables)
+        self._ended = kernels.compile_with(self._go_on, parts.variables)
 
-    def _run(
+    def search(
         self, sources: list, token_ids: Tensor, present: Tensor | None, stops: Tensor, end: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sequences `(B, K, R)`, the best first, and scores `(B, K)`.
@@ -54,6 +55,12 @@ class BeamLoop:
             sources, token_ids, present, stops: as in `Loop`.
             end: how many positions may be filled.
         """
+        return self._ended(self._begun(sources, token_ids, present, stops, end))
+
+    def _begin(
+        self, sources: list, token_ids: Tensor, present: Tensor | None, stops: Tensor, end: Tensor
+    ) -> dict:
+        """What a step starts from, with the first new token of each beam chosen."""
         search, beams = self._search, self._search.num_beams
         batch, length = token_ids.shape
         memory = self._parts.memory(sources)
@@ -88,7 +95,10 @@ class BeamLoop:
             carry["coverage"] = ops.repeat(
                 self._coverage(maps, state, present[:, :length]), beams, axis=1
             )
-        carry = self._extended(carry, repeated["logits"], None)
+        return self._extended(carry, repeated["logits"], None)
+
+    def _go_on(self, carry: dict) -> tuple[Tensor, Tensor]:
+        """Sequences and scores, when all beams have ended or no position is left."""
 
         def unfinished(carry: dict) -> Tensor:
             return ops.logical_and(carry["index"] < carry["end"], ops.any(carry["open"]))
@@ -100,7 +110,7 @@ class BeamLoop:
                 )
             )
             carry = {**carry, "state": state}
-            if search.coverage_penalty:
+            if self._search.coverage_penalty:
                 read = ops.reshape(self._read(maps), ops.shape(carry["coverage"]))
                 carry["coverage"] = carry["coverage"] + read
             return self._extended(carry, logits, written)

@@ -31,7 +31,7 @@ class Loop:
         self._room = room
         self._banned = banned
         self._graphs: dict = {}
-        self.begin = kernels.compile_with(self._begin, parts.variables)
+        self.begin = kernels.traced_with(self._begin, parts.variables)
         self.go_on = kernels.compile_with(self._go_on, parts.variables)
 
     def _begin(

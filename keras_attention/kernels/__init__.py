@@ -68,6 +68,7 @@ set_random_state = _kernels.set_random_state
 split_heads = _kernels.split_heads
 store = _kernels.store
 take_rows = _kernels.take_rows
+traced_with = _kernels.traced_with
 while_loop = _kernels.while_loop
 weighted_segment_sum = _kernels.weighted_segment_sum
 
@@ -149,6 +150,7 @@ __all__ = [
     "split_heads",
     "store",
     "take_rows",
+    "traced_with",
     "weighted_segment_sum",
     "while_loop",
 ]

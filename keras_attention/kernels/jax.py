@@ -206,6 +206,11 @@ def compile_with(function, variables):
     return lambda *args: pure([variable.value for variable in variables], *args)
 
 
+def traced_with(function, variables):
+    """`compile_with`: JAX runs nothing that is not compiled, and it whole faster than in pieces."""
+    return compile_with(function, variables)
+
+
 def inference(function, variables):
     """`function` of arrays, which gives tensors, as it runs fastest where nothing is learned.
 

@@ -152,6 +152,12 @@ def compile_with(function, variables):
     return tf.function(function, jit_compile=True, autograph=False)
 
 
+def traced_with(function, variables):
+    """As `compile_with`, for what runs once where others loop: without XLA, which would take many
+    times longer to compile it for each shape than it saves."""
+    return tf.function(function, autograph=False)
+
+
 def inference(function, variables):
     """`function` of arrays as it runs fastest where nothing is learned: as it is."""
     return function

@@ -52,6 +52,7 @@ def main() -> None:
         print(results.table(results.read(args.table)))
         return
     _backend.choose()
+    _backend.keep_memory()  # as in training; memory is measured in another process
     from benchmarks import runner
 
     failed = runner.run(

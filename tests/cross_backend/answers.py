@@ -23,6 +23,8 @@ RECIPES = {
     "series_etth1": "tiny",
     "tabular_adult": "tiny",
     "gat_cora": "tiny",
+    "vqa_easy": "tiny",
+    "caption_emoji": "tiny",
 }
 
 
@@ -41,10 +43,14 @@ def train(folder):
 def as_files(name, x, folder):
     """The first raw values of a test part as a person has them: text, paths or rows."""
     if name == "vit_digits":
-        from PIL import Image
-
-        Image.fromarray(x[0][..., 0]).save(folder / "digit.png")
-        return [str(folder / "digit.png")]
+        return [picture(x[0][..., 0], folder / "digit.png")]
+    if name == "vqa_easy":
+        return {
+            **{k: [v[0]] for k, v in x.items()},
+            "image": [picture(x["image"][0], folder / "shape.png")],
+        }
+    if name == "caption_emoji":
+        return [picture(image, folder / f"emoji-{i}.png") for i, image in enumerate(x["image"][:4])]
     if name == "audio_fsdd":
         with wave.open(str(folder / "digit.wav"), "wb") as file:
             file.setnchannels(1)
@@ -65,11 +71,21 @@ def as_files(name, x, folder):
     return [x[0] if isinstance(x[0], str) else " ".join(x[0])]
 
 
+def picture(pixels, path):
+    from PIL import Image
+
+    Image.fromarray(pixels).save(path)
+    return str(path)
+
+
 def ask(folder):
     answers = {}
     for name in RECIPES:
         model = keras.saving.load_model(folder / f"{name}.keras")
         raw = json.loads((folder / f"{name}.json").read_text())
+        if name == "caption_emoji":
+            answers[name] = ka.generate(model, raw, max_new_tokens=6)
+            continue
         answers[name] = [plain(answer) for answer in ka.predict(model, raw)]
     return answers
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.cross_backend.test_cross_backend import BACKENDS, run_on
+from zoo.data.easy_vqa import CLASS_NAMES
 
 SAVER = "torch"
 
@@ -48,5 +49,7 @@ def test_answers_have_names(answers):
     names = {recipe: list(leaves(found)) for recipe, found in answers[SAVER].items()}
     assert isinstance(names["text_trec"][0], str)
     assert names["vit_digits"][0] in set("0123456789")
+    assert names["vqa_easy"][0] in CLASS_NAMES
+    assert all(names["caption_emoji"]), "a text for each picture"
     assert names["tabular_adult"][0] in {"<=50K", ">50K"}
     assert all(isinstance(found, str) for found in names["gat_cora"][::2])

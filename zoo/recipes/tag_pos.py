@@ -11,9 +11,9 @@ The default is a transformer of two blocks with relative positions, `lstm` a bid
 with self-attention over its states; both see each word's characters beside the word. Nothing but
 the training sentences is learned from: no pretrained vectors.
 
-Measured, seeds 0 to 2 (PyTorch): LSTM 95.0 % +- 0.04 in 12.6 minutes on one shared core; transformer
-94.5 % +- 0.06, 194 s on one core (10 and 14 minutes on a shared one), as much as logistic regression
-on hand-made features of a word and its neighbours has, 94.6 %.
+Measured, seeds 0 to 2 (PyTorch): LSTM 95.0 % +- 0.04 in 12.6 minutes on one shared core;
+transformer 94.5 % +- 0.06 in 194 s on one core, 10 and 14 minutes on a shared one, as much as
+logistic regression on hand-made features of a word and its neighbours has, 94.6 %.
 
 Published: a BiLSTM with GloVe vectors reaches 88.3 % in a public tutorial, Stanza 1.0 95.40 % on
 version 2.5 of the treebank, which it cuts into words by itself.

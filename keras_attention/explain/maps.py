@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_attention import kernels, scope
 from keras_attention.explain import foreign
+from keras_attention.layers.mechanism import Mechanism
 from keras_attention.prediction import encode
 
 # By model, its state and a name; a compiled pass serves all inputs of a shape.
@@ -220,6 +221,8 @@ def _name_missing(model: keras.Model, recording: scope.Recording) -> None:
     silent = []
     for layer in model._flatten_layers(include_self=False):
         if not type(layer).__name__.endswith("Attention") or not recording.wants(layer):
+            continue
+        if isinstance(layer, Mechanism):  # whose weights its owner records
             continue
         inside = layer._flatten_layers()
         if not owners & {id(child) for child in inside}:

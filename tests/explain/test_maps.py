@@ -495,6 +495,15 @@ def test_an_unknown_attention_is_named():
     assert list(maps) == ["pool"]
 
 
+@pytest.mark.filterwarnings("error:No weights are recorded")
+@pytest.mark.parametrize("mechanism", ["linear", ka.layers.BlockSparseAttention(2)])
+def test_a_mechanism_is_no_attention_of_its_own(mechanism):
+    x = keras.Input((4, 6))
+    attend = ka.layers.MultiHeadSelfAttention(2, mechanism=mechanism, name="attend")
+    maps = attention_maps(keras.Model(x, attend(x)), np.ones((1, 4, 6), "float32"))
+    assert {name: weights.shape for name, weights in maps.items()} == {"attend": (1, 2, 4, 4)}
+
+
 def test_no_attention_is_an_error():
     x = keras.Input((None, D))
     model = keras.Model(x, layers.Dense(2)(x), name="dense")

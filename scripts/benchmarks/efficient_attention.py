@@ -12,8 +12,8 @@ from keras_attention.layers.mechanism import Mechanism
 from keras_attention.ops.attention import dot_product_attention
 
 # Squares, for windows. Dense attention takes minutes on a CPU where it is left out.
-LENGTHS = {"quick": [256], "cpu": [4096, 65536], "gpu": [4096, 16384, 65536]}
-DENSE = {"quick": 256, "cpu": 4096, "gpu": 65536}  # the longest
+LENGTHS = {"quick": [256], "cpu": [4096, 16384, 65536], "gpu": [4096, 16384, 65536]}
+DENSE = {"quick": 256, "cpu": 16384, "gpu": 65536}  # the longest
 HEADS, HEAD_DIM = 1, 64
 MECHANISMS = {
     "block-sparse": (ka.layers.BlockSparseAttention(64, seed=0), True),

@@ -53,7 +53,7 @@ def image_attention(
             ax = axes[row, column]
             _overlaid(ax, grey[column], value[column])
             if column == 0:
-                ax.set_ylabel(name, fontsize=8)
+                ax.set_ylabel(name.replace("/", "/\n"), fontsize=8)  # no longer than a row
     for ax in axes.flat:
         ax.set_xticks([])
         ax.set_yticks([])

@@ -22,8 +22,8 @@ Test accuracy in %, one training each (seed 0, PyTorch):
 | published: larger, on twice the data               |            |     99.5 |
 
 Of the relevance of the patches for the answer 19.1 % lies on the shape, which has 10.0 % of the
-pixels; it is above the share of pixels at 67.4 % of the questions. With `co` it is 32.2 %, and above
-at 94.6 %, in the single stream 35.6 % and 68.9 %. Their 6 epochs took 19 and 15 minutes of one of two
+pixels; it is above the share of pixels at 67.4 % of the questions. With `co` it is 32.2 %, above at
+94.6 %, in the single stream 35.6 % and 68.9 %. Their 6 epochs took 19 and 15 minutes of one of two
 busy cores, the default's 69 minutes of one that 15 other processes wanted as well. Epochs and rate
 were chosen on the questions to choose by.
 

@@ -1,4 +1,4 @@
-"""Writes docs/results.md and the table of the README from the measurements in docs/results/."""
+"""Writes docs/results.md and the tables of the README from the measurements in docs/results/."""
 
 import argparse
 import shutil
@@ -43,7 +43,8 @@ def main() -> None:
     records = results.read(FOLDER.glob("*.json"))
     table = results.summary(records)
     write_text(PAGE, f"{HEAD}{table}\n\n{results.details(records)}\n")
-    write_text(README, results.inserted(README.read_text(encoding="utf-8"), table))
+    readme = results.inserted(README.read_text(encoding="utf-8"), table)
+    write_text(README, results.inserted(readme, results.sources(records), results.SOURCES))
     print(f"{len(records)} trainings are in {PAGE} and {README}.")
 
 

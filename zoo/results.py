@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 _ERRORS = ("loss", "entropy", "mse", "mae", "rmse")
-_POINTS = ("penalty", "return")  # neither errors nor shares
+_POINTS = ("return",)  # neither errors nor shares
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+SOURCES = "<!-- data: begin -->", "<!-- data: end -->"
 
 
 def read(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
@@ -98,17 +99,34 @@ def details(records: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
-def inserted(text: str, table: str) -> str:
+def sources(records: list[dict[str, Any]]) -> str:
+    """A row for each dataset: who learns from it, its licence and what to cite."""
+    recipes: dict[tuple[str, ...], set[str]] = {}
+    for record in records:
+        data = record.get("data")
+        if data:
+            named = f"[{data['name']}]({data['url']})"
+            row = named, data["license"], data["citation"]
+            recipes.setdefault(row, set()).add(record["recipe"])
+    rows = [
+        (", ".join(f"`{name}`" for name in sorted(names)), *row) for row, names in recipes.items()
+    ]
+    lines = ["| recipes | data | licence | cite |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in sorted(rows))])
+
+
+def inserted(text: str, table: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
     """`text` with the table between the two marks.
 
     Raises:
         ValueError: the marks are not there.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"The text must have {BEGIN} and {END}, once each.")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    begin, end = marks
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"The text must have {begin} and {end}, once each.")
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _grouped(records: list[dict[str, Any]]) -> list[tuple[tuple[str, str], list[dict[str, Any]]]]:

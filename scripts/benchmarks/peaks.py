@@ -3,14 +3,13 @@
 import json
 import sys
 
-import benchmarks
 from benchmarks import peers, runner
 from benchmarks.case import Case
 
 
-def main(name: str, scale: str) -> None:
+def main(name: str, scale: str, having: str) -> None:
     runner.prepare(quick=scale == "quick")
-    for case in benchmarks.load(name)(scale=scale):
+    for case in runner.selected(name, scale, having):
         if case.memory:
             print(json.dumps({"case": case.name, "peaks": of(case)}), flush=True)
 

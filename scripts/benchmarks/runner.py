@@ -32,14 +32,14 @@ def run(
     print(f"Device: {kernels.device_name()}, {scale} sizes. Switches: {kernels.describe()}.")
     for name in names:
         print(f"\n{name}: {benchmarks.promise(name)}", flush=True)
-        cases = [c for c in benchmarks.load(name)(scale=scale) if having in c.name]
+        cases = selected(name, scale, having)
         if not cases:
             failed.append(f"{name}: no case has {having!r} in its name")
         for case in cases:
             print(f"  {case.name}", flush=True)
             peaks = None
             if case.memory and not peers.memory_environment().items() <= os.environ.items():
-                peaks = peaks_of_child(name, scale).get(case.name, {})
+                peaks = peaks_of_child(name, scale, having).get(case.name, {})
             try:
                 records = compare(case, rounds=rounds, peaks=peaks)
             except Exception as error:
@@ -50,6 +50,11 @@ def run(
                 record = {"benchmark": name, "case": case.name, "scale": scale, **record}
                 results.append(results_file, {**record, **provenance(record["library"])})
     return failed
+
+
+def selected(name: str, scale: str, having: str) -> list[Case]:
+    """The cases of a benchmark that have a text in their names."""
+    return [case for case in benchmarks.load(name)(scale=scale) if having in case.name]
 
 
 def prepare(quick: bool) -> str:
@@ -149,10 +154,10 @@ def described(measured: Mapping[str, Any]) -> str:
 
 
 @cache
-def peaks_of_child(name: str, scale: str) -> dict[str, dict[str, float]]:
+def peaks_of_child(name: str, scale: str, having: str) -> dict[str, dict[str, float]]:
     """Memory by case and subject, measured in a fresh process; see `peers.memory_environment`."""
     process = subprocess.run(
-        [sys.executable, "-m", "benchmarks.peaks", name, scale],
+        [sys.executable, "-m", "benchmarks.peaks", name, scale, having],
         env={
             **os.environ,
             **peers.memory_environment(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import results
+from zoo import recipes, results
 
 ROOT = Path(__file__).parents[2]
 RUN = {
@@ -91,6 +91,9 @@ def test_committed_tables_are_generated():
     table = results.summary(records)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert results.inserted(readme, table) == readme
+    sources = results.sources(records)
+    assert results.inserted(readme, sources, results.SOURCES) == readme
+    assert all(f"`{name}`" in sources for name in recipes.names()), "each recipe's data"
     page = (ROOT / "docs/results.md").read_text(encoding="utf-8")
     assert f"{table}\n\n{results.details(records)}\n" in page
     assert re.search(r"`vit_digits` \| default", table)

@@ -9,7 +9,7 @@ phrases, no pretrained vectors.
 Measured, seeds 0 to 2: transformer 81.2 % +- 0.6 in 96 s, hierarchical attention 81.1 % +- 0.3 in
 86 s, on one shared core (JAX); a linear support vector machine on words and pairs 82.4 %, with
 characters too 83.1 %, which is better. What attention for long inputs costs in quality on these
-short ones: `--variant block_sparse` has 80.7 % +- 0.4 and `--variant linear` 80.6 % +- 0.5, half a
+short ones: `--variant block_sparse` has 80.7 % +- 0.4 and `--variant linear` 80.6 % +- 0.6, half a
 point less than dense attention each, which is within the spread of three seeds.
 
 The published figures are of convolutional networks that train on the treebank's phrases as well,

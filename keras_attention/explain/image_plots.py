@@ -69,19 +69,19 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
 
     Args:
         image: `(H, W, 1)` or `(H, W, 3)`, 0 to 255.
-        words: T words, at least one.
+        words: T words. Of none, the image stands alone.
         weights: `(T, rows, columns)` of the image's regions; each picture has a scale of its own,
             from no weight to its largest.
         title: of the figure.
 
     Raises:
-        ValueError: no words, or another number of weights than of words.
+        ValueError: another number of weights than of words.
     """
     image = np.asarray(ops.convert_to_numpy(image)).astype(np.uint8)
     weights = np.asarray(ops.convert_to_numpy(weights))
-    if not len(words) or weights.ndim != 3 or len(weights) != len(words):
+    if weights.ndim != 3 or len(weights) != len(words):
         raise ValueError(
-            "`weights` must have shape (T, rows, columns) for T `words`, at least one. Received: "
+            "`weights` must have shape (T, rows, columns) for T `words`. Received: "
             f"weights of shape {weights.shape}, {len(words)} words"
         )
     columns = min(_WORDS_IN_A_ROW, 1 + len(words))
@@ -94,7 +94,8 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
     for ax, word, read in zip(axes.flat[1:], words, weights, strict=False):
         _overlaid(ax, image.mean(axis=-1), read)
         ax.set_title(word, fontsize=8)
-    _scale(figure, axes)
+    if len(words):
+        _scale(figure, axes)
     if title:
         lines = [_wrapped(line, figure) for line in title.splitlines()]
         figure.suptitle("\n".join(lines), fontsize=11)

@@ -94,16 +94,13 @@ def caption(
     title: str = "",
 ) -> "Figure":
     """The first image, and what the last layer of cross-attention reads of it for each word that
-    the model writes about it, the mean over heads.
+    the model writes about it, the mean over heads. A model may write none, early in its training.
 
     Args:
         model: from an image and an input `target_ids`.
         images: a batch, arrays or paths.
         sampler, max_new_tokens: as in `ka.generate`; greedy if `None`.
         title: of the figure, above the caption.
-
-    Raises:
-        ValueError: the model writes nothing about it.
     """
     written = generation_maps(
         model,
@@ -119,7 +116,7 @@ def caption(
         prediction.encoders(model)[model.inputs[0].name].encode(images[:1])[0],
         words,
         weights.mean(axis=0).reshape(-1, rows, columns),
-        title=f"{title}\n{written.output}".strip(),
+        title=f"{title}\n{written.output or '(no word)'}".strip(),
     )
 
 

@@ -80,6 +80,9 @@ def test_a_picture_per_word(tmp_path):
         np.testing.assert_allclose(heat.get_array(), expected)
         assert heat.get_extent() == [-0.5, 7.5, 7.5, -0.5]
     figure.savefig(tmp_path / "words.png")
-    for wrong in ((words[:3], weights(7, 2, 3)), ([], weights(0, 2, 3)), (words, weights(7, 6))):
+    for wrong in ((words[:3], weights(7, 2, 3)), ([], weights(1, 2, 3)), (words, weights(7, 6))):
         with pytest.raises(ValueError, match=r"shape \(T, rows, columns\) for T `words`"):
             image_plots.word_attention(image, *wrong)
+    alone = image_plots.word_attention(image, [], weights(0, 2, 3), title="(no word)")
+    assert [ax.images[0].get_array().shape for ax in alone.axes] == [image.shape]
+    alone.savefig(tmp_path / "alone.png")

@@ -120,3 +120,11 @@ def test_a_caption_is_drawn_word_by_word():
         drawn[1:], written.maps["decoder/cross_attention"].mean(0), strict=False
     ):
         np.testing.assert_allclose(ax.images[1].get_array(), weights.reshape(4, 4), atol=1e-6)
+
+    # One that has learned to end at once.
+    kernel, bias = (np.zeros_like(weights) for weights in model.layers[-1].get_weights())
+    bias[model.get_layer("target_tokenizer").end_id] = 1
+    model.layers[-1].set_weights([kernel, bias])
+    alone = views.caption(model, images, **options)
+    assert alone.get_suptitle() == "(no word)"
+    assert len(alone.axes) == 1

@@ -64,8 +64,12 @@ class BeamLoop:
         search, beams = self._search, self._search.num_beams
         batch, length = token_ids.shape
         memory = self._parts.memory(sources)
-        maps, (logits, state) = self._captured(
-            lambda: self._parts.begin(token_ids, present, memory, self._room)
+        maps, ((logits, state), weights) = self._captured(
+            lambda: kernels.noting_weights(
+                lambda: self._parts.begin(token_ids, present, memory, self._room),
+                self._parts.variables,
+                rows=batch * beams,
+            )
         )
         tokens = ops.pad(token_ids, [[0, 0], [0, self._room - length]])
         if present is None:
@@ -78,6 +82,7 @@ class BeamLoop:
         running = ops.repeat(tokens[:, None], beams, axis=1)
         carry = {
             "memory": repeated["memory"],
+            "weights": weights,
             "present": repeated["present"],
             "stops": stops,
             "start": ops.convert_to_tensor(length, "int32"),
@@ -99,6 +104,8 @@ class BeamLoop:
 
     def _go_on(self, carry: dict) -> tuple[Tensor, Tensor]:
         """Sequences and scores, when all beams have ended or no position is left."""
+        carry = {**carry}
+        weights = carry.pop("weights")
 
         def unfinished(carry: dict) -> Tensor:
             return ops.logical_and(carry["index"] < carry["end"], ops.any(carry["open"]))
@@ -116,7 +123,12 @@ class BeamLoop:
             return self._extended(carry, logits, written)
 
         carry = kernels.while_loop(
-            unfinished, step, carry, variables=self._parts.variables, graphs=self._graphs
+            unfinished,
+            step,
+            carry,
+            variables=self._parts.variables,
+            weights=weights,
+            graphs=self._graphs,
         )
         return carry["ended"], carry["ended_scores"]
 

@@ -32,7 +32,12 @@ class Loop:
         self._banned = banned
         self._graphs: dict = {}
         self.begin = kernels.traced_with(self._begin, parts.variables)
-        self.go_on = kernels.compile_with(self._go_on, parts.variables)
+        self._continued = kernels.compile_with(self._go_on, parts.variables)
+
+    def go_on(self, carry: dict, end: Tensor) -> dict:
+        """`carry` when `end` positions are filled, or all rows have ended."""
+        others = {name: value for name, value in carry.items() if name != "weights"}
+        return {**carry, **self._continued(others, carry["weights"], end)}
 
     def _begin(
         self, sources: list, token_ids: Tensor, present: Tensor | None, stops: Tensor, seed: Tensor
@@ -47,13 +52,18 @@ class Loop:
             seed: an integer.
         """
         memory = self._parts.memory(sources)
-        logits, state = self._parts.begin(token_ids, present, memory, self._room)
         batch, length = token_ids.shape
+        (logits, state), weights = kernels.noting_weights(
+            lambda: self._parts.begin(token_ids, present, memory, self._room),
+            self._parts.variables,
+            rows=batch,
+        )
         room = [[0, 0], [0, self._room - length]]
         if present is None:
             present = ops.ones((batch, length), "bool")
         carry = {
             "memory": memory,
+            "weights": weights,
             "present": ops.pad(present, room, constant_values=True),
             "stops": stops,
             "seed": seed,
@@ -64,8 +74,7 @@ class Loop:
         }
         return self._chosen(carry, logits)
 
-    def _go_on(self, carry: dict, end: Tensor) -> dict:
-        """`carry` when `end` positions are filled, or all rows have ended."""
+    def _go_on(self, carry: dict, weights: dict, end: Tensor) -> dict:
 
         def unfinished(carry: dict) -> Tensor:
             return ops.logical_and(carry["index"] < carry["end"], ops.any(~carry["finished"]))
@@ -81,6 +90,7 @@ class Loop:
             step,
             {**carry, "end": end},
             variables=self._parts.variables,
+            weights=weights,
             graphs=self._graphs,
         )
 

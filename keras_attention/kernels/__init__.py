@@ -60,6 +60,7 @@ is_concrete = _kernels.is_concrete
 linear = _kernels.linear
 linears = _kernels.linears
 merge_heads = _kernels.merge_heads
+noting_weights = _kernels.noting_weights
 random_state = _kernels.random_state
 recompute = _kernels.recompute
 segment_max = _kernels.segment_max
@@ -142,6 +143,7 @@ __all__ = [
     "linear",
     "linears",
     "merge_heads",
+    "noting_weights",
     "random_state",
     "recompute",
     "segment_max",

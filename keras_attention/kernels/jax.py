@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import keras
 from keras import ops
 
+from keras_attention.kernels import xla_weights
+
 INDEX_DTYPE = "int32"
 _CHUNK_NUMBERS = 2**17  # that a CPU's cache holds: half a MiB
 
@@ -26,12 +28,13 @@ def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropou
     raise NotImplementedError("The fused attention kernel is PyTorch's. Received: backend=jax")
 
 
-def linear(x, kernel, bias=None):
-    """`x W + b`, of the variables W `(D, U)` and b `(U,)`.
+def linear(x, kernel, bias=None, *, transposed=False):
+    """`x W + b`, of the variables W `(D, U)`, or `(U, D)` if `transposed`, and b `(U,)`.
 
     On a matrix: XLA on CPU takes twice as long for the gradients of a batch of matrices.
     """
-    y = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), kernel)
+    rows = ops.reshape(x, (-1, x.shape[-1]))
+    y = xla_weights.product(rows, kernel, transposed, jax.lax.optimization_barrier)
     y = y if bias is None else ops.add(y, bias)
     return ops.reshape(y, (*x.shape[:-1], y.shape[-1]))
 
@@ -248,9 +251,20 @@ def inference(function, variables):
     return run
 
 
-def while_loop(condition, step, carry, *, variables, graphs):
-    """`carry = step(carry)` while `condition(carry)`; a dict of tensors."""
-    return jax.lax.while_loop(condition, step, carry)
+def noting_weights(function, variables, rows):
+    """`function()`, and such weights it multiplied by as a `while_loop` with `rows` rows wants."""
+    if jax.default_backend() == "cpu":
+        return xla_weights.noting(function, variables, rows)
+    return function(), {}
+
+
+def while_loop(condition, step, carry, *, variables, weights, graphs):
+    """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
+
+    `weights` are those that `noting_weights` found for the same `variables`.
+    """
+    with xla_weights.laid_out(weights, variables):
+        return jax.lax.while_loop(condition, step, carry)
 
 
 def device_name():

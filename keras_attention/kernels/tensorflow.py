@@ -5,6 +5,9 @@ from itertools import count
 import keras
 import tensorflow as tf
 from keras import ops
+from tensorflow.compiler.tf2xla.python.xla import optimization_barrier
+
+from keras_attention.kernels import xla_weights
 
 INDEX_DTYPE = "int32"
 
@@ -28,10 +31,19 @@ def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropou
     )
 
 
-def linear(x, kernel, bias=None):
-    """`x W + b`, of the variables W `(D, U)` and b `(U,)`."""
-    y = ops.matmul(x, kernel)
+def linear(x, kernel, bias=None, *, transposed=False):
+    """`x W + b`, of the variables W `(D, U)`, or `(U, D)` if `transposed`, and b `(U,)`."""
+    if xla_weights.active():
+        rows = ops.reshape(x, (-1, x.shape[-1]))
+        y = xla_weights.product(rows, kernel, transposed, _barrier)
+        y = ops.reshape(y, (*ops.shape(x)[:-1], y.shape[-1]))
+    else:
+        y = ops.matmul(x, ops.transpose(kernel) if transposed else kernel)
     return y if bias is None else ops.add(y, bias)
+
+
+def _barrier(x):
+    return optimization_barrier(x)[0]
 
 
 def linears(x, projections):
@@ -163,9 +175,20 @@ def inference(function, variables):
     return function
 
 
-def while_loop(condition, step, carry, *, variables, graphs):
-    """`carry = step(carry)` while `condition(carry)`; a dict of tensors."""
-    (carry,) = tf.while_loop(condition, lambda carry: (step(carry),), (carry,))
+def noting_weights(function, variables, rows):
+    """`function()`, and such weights it multiplied by as a `while_loop` with `rows` rows wants."""
+    if _on_gpu():
+        return function(), {}
+    return xla_weights.noting(function, variables, rows)
+
+
+def while_loop(condition, step, carry, *, variables, weights, graphs):
+    """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
+
+    `weights` are those that `noting_weights` found for the same `variables`.
+    """
+    with xla_weights.laid_out(weights, variables):
+        (carry,) = tf.while_loop(condition, lambda carry: (step(carry),), (carry,))
     return carry
 
 

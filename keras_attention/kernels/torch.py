@@ -46,9 +46,10 @@ def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropou
     )
 
 
-def linear(x, kernel, bias=None):
-    """`x W + b`, of the variables W `(D, U)` and b `(U,)`."""
-    return F.linear(x, kernel.value.T, None if bias is None else bias.value)
+def linear(x, kernel, bias=None, *, transposed=False):
+    """`x W + b`, of the variables W `(D, U)`, or `(U, D)` if `transposed`, and b `(U,)`."""
+    weights = kernel.value if transposed else kernel.value.T
+    return F.linear(x, weights, None if bias is None else bias.value)
 
 
 def linears(x, projections):
@@ -187,7 +188,12 @@ def inference(function, variables):
     return torch.no_grad()(function)
 
 
-def while_loop(condition, step, carry, *, variables, graphs):
+def noting_weights(function, variables, rows):
+    """`function()`, and no weights: PyTorch takes them as they are."""
+    return function(), {}
+
+
+def while_loop(condition, step, carry, *, variables, weights, graphs):
     """`carry = step(carry)` while `condition(carry)`; a dict of tensors.
 
     Args:

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention import kernels
+
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class TokenEmbedding(keras.layers.ReversibleEmbedding):
@@ -40,6 +42,12 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
 
     def build(self, inputs_shape: tuple | None = None) -> None:
         super().build(inputs_shape)
+
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        plain = self.tie_weights and not self.lora_enabled
+        if reverse and plain and self.reverse_dtype is None and self.logit_soft_cap is None:
+            return kernels.linear(inputs, self.embeddings, transposed=True)
+        return super().call(inputs, reverse=reverse)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         if self.mask_zero and keras.backend.is_int_dtype(inputs.dtype):

@@ -55,7 +55,9 @@ def test_while_loop_is_a_loop(step):
 
     graphs: dict = {}
     loop = kernels.compile_with(
-        lambda carry: kernels.while_loop(unfinished, counted, carry, variables=[], graphs=graphs),
+        lambda carry: kernels.while_loop(
+            unfinished, counted, carry, variables=[], weights={}, graphs=graphs
+        ),
         [],
     )
     expected = begin()

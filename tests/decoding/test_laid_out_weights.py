@@ -1,0 +1,97 @@
+"""Weights large enough for XLA on a CPU to lay them out: with any number of rows the same."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_attention as ka
+from keras_attention import kernels
+from tests.backend import to_numpy
+from tests.decoding.models import greedy, randomized
+
+D, U, V = 128, 144, 160
+
+
+@functools.cache
+def tied():
+    tokens = keras.Input((None,), dtype="int32", name="token_ids")
+    embedding = ka.layers.TokenEmbedding(V, D)
+    x = ka.layers.PositionalEncoding("learned", 48)(embedding(tokens))
+    x = ka.layers.TransformerBlock(4, U, causal=True, activation="swiglu")(x)
+    return randomized(keras.Model(tokens, embedding(x, reverse=True)), scale=0.3)
+
+
+class Twice(keras.Layer):
+    """A product with a matrix, and one with the transpose of another."""
+
+    def build(self, inputs_shape):
+        self.kernel = self.add_weight(name="kernel", shape=(D, U))
+        self.table = self.add_weight(name="table", shape=(D, U))
+        self.bias = self.add_weight(name="bias", shape=(U,), initializer="ones")
+
+    def call(self, inputs):
+        hidden = ops.tanh(kernels.linear(inputs, self.kernel, self.bias))
+        return ops.tanh(kernels.linear(hidden, self.table, transposed=True))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 64, 65])
+def test_a_loop_multiplies_by_the_weights(rows):
+    layer = Twice()
+    layer.build((None, 1, D))
+
+    def begin(x):
+        y, weights = kernels.noting_weights(lambda: layer(x), layer.variables, rows)
+        return {"x": y, "weights": weights}
+
+    def go_on(carry):
+        weights = carry["weights"]
+        return kernels.while_loop(
+            lambda carry: carry["index"] < 3,
+            lambda carry: {"x": layer(carry["x"]), "index": carry["index"] + 1},
+            {"x": carry["x"], "index": ops.convert_to_tensor(0, "int32")},
+            variables=layer.variables,
+            weights=weights,
+            graphs=graphs,
+        )
+
+    graphs: dict = {}
+    begin = kernels.traced_with(begin, layer.variables)
+    go_on = kernels.compile_with(go_on, layer.variables)
+    x = np.random.default_rng(rows).normal(size=(rows, 1, D)).astype("float32")
+    for scale in (1, 0.5):  # what was compiled reads the values of now
+        layer.set_weights([scale * weights for weights in layer.get_weights()])
+        kernel, table, bias = layer.get_weights()
+        expected = x.astype("float64")
+        for _ in range(4):
+            expected = np.tanh(np.tanh(expected @ kernel + bias) @ table.T)
+        begun = begin(ops.convert_to_tensor(x))
+        np.testing.assert_allclose(to_numpy(go_on(begun)["x"]), expected, atol=1e-5)
+        turned = [to_numpy(x) for x in begun["weights"].values()]
+        on_xla = keras.backend.backend() != "torch" and kernels.device_name() == "cpu"
+        wanted = {1: [table.T], 3: [kernel.T], 64: [kernel.T]}.get(rows, []) if on_xla else []
+        assert len(turned) == len(wanted)
+        for found, expected in zip(turned, wanted, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_generated_as_without_a_cache(rows):
+    prompts = [[1, 2, 3], [4, 5, 6, 7], [8, 9]][:rows]
+    found = ka.generate(tied(), prompts, max_new_tokens=8)
+    assert [list(row) for row in found] == [greedy(tied(), row, 8) for row in prompts]
+
+
+def test_beams_of_two_prompts_are_those_of_each():
+    """Six rows, as columns; two, as they are; and three."""
+    prompts = [[1, 2, 3], [4, 5, 6, 7]]
+    for beams in (2, 3):
+        search = ka.decoding.BeamSearch(beams, num_results=beams)
+        both = ka.generate(tied(), prompts, sampler=search, max_new_tokens=6)
+        for prompt, found in zip(prompts, both, strict=True):
+            (alone,) = ka.generate(tied(), [prompt], sampler=search, max_new_tokens=6)
+            assert [list(x.output) for x in found] == [list(x.output) for x in alone]
+            scores = [[x.score for x in found] for found in (found, alone)]
+            np.testing.assert_allclose(*scores, atol=2e-5)  # of logits of 10 to 100, in float32

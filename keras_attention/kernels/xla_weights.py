@@ -48,12 +48,14 @@ def noting(
         noted = _state.noted
     finally:
         _state.noted = None
-    turned = {}
-    if rows == 1 or rows in _AS_COLUMNS:
-        for number, variable in enumerate(variables):
-            if noted.get(id(variable), rows > 1) != (rows > 1):
-                turned[str(number)] = ops.transpose(variable.value)
-    return found, turned
+    if rows != 1 and rows not in _AS_COLUMNS:
+        return found, {}
+    wanted = rows > 1  # that it is (U, D)
+    return found, {
+        str(number): ops.transpose(variable.value)
+        for number, variable in enumerate(variables)
+        if noted.get(id(variable), wanted) != wanted
+    }
 
 
 @contextmanager

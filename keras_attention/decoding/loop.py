@@ -75,6 +75,7 @@ class Loop:
         return self._chosen(carry, logits)
 
     def _go_on(self, carry: dict, weights: dict, end: Tensor) -> dict:
+        """What `go_on` changes of `carry`."""
 
         def unfinished(carry: dict) -> Tensor:
             return ops.logical_and(carry["index"] < carry["end"], ops.any(~carry["finished"]))

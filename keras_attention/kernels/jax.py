@@ -263,6 +263,8 @@ def while_loop(condition, step, carry, *, variables, weights, graphs):
 
     `weights` are those that `noting_weights` found for the same `variables`.
     """
+    if jax.default_backend() != "cpu":
+        return jax.lax.while_loop(condition, step, carry)
     with xla_weights.laid_out(weights, variables):
         return jax.lax.while_loop(condition, step, carry)
 

@@ -1,5 +1,6 @@
 """TensorFlow."""
 
+from contextlib import nullcontext
 from itertools import count
 
 import keras
@@ -187,7 +188,7 @@ def while_loop(condition, step, carry, *, variables, weights, graphs):
 
     `weights` are those that `noting_weights` found for the same `variables`.
     """
-    with xla_weights.laid_out(weights, variables):
+    with nullcontext() if _on_gpu() else xla_weights.laid_out(weights, variables):
         (carry,) = tf.while_loop(condition, lambda carry: (step(carry),), (carry,))
     return carry
 

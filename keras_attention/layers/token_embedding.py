@@ -46,7 +46,9 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         plain = self.tie_weights and not self.lora_enabled
         if reverse and plain and self.reverse_dtype is None and self.logit_soft_cap is None:
-            return kernels.linear(inputs, self.embeddings, transposed=True)
+            # In a model of mixed precision Keras leaves the table in 32 bits.
+            dtype = keras.backend.result_type(inputs.dtype, self.embeddings.dtype)
+            return kernels.linear(ops.cast(inputs, dtype), self.embeddings, transposed=True)
         return super().call(inputs, reverse=reverse)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

@@ -60,7 +60,6 @@ def translator(source_tokenizer=None, target_tokenizer=None, vocabulary_size=V):
     return randomized(keras.Model([source, target], keras.layers.Dense(vocabulary_size)(y)))
 
 
-@functools.cache
 def image_captioner():
     """Of images of 16 x 16, whose texts are a few words."""
     image = keras.Input((16, 16, 3), name="image")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import keras
 from keras import ops
 
-from keras_attention.kernels import xla_weights
+from keras_attention.kernels import loop_weights, xla
 
 INDEX_DTYPE = "int32"
 _CHUNK_NUMBERS = 2**17  # that a CPU's cache holds: half a MiB
@@ -34,7 +34,7 @@ def linear(x, kernel, bias=None, *, transposed=False):
     On a matrix: XLA on CPU takes twice as long for the gradients of a batch of matrices.
     """
     rows = ops.reshape(x, (-1, x.shape[-1]))
-    y = xla_weights.product(rows, kernel, transposed, jax.lax.optimization_barrier)
+    y = xla.product(rows, kernel, transposed, jax.lax.optimization_barrier)
     y = y if bias is None else ops.add(y, bias)
     return ops.reshape(y, (*x.shape[:-1], y.shape[-1]))
 
@@ -254,7 +254,7 @@ def inference(function, variables):
 def noting_weights(function, variables, rows):
     """`function()`, and such weights it multiplied by as a `while_loop` with `rows` rows wants."""
     if jax.default_backend() == "cpu":
-        return xla_weights.noting(function, variables, rows)
+        return xla.noting_weights(function, variables, rows)
     return function(), {}
 
 
@@ -265,7 +265,7 @@ def while_loop(condition, step, carry, *, variables, weights, graphs):
     """
     if jax.default_backend() != "cpu":
         return jax.lax.while_loop(condition, step, carry)
-    with xla_weights.laid_out(weights, variables):
+    with loop_weights.laid_out(weights, variables):
         return jax.lax.while_loop(condition, step, carry)
 
 

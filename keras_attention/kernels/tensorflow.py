@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 from tensorflow.compiler.tf2xla.python.xla import optimization_barrier
 
-from keras_attention.kernels import xla_weights
+from keras_attention.kernels import loop_weights, xla
 
 INDEX_DTYPE = "int32"
 
@@ -34,9 +34,9 @@ def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropou
 
 def linear(x, kernel, bias=None, *, transposed=False):
     """`x W + b`, of the variables W `(D, U)`, or `(U, D)` if `transposed`, and b `(U,)`."""
-    if xla_weights.active():
+    if loop_weights.active():
         rows = ops.reshape(x, (-1, x.shape[-1]))
-        y = xla_weights.product(rows, kernel, transposed, _barrier)
+        y = xla.product(rows, kernel, transposed, _barrier)
         y = ops.reshape(y, (*ops.shape(x)[:-1], y.shape[-1]))
     else:
         y = ops.matmul(x, ops.transpose(kernel) if transposed else kernel)
@@ -180,7 +180,7 @@ def noting_weights(function, variables, rows):
     """`function()`, and such weights it multiplied by as a `while_loop` with `rows` rows wants."""
     if _on_gpu():
         return function(), {}
-    return xla_weights.noting(function, variables, rows)
+    return xla.noting_weights(function, variables, rows)
 
 
 def while_loop(condition, step, carry, *, variables, weights, graphs):
@@ -188,7 +188,7 @@ def while_loop(condition, step, carry, *, variables, weights, graphs):
 
     `weights` are those that `noting_weights` found for the same `variables`.
     """
-    with nullcontext() if _on_gpu() else xla_weights.laid_out(weights, variables):
+    with nullcontext() if _on_gpu() else loop_weights.laid_out(weights, variables):
         (carry,) = tf.while_loop(condition, lambda carry: (step(carry),), (carry,))
     return carry
 

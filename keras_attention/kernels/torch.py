@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-from keras_attention.kernels import torch_additive, torch_loop
+from keras_attention.kernels import loop_weights, torch_additive, torch_loop
 from keras_attention.kernels.torch_graph import WeightedSegmentSum
 
 INDEX_DTYPE = "int64"  # `index_add` takes nine times as long with int32 ids.
@@ -48,23 +48,41 @@ def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropou
 
 def linear(x, kernel, bias=None, *, transposed=False):
     """`x W + b`, of the variables W `(D, U)`, or `(U, D)` if `transposed`, and b `(U,)`."""
-    weights = kernel.value if transposed else kernel.value.T
-    return F.linear(x, weights, None if bias is None else bias.value)
+    found = loop_weights.find(x, [kernel], transposed)
+    weights, transposed = found or (kernel.value, transposed)
+    return _product(x, weights, None if bias is None else bias.value, transposed, found is not None)
 
 
 def linears(x, projections):
     """`linear` of one input for each (kernel, bias).
 
     Without gradients as one product, which reads the input once; with them the gradients of
-    the pieces would cost what that saves, and for few rows the copy of the kernels would.
+    the pieces would cost what that saves, and for few rows the copy of the kernels would, which
+    a loop keeps.
     """
-    few = x[..., 0].numel() < 64
-    if few or torch.is_grad_enabled() or len({bias is None for _, bias in projections}) > 1:
-        return [linear(x, kernel, bias) for kernel, bias in projections]
-    kernels = [kernel.value for kernel, _ in projections]
+    variables = [kernel for kernel, _ in projections]
     biases = [bias.value for _, bias in projections if bias is not None]
-    y = F.linear(x, torch.cat(kernels, dim=1).T, torch.cat(biases) if biases else None)
-    return y.split([kernel.shape[1] for kernel in kernels], dim=-1)
+    alike = len(biases) in (0, len(projections))
+    found = loop_weights.find(x, variables, False) if alike else None
+    few = x[..., 0].numel() < 64 and not loop_weights.active()
+    if few or torch.is_grad_enabled() or not alike:
+        return [linear(x, kernel, bias) for kernel, bias in projections]
+    weights, transposed = found or (torch.cat([v.value for v in variables], dim=1), False)
+    bias = torch.cat(biases) if biases else None
+    y = _product(x, weights, bias, transposed, found is not None)
+    return y.split([variable.shape[1] for variable in variables], dim=-1)
+
+
+_AS_COLUMNS = range(2, 49)  # rows: more take the same time both ways
+
+
+def _product(x, weights, bias, transposed, in_loop):
+    """`x W + b`, of W `(D, U)`, or `(U, D)` if `transposed`."""
+    if not (in_loop and transposed and x[..., 0].numel() in _AS_COLUMNS):
+        return F.linear(x, weights if transposed else weights.T, bias)
+    columns = x.reshape(-1, x.shape[-1]).T
+    y = weights @ columns if bias is None else torch.addmm(bias[:, None], weights, columns)
+    return y.T.contiguous().view(*x.shape[:-1], -1)  # fused attention wants rows
 
 
 def store(buffer, update, start, *, axis=2, in_place=False):
@@ -189,8 +207,12 @@ def inference(function, variables):
 
 
 def noting_weights(function, variables, rows):
-    """`function()`, and no weights: PyTorch takes them as they are."""
-    return function(), {}
+    """`function()`, and such weights it multiplied by as a `while_loop` with `rows` rows wants."""
+    on_cpu = variables and variables[0].value.device.type == "cpu"
+    if not on_cpu or not (rows == 1 or rows in _AS_COLUMNS):
+        return function(), {}
+    found, weights = loop_weights.noting(function, variables, rows in _AS_COLUMNS)
+    return found, {name: tensor.contiguous() for name, tensor in weights.items()}
 
 
 def while_loop(condition, step, carry, *, variables, weights, graphs):
@@ -198,9 +220,12 @@ def while_loop(condition, step, carry, *, variables, weights, graphs):
 
     Args:
         variables: what `step` reads; everything else it must find in `carry`.
+        weights: those that `noting_weights` found for the same variables.
         graphs: a dict that keeps the graphs of this `step`, by the shapes of `carry`.
     """
-    return torch_loop.while_loop(condition, step, carry, variables=variables, graphs=graphs)
+    return torch_loop.while_loop(
+        condition, step, carry, variables=variables, weights=weights, graphs=graphs
+    )
 
 
 def device_name():

@@ -1,6 +1,7 @@
 """Loops for PyTorch: the Python of a step runs once, and leaves a graph of what it computes."""
 
 import operator
+from contextlib import nullcontext
 
 import keras
 import torch
@@ -8,8 +9,10 @@ from torch import fx
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from keras_attention.kernels import loop_weights
 
-def while_loop(condition, step, carry, *, variables, graphs):
+
+def while_loop(condition, step, carry, *, variables, weights, graphs):
     """`kernels.while_loop`.
 
     The Python of a step is many times slower than its computation for small models, so it runs
@@ -17,21 +20,27 @@ def while_loop(condition, step, carry, *, variables, graphs):
     """
     leaves, tree = pytree.tree_flatten(carry)
     leaves = [leaf.contiguous() for leaf in leaves]  # what is written to has memory of its own
-    values = [variable.value for variable in variables]
-    key = (str(tree), *((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves))
+    values = [*(variable.value for variable in variables), *weights.values()]
+    named = *weights, str(tree)
+    key = (named, *((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves))
 
     def flat(*tensors):
         pairs = list(zip(variables, tensors, strict=False))
+        laid_out = dict(zip(weights, tensors[len(variables) :], strict=False))
         # Others that are not initialized stay so: a trace is no place to do it.
-        with keras.StatelessScope(state_mapping=pairs, initialize_variables=False):
+        with (
+            keras.StatelessScope(state_mapping=pairs, initialize_variables=False),
+            loop_weights.laid_out(laid_out, variables) if weights else nullcontext(),
+        ):
             carry = step(pytree.tree_unflatten(tensors[len(values) :], tree))
         return *pytree.tree_leaves(carry), condition(carry)
 
     if not condition(carry):
         return carry
     if key not in graphs:
-        # Traced on copies, since a step writes to its tensors.
-        traced = make_fx(flat)(*values, *(leaf.clone() for leaf in leaves))
+        # Traced on copies, since a step writes to its tensors; before operations are taken apart,
+        # as one by one from Python they are slower.
+        traced = make_fx(flat, pre_dispatch=True)(*values, *(leaf.clone() for leaf in leaves))
         graphs[key] = LoopGraph(traced, len(values))
     return pytree.tree_unflatten(graphs[key](values, leaves), tree)
 
@@ -46,12 +55,12 @@ class LoopGraph:
     Args:
         traced: from the values of variables and the tensors of a step to those of the next one,
             and whether there is one.
-        num_values: how many of its inputs are variables.
+        num_values: how many of its inputs are weights.
     """
 
     def __init__(self, traced: fx.GraphModule, num_values: int) -> None:
         nodes = list(traced.graph.nodes)
-        _join_views(nodes)
+        _simplify(nodes)
         inputs = [node for node in nodes if node.op == "placeholder"]
         (outputs,) = next(node.args for node in nodes if node.op == "output")
         written = _shared(nodes, (arg for node in nodes for arg in _written(node)))
@@ -113,13 +122,18 @@ def _schema(node):
     return node.target._schema if isinstance(node.target, torch._ops.OpOverload) else None
 
 
+def _arguments(node):
+    """What an operation of PyTorch is called with, by name."""
+    names = (argument.name for argument in _schema(node).arguments)
+    return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+
+
 def _viewed(node):
     """The nodes whose memory an operation returns or writes to, as its schema says."""
     schema = _schema(node)
     if schema is None:
         return node.all_input_nodes if node.op == "call_function" else []
-    given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
-    given |= node.kwargs
+    given = _arguments(node)
     return [
         leaf
         for argument in schema.arguments
@@ -145,14 +159,29 @@ def _is_pure(node):
     return not schema.is_mutable and torch.Tag.nondeterministic_seeded not in node.target.tags
 
 
-def _join_views(nodes):
-    """Has each view made of what has the memory, rather than of another view."""
+def _simplify(nodes):
+    """Has everything read what has the memory, rather than a view of a view, or the same again."""
     aten = torch.ops.aten
     for node in nodes:
-        if node.target is aten.alias.default:
+        if _returns_its_argument(node):
             node.replace_all_uses_with(node.args[0])
         elif node.target is aten.view.default and node.args[0].target is aten.view.default:
             node.args = (node.args[0].args[0], node.args[1])
+
+
+def _returns_its_argument(node):
+    """Whether an operation returns its first argument as it is."""
+    aten = torch.ops.aten
+    packet = getattr(node.target, "overloadpacket", None)
+    if packet is aten.alias:
+        return True
+    if packet not in (aten.to, aten.contiguous):
+        return False
+    before, after = node.args[0].meta["val"], node.meta["val"]
+    if packet is aten.contiguous:
+        return "memory_format" not in node.kwargs and before.is_contiguous()
+    copies = _arguments(node).get("copy", False)
+    return not copies and (before.dtype, before.device) == (after.dtype, after.device)
 
 
 def _key(node, same):

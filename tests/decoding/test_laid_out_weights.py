@@ -1,4 +1,4 @@
-"""Weights large enough for XLA on a CPU to lay them out: with any number of rows the same."""
+"""Weights large enough to be laid out for a loop on a CPU: with any number of rows the same."""
 
 import functools
 
@@ -24,22 +24,26 @@ def tied():
     return randomized(keras.Model(tokens, embedding(x, reverse=True)), scale=0.3)
 
 
-class Twice(keras.Layer):
-    """A product with a matrix, and one with the transpose of another."""
+class Gated(keras.Layer):
+    """Products with two matrices, and with the transpose of another."""
 
     def build(self, inputs_shape):
         self.kernel = self.add_weight(name="kernel", shape=(D, U))
+        self.gate = self.add_weight(name="gate", shape=(D, U))
         self.table = self.add_weight(name="table", shape=(D, U))
-        self.bias = self.add_weight(name="bias", shape=(U,), initializer="ones")
+        self.biases = [
+            self.add_weight(name=f"bias_{i}", shape=(U,), initializer="ones") for i in range(2)
+        ]
 
     def call(self, inputs):
-        hidden = ops.tanh(kernels.linear(inputs, self.kernel, self.bias))
-        return ops.tanh(kernels.linear(hidden, self.table, transposed=True))
+        pairs = zip((self.kernel, self.gate), self.biases, strict=True)
+        hidden, gate = kernels.linears(inputs, list(pairs))
+        return ops.tanh(kernels.linear(ops.tanh(hidden) * gate, self.table, transposed=True))
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 64, 65])
+@pytest.mark.parametrize("rows", [1, 2, 3, 48, 64, 65])
 def test_a_loop_multiplies_by_the_weights(rows):
-    layer = Twice()
+    layer = Gated()
     layer.build((None, 1, D))
 
     def begin(x):
@@ -63,21 +67,34 @@ def test_a_loop_multiplies_by_the_weights(rows):
     x = np.random.default_rng(rows).normal(size=(rows, 1, D)).astype("float32")
     for scale in (1, 0.5):  # what was compiled reads the values of now
         layer.set_weights([scale * weights for weights in layer.get_weights()])
-        kernel, table, bias = layer.get_weights()
+        kernel, gate, table, bias, gate_bias = layer.get_weights()
         expected = x.astype("float64")
         for _ in range(4):
-            expected = np.tanh(np.tanh(expected @ kernel + bias) @ table.T)
+            hidden = np.tanh(expected @ kernel + bias) * (expected @ gate + gate_bias)
+            expected = np.tanh(hidden @ table.T)
         begun = begin(ops.convert_to_tensor(x))
         np.testing.assert_allclose(to_numpy(go_on(begun)["x"]), expected, atol=1e-5)
-        turned = [to_numpy(x) for x in begun["weights"].values()]
-        on_xla = keras.backend.backend() != "torch" and kernels.device_name() == "cpu"
-        wanted = {1: [table.T], 3: [kernel.T], 64: [kernel.T]}.get(rows, []) if on_xla else []
-        assert len(turned) == len(wanted)
-        for found, expected in zip(turned, wanted, strict=True):
-            np.testing.assert_array_equal(found, expected)
+        _assert_equal(begun["weights"].values(), _wanted(rows, kernel, gate, table))
 
 
-@pytest.mark.parametrize("rows", [1, 3])
+def _wanted(rows, kernel, gate, table):
+    """One row takes matrices as they are, few others their transposes; PyTorch joins them."""
+    on_torch = keras.backend.backend() == "torch"
+    joined = [np.concatenate([kernel, gate], axis=1)] if on_torch else [kernel, gate]
+    if kernels.device_name() != "cpu":
+        return []
+    if rows == 1:
+        return [*(joined if on_torch else []), table.T]
+    few = rows in (range(2, 49) if on_torch else range(3, 65))
+    return [matrix.T for matrix in joined] if few else []
+
+
+def _assert_equal(found, expected):
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(to_numpy(x), y)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
 def test_generated_as_without_a_cache(rows):
     prompts = [[1, 2, 3], [4, 5, 6, 7], [8, 9]][:rows]
     found = ka.generate(tied(), prompts, max_new_tokens=8)

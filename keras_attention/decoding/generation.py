@@ -49,7 +49,8 @@ def generate(
 
     Keys and values are computed once per token, and on JAX and TensorFlow the whole loop is one
     compiled function. It is kept with the model: a prompt of similar length compiles nothing,
-    and other weights neither.
+    and other weights neither. On a CPU the weights are laid out for the loop first, and take their
+    memory once more while it runs.
 
     ```python
     ka.generate(gpt, "To be", sampler=ka.decoding.TopP(0.9), max_new_tokens=100, seed=0)

@@ -160,6 +160,8 @@ def train(
     """
     model, data = recipe.model, recipe.data
     compile_model(recipe, model)
+    # TensorFlow traces a step twice if variables are made in it, as the optimizer's would be.
+    model.optimizer.build(model.trainable_variables)
     callbacks = [*recipe.callbacks, *([ProgressBar()] if watch else [])]
     if recipe.play:
         recipe.play.replay.batch_size = recipe.batch_size
@@ -194,8 +196,6 @@ def compile_model(recipe: Recipe, model: keras.Model) -> None:
     weighted = len(recipe.data.test) == 3
     metrics = {"weighted_metrics" if weighted else "metrics": list(recipe.metrics)}
     model.compile(optimizer=recipe.optimizer, loss=recipe.loss, **metrics)
-    # TensorFlow traces a step twice if variables are made in it, as the optimizer's would be.
-    model.optimizer.build(model.trainable_variables)
 
 
 def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:

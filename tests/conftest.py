@@ -1,13 +1,93 @@
-"""How the suite runs: garbage is collected less often, which is a tenth of its time.
+"""How the suite runs: which tests on which backend, and what they cost.
 
-What is imported lives as long as the process, millions of objects that Python would look through
-again and again.
+A test runs on every backend unless `pytest.mark.runs_on(...)` names the one that it runs on;
+`--full` runs all tests on all backends. CONTRIBUTING.md has the rule.
 """
 
+import collections
 import gc
+import os
+from pathlib import PurePosixPath
+
+import keras
+import pytest
+
+LIMIT = 60  # CPU seconds of one test
+_spent = 0.0
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="run every test on every backend")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "runs_on(backend): the one backend that the test runs on")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("full"):
+        return
+    elsewhere = [item for item in items if backend_of(item) not in (None, keras.backend.backend())]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in set(elsewhere)]
+
+
+def backend_of(item):
+    """The one backend that a test runs on, or `None` where it runs on all of them."""
+    mark = item.get_closest_marker("runs_on")
+    return mark.args[0] if mark else None
 
 
 def pytest_collection_finish():
+    """Collects garbage less often, which is a tenth of the suite's time: what is imported lives as
+    long as the process, millions of objects that Python would look through again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def cpu_seconds():
+    """CPU seconds of this process and of those that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def pytest_runtest_logstart():
+    global _spent
+    _spent = cpu_seconds()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Notes the CPU seconds of each phase, and fails a test that takes more than `LIMIT`."""
+    global _spent
+    report = yield
+    now = cpu_seconds()
+    report.cpu_seconds, _spent = now - _spent, now
+    if report.passed and report.cpu_seconds > LIMIT and not item.config.getoption("full"):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} took {report.cpu_seconds:.0f} CPU seconds in {report.when}. A test "
+            f"takes at most {LIMIT}: make it smaller, or share what it computes."
+        )
+    return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Prints the CPU seconds by folder and the ten slowest tests."""
+    by_folder, by_test = collections.Counter(), collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            seconds = getattr(report, "cpu_seconds", 0.0)
+            path = PurePosixPath(report.nodeid.split("::")[0]) if seconds else None
+            if path:
+                by_folder[str(path.parent)] += seconds
+                by_test[report.nodeid] += seconds
+    if not by_test:
+        return
+    terminalreporter.section(f"CPU seconds on {keras.backend.backend()}")
+    for folder, seconds in by_folder.most_common():
+        terminalreporter.line(f"{seconds:8.1f}  {folder}")
+    terminalreporter.line(f"{by_test.total():8.1f}  in all; the slowest tests:")
+    for name, seconds in by_test.most_common(10):
+        terminalreporter.line(f"{seconds:8.1f}  {name[:120]}")

@@ -9,6 +9,8 @@ import pytest
 
 import keras_attention as ka
 
+pytestmark = pytest.mark.runs_on("torch")
+
 ROOT = Path(__file__).parents[1]
 BACKENDS = {"torch", "jax", "jaxlib", "tensorflow", "flax", "torch_geometric"}
 # The only modules that import them: the doors to the backends, and what we are measured beside.

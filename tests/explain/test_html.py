@@ -13,6 +13,8 @@ from keras import ops
 from keras_attention.explain import html
 from keras_attention.explain.html import Patches, to_html
 
+pytestmark = pytest.mark.runs_on("torch")
+
 HOSTILE = [
     "<script>alert(1)</script>",
     "</script>",

@@ -11,6 +11,8 @@ from keras_attention.explain.measured import FRACTIONS, MEASURES
 from keras_attention.explain.measures import METHODS, explained, faithfulness
 from keras_attention.explain.question import Question
 
+pytestmark = pytest.mark.runs_on("torch")
+
 WEIGHTS = np.float32([0.2, 0.4, 0.1, 0.3])
 # Of four, two and one elements; zeros are none.
 SIZES = (6, 4, 1, 6, 6)  # of the texts

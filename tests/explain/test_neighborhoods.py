@@ -6,6 +6,8 @@ import keras_attention as ka
 from keras_attention.explain import methods
 from keras_attention.explain.neighborhoods import neighborhoods
 
+pytestmark = pytest.mark.runs_on("torch")
+
 NODES, EDGES = 30, 50
 
 

@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from keras_attention.explain.html import Patches, to_html
-from tests.backend import BACKEND
 
 pytestmark = [
-    pytest.mark.skipif(
-        BACKEND != "torch", reason="a page does not know its backend: once is enough"
-    ),
+    pytest.mark.runs_on("torch"),
     pytest.mark.skipif(
         not (shutil.which("chromium") and shutil.which("chromedriver")),
         reason="no browser: apt-get install chromium chromium-driver",

@@ -6,6 +6,8 @@ import pytest
 from keras_attention.explain import propagation, rollout_matrix
 from keras_attention.explain.streams import Read, Stream
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def attention(*shape, seed=0, seen=None):
     """Weights whose rows sum to 1."""

@@ -6,6 +6,8 @@ from scipy import stats
 from keras_attention.explain import methods
 from keras_attention.explain.randomization import randomization
 
+pytestmark = pytest.mark.runs_on("torch")
+
 INPUTS = np.random.default_rng(0).random((3, 7, 2)).astype("float32")
 
 

@@ -11,11 +11,10 @@ from keras import ops
 import keras_attention as ka
 from keras_attention.explain.maps import record
 from keras_attention.explain.streams import streams
-from tests.backend import BACKEND
 from tests.zoo.cases import MODELS, cases_of
 from tests.zoo.contracts import feed
 
-pytestmark = pytest.mark.skipif(BACKEND != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.runs_on("torch")
 
 IDS = np.random.default_rng(0).integers(1, 9, (2, 5)).astype("int32")
 OTHERS = np.random.default_rng(1).integers(1, 9, (2, 4)).astype("int32")

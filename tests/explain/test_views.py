@@ -19,6 +19,8 @@ from zoo.transformer import transformer
 from zoo.vit import VARIANTS as VIT
 from zoo.vit import vit
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 @pytest.fixture(scope="module")
 def images():

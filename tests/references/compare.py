@@ -76,11 +76,16 @@ def to_numpy(x):
 
 
 def assert_same(ours, theirs):
-    """Same shape, and nowhere more than `TOLERANCE` apart."""
+    """Same shape, and nowhere more than `TOLERANCE` apart.
+
+    Of values above 1 it is that part of the largest: float32 rounds by a part of what it sums, and
+    gradients of 9 were seen 1.03e-5 apart on one processor.
+    """
     ours, theirs = to_numpy(ours), to_numpy(theirs)
     assert ours.shape == theirs.shape
     difference = np.abs(ours.astype("float64") - theirs.astype("float64")).max()
-    assert difference <= TOLERANCE, f"maximum difference {difference:.3g}"
+    allowed = TOLERANCE * max(1.0, np.abs(theirs).max())
+    assert difference <= allowed, f"maximum difference {difference:.3g}, allowed {allowed:.3g}"
 
 
 def gradients(function, inputs, cotangent, variables=()):

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from tests.backend import BACKEND, assert_same_weights, to_numpy, whole
-from tests.zoo.cases import MODELS, cases_of
+from tests.backend import assert_same_weights, to_numpy, whole
+from tests.zoo.cases import MODELS, cases_of, mark_of
 from tests.zoo.contracts import feed
 
 NOT_QUANTIZED = ("gat",)  # which has none of the layers that Keras quantizes
+QUANTIZED_EVERYWHERE = ("text_classifier", "vit")  # the rest on the one backend of the model
 
 
 def built(name):
@@ -18,9 +19,15 @@ def built(name):
     return case.make(), feed(case.data(batch=2))
 
 
-@pytest.mark.parametrize("name", MODELS if BACKEND == "torch" else ("text_classifier", "vit"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUANTIZED_EVERYWHERE else mark_of(name))
+        for name in MODELS
+    ],
+)
 def test_quantized(name, tmp_path):
-    """As they are, they pass the same in the contract of the zoo; others compile for seconds."""
+    """As they are, they pass the same in the contract of the zoo."""
     model, inputs = built(name)
     model.quantize("int8")
     int8 = any("int8" in str(variable.dtype) for variable in model.variables)

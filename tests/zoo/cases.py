@@ -16,6 +16,11 @@ def cases_of(name):
     return importlib.import_module(f"tests.zoo.test_{name}").CASES
 
 
+def mark_of(name):
+    """The mark of the one backend that a model's tests run on."""
+    return importlib.import_module(f"tests.zoo.test_{name}").pytestmark
+
+
 def tiny_variants(recipe):
     """The test-sized variants of a recipe, one per kind of model."""
     variants = importlib.import_module(f"zoo.recipes.{recipe}").VARIANTS

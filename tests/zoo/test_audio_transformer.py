@@ -9,6 +9,8 @@ from tests.backend import to_numpy
 from tests.zoo.contracts import ModelCase
 from zoo.audio_transformer import VARIANTS, audio_transformer
 
+pytestmark = pytest.mark.runs_on("tensorflow")
+
 HOP = 80
 
 

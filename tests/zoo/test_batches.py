@@ -4,6 +4,8 @@ import pytest
 
 from zoo.data.batches import Batches
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def rows(count=10):
     x = np.arange(count, dtype="float32")[:, None]

@@ -12,6 +12,8 @@ from tests.backend import to_numpy
 from tests.zoo.contracts import ModelCase, call, recorded
 from zoo.captioner import VARIANTS, captioner
 
+pytestmark = pytest.mark.runs_on("torch")
+
 SIZES = {"vocabulary_size": 12, "image_size": 16}
 
 

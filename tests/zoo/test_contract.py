@@ -1,27 +1,30 @@
-"""Every model of the zoo under the whole contract; a model without a case fails."""
+"""Every model of the zoo under the whole contract; a model without a case fails.
+
+The layers that a model is made of pass theirs on every backend, and `tests/cross_backend` compares
+each model's outputs between backends, so a model passes the contract on the one backend that its
+own test names.
+"""
 
 import importlib
 
 import keras
 import pytest
 
-from tests.backend import BACKEND
 from tests.zoo import contracts
-from tests.zoo.cases import MODELS, cases_of
+from tests.zoo.cases import MODELS, cases_of, mark_of
 
-# What is checked of further configurations on backends that compile for seconds.
-FURTHER = {contracts.padding_invariance, contracts.attention_is_captured}
 RUNS = [
     pytest.param(
         check,
         case,
         id=f"{check.__name__}-{case.name}-{number}",
-        marks=pytest.mark.xdist_group(f"{name} {number}"),  # which builds and compiles it once
+        # One worker builds and compiles it once.
+        marks=[mark_of(name), pytest.mark.xdist_group(f"{name} {number}")],
     )
     for name in MODELS
     for number, case in enumerate(cases_of(name))
     for check, applies in contracts.CHECKS.items()
-    if applies(case) and (number == 0 or BACKEND == "torch" or check in FURTHER)
+    if applies(case)
 ]
 
 
@@ -34,6 +37,7 @@ def test_contract(check, case, request):
         check(case)
 
 
+@pytest.mark.runs_on("torch")
 @pytest.mark.parametrize("name", MODELS)
 def test_sizes_are_data(name):
     """`PARAMETERS` of a model's test says how many each variant has, with the first case's data."""
@@ -42,6 +46,7 @@ def test_sizes_are_data(name):
     contracts.sizes_are_data(cases_of(name)[0], variants, parameters)
 
 
+@pytest.mark.runs_on("torch")
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_named_as_its_file(name):
     assert cases_of(name)[0].name == name

@@ -10,6 +10,8 @@ import pytest
 from zoo.data import download
 from zoo.data.download import File, fetch
 
+pytestmark = pytest.mark.runs_on("torch")
+
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 

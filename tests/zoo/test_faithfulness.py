@@ -3,6 +3,8 @@ import pytest
 
 from zoo import faithfulness, recipes
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 @pytest.fixture(scope="module")
 def texts():

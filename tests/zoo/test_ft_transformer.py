@@ -7,6 +7,8 @@ import keras_attention as ka
 from tests.zoo.contracts import ModelCase
 from zoo.ft_transformer import VARIANTS, ft_transformer
 
+pytestmark = pytest.mark.runs_on("jax")
+
 TABLE = {"numbers": ("age", "pay"), "categories": {"job": ["a", "b"], "town": ["x", "y", "z"]}}
 
 

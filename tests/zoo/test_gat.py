@@ -10,6 +10,8 @@ from tests.zoo.contracts import ModelCase
 from zoo.data import dictionary_lookup, planetoid
 from zoo.gat import VARIANTS, gat
 
+pytestmark = pytest.mark.runs_on("tensorflow")
+
 
 def inputs(rng, batch):
     return {

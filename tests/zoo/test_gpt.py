@@ -9,6 +9,8 @@ from tests.backend import to_numpy
 from tests.zoo.contracts import ModelCase, call, recorded
 from zoo.gpt import VARIANTS, gpt
 
+pytestmark = pytest.mark.runs_on("jax")
+
 TEXTS = ["the cat sat on the mat", "a dog", "the dog sat"]
 
 

@@ -9,6 +9,8 @@ import keras_attention as ka
 from zoo.data import tiny_shakespeare as data
 from zoo.recipes import gpt_shakespeare_char as module
 
+pytestmark = pytest.mark.runs_on("torch")
+
 TEXTS = data.sample(length=12, stride=9)
 
 

@@ -1,10 +1,13 @@
 """The hierarchical attention network: its cases for the contract, and its segments."""
 
 import numpy as np
+import pytest
 
 from tests.zoo.contracts import ModelCase, recorded
 from tests.zoo.test_text_classifier import padded, token_ids
 from zoo.hierarchical_classifier import VARIANTS, hierarchical_classifier
+
+pytestmark = pytest.mark.runs_on("tensorflow")
 
 CASES = [
     ModelCase(

@@ -15,6 +15,8 @@ from zoo.data import iris as data
 from zoo.iris import VARIANTS, iris
 from zoo.recipes.iris import logistic_regression, recipe
 
+pytestmark = pytest.mark.runs_on("jax")
+
 
 def logits(model, x):
     return keras.ops.convert_to_numpy(model(x))

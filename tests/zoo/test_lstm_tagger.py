@@ -1,9 +1,12 @@
 import numpy as np
+import pytest
 
 import keras_attention as ka
 from tests.zoo.contracts import ModelCase, call
 from tests.zoo.taggers import SIZE, inputs, padded
 from zoo.lstm_tagger import VARIANTS, lstm_tagger
+
+pytestmark = pytest.mark.runs_on("tensorflow")
 
 CASES = [
     ModelCase(

@@ -2,11 +2,14 @@
 
 import keras
 import numpy as np
+import pytest
 
 import keras_attention as ka
 from tests.backend import to_numpy
 from tests.zoo.contracts import ModelCase
 from zoo.patch_tst import VARIANTS, patch_tst
+
+pytestmark = pytest.mark.runs_on("jax")
 
 NAMES = ("load", "temperature", "oil")
 

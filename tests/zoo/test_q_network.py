@@ -9,6 +9,8 @@ from tests.backend import to_numpy
 from tests.zoo.contracts import ModelCase
 from zoo.q_network import VARIANTS, q_network
 
+pytestmark = pytest.mark.runs_on("torch")
+
 NAMES = ("position", "speed", "angle")
 CONFIG = {"names": NAMES, "action_names": ["left", "right"]}
 

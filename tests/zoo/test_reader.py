@@ -7,6 +7,8 @@ import keras_attention as ka
 from tests.zoo.contracts import ModelCase, call
 from zoo.reader import VARIANTS, reader
 
+pytestmark = pytest.mark.runs_on("torch")
+
 SIZE = 20
 
 

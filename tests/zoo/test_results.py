@@ -8,6 +8,8 @@ import pytest
 
 from zoo import recipes, results
 
+pytestmark = pytest.mark.runs_on("torch")
+
 ROOT = Path(__file__).parents[2]
 RUN = {
     "recipe": "text",

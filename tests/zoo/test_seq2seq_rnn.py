@@ -11,6 +11,8 @@ from tests.zoo.contracts import ModelCase, call, recorded
 from tests.zoo.test_transformer import padded, pairs
 from zoo.seq2seq_rnn import VARIANTS, seq2seq_rnn
 
+pytestmark = pytest.mark.runs_on("torch")
+
 SIZES = {"source_vocabulary_size": 12, "target_vocabulary_size": 12}
 CASES = [
     ModelCase(

@@ -9,6 +9,8 @@ from zoo import tagging
 from zoo.data import Splits, ud_english_ewt, wnut17
 from zoo.recipes import tag_ner, tag_pos
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def test_every_word_counts_alike_in_batches_of_all_lengths():
     metric = tagging.WordAccuracy()

@@ -2,10 +2,13 @@
 
 import keras
 import numpy as np
+import pytest
 
 import keras_attention as ka
 from tests.zoo.contracts import ModelCase
 from zoo.text_classifier import VARIANTS, text_classifier
+
+pytestmark = pytest.mark.runs_on("jax")
 
 
 def token_ids(rng, batch):

@@ -5,6 +5,8 @@ import pytest
 
 from zoo.recipes.text_clinc import out_of_scope_recall
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def by_counting(inside, outside, precision):
     for threshold in sorted({*inside, *outside}):

@@ -9,6 +9,8 @@ from tests.backend import to_numpy
 from tests.zoo.contracts import ModelCase, call, recorded
 from zoo.transformer import VARIANTS, transformer
 
+pytestmark = pytest.mark.runs_on("tensorflow")
+
 TEXTS = ["ein hund rennt", "eine katze schl\u00e4ft auf dem hund", "a dog runs", "a cat sleeps"]
 
 

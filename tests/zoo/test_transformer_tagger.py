@@ -1,9 +1,12 @@
 import numpy as np
+import pytest
 
 import keras_attention as ka
 from tests.zoo.contracts import ModelCase, call
 from tests.zoo.taggers import SIZE, inputs, padded
 from zoo.transformer_tagger import VARIANTS, transformer_tagger
+
+pytestmark = pytest.mark.runs_on("torch")
 
 CASES = [
     ModelCase(

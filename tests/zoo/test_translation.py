@@ -10,6 +10,8 @@ from zoo.data import multi30k
 from zoo.data.batches import Batches
 from zoo.transformer import VARIANTS, transformer
 
+pytestmark = pytest.mark.runs_on("torch")
+
 RAW = multi30k.sample()
 
 

@@ -10,6 +10,8 @@ from tests.backend import to_numpy
 from tests.zoo.contracts import ModelCase
 from zoo.vit import VARIANTS, vit
 
+pytestmark = pytest.mark.runs_on("jax")
+
 SMALL = {"image_size": 16, "channels": 1, "num_classes": 3}
 
 

@@ -7,10 +7,12 @@ from PIL import Image
 
 import keras_attention as ka
 from keras_attention.explain import views
-from tests.backend import BACKEND, compiled, to_numpy
+from tests.backend import compiled, to_numpy
 from tests.scripts.running import run
 from tests.zoo.contracts import ModelCase, call, feed, recorded
 from zoo.vqa import VARIANTS, vqa
+
+pytestmark = pytest.mark.runs_on("torch")
 
 SMALL = {"image_size": 16, "vocabulary_size": 12, "num_classes": 3}
 PATCHES = 4  # of 8 x 8 pixels
@@ -115,7 +117,7 @@ def test_who_reads_whom(built):
 
 
 # The others are followed alike on every backend, and compiled for seconds on those that compile.
-@pytest.mark.parametrize("case", CASES if BACKEND == "torch" else CASES[:1])
+@pytest.mark.parametrize("case", CASES)
 def test_relevance_of_words_and_patches(case):
     model, data = case.make(), case.data()
     for name, array in data.items():

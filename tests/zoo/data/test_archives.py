@@ -8,6 +8,8 @@ import pytest
 
 from zoo.data import archives
 
+pytestmark = pytest.mark.runs_on("torch")
+
 FILES = {"one.wav": b"1", "two.wav": b"22"}
 
 

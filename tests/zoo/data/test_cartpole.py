@@ -9,6 +9,8 @@ from zoo import recipes
 from zoo.data import cartpole as data
 from zoo.q_learning import games
 
+pytestmark = pytest.mark.runs_on("torch")
+
 SEEDS = range(data.TEST, data.TEST + 4)
 
 

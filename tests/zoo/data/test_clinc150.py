@@ -1,8 +1,11 @@
 import json
 
 import numpy as np
+import pytest
 
 from zoo.data import clinc150
+
+pytestmark = pytest.mark.runs_on("torch")
 
 FILE = {
     "oos_val": [["a show", "oos"]],

@@ -1,8 +1,11 @@
 """The graphs of DictionaryLookup, looked up by hand."""
 
 import numpy as np
+import pytest
 
 from zoo.data import dictionary_lookup
+
+pytestmark = pytest.mark.runs_on("torch")
 
 
 def test_the_answer_is_the_value_of_the_key_with_the_attribute():

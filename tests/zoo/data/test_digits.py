@@ -1,9 +1,12 @@
 """The digits of scikit-learn."""
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from zoo.data import digits as data
+
+pytestmark = pytest.mark.runs_on("torch")
 
 
 def test_splits_are_fixed_stratified_and_complete():

@@ -12,6 +12,8 @@ from PIL import Image
 
 from zoo.data import archives, easy_vqa
 
+pytestmark = pytest.mark.runs_on("torch")
+
 QUESTIONS = {
     "train": [
         ["what is the red shape?", "circle", 0],

@@ -13,6 +13,8 @@ from PIL import Image
 from zoo.data import emoji_captions as data
 from zoo.data.archives import digest
 
+pytestmark = pytest.mark.runs_on("torch")
+
 STYLE, JOINER = chr(0xFE0F), chr(0x200D)
 # File, emoji as the CLDR writes it, names, part. The parts are those of the published table.
 EMOJI = [

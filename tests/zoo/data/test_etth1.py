@@ -5,6 +5,8 @@ import pytest
 
 from zoo.data import etth1
 
+pytestmark = pytest.mark.runs_on("torch")
+
 HEADER = "date,HUFL,HULL,MUFL,MULL,LUFL,LULL,OT\n"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from zoo.data import fashion_mnist as data
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def idx(path, array, kind=8):
     """A file as http://yann.lecun.com/exdb/mnist describes it."""

@@ -10,6 +10,8 @@ import soundfile
 
 from zoo.data import fsdd
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def wav(samples, rate=8000):
     file = io.BytesIO()

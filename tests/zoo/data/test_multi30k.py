@@ -4,6 +4,8 @@ import pytest
 
 from zoo.data import multi30k
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def test_lines_belong_together():
     x, y = multi30k.pairs("Ein Hund.\n \u00fcber \u2028 \n", "A dog.\nover\n")

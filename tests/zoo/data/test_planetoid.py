@@ -12,6 +12,8 @@ from scipy.sparse import csr_matrix
 
 from zoo.data import download, planetoid
 
+pytestmark = pytest.mark.runs_on("torch")
+
 # Nodes 0 to 4 in `allx`, the first two of them labelled; 5, 6 and 8 to test on; nothing says what
 # 7 is, as in Citeseer.
 TEST = [8, 5, 6]

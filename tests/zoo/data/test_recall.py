@@ -5,6 +5,8 @@ import pytest
 
 from zoo.data import recall
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def test_the_answer_is_the_digit_of_the_key():
     splits = recall.load(lengths=(2, 5), sequences=50, test=10)

@@ -5,6 +5,8 @@ import pytest
 
 from zoo.data import reversal
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def test_targets_are_the_sources_backwards():
     splits = reversal.load(letters=5, lengths=(2, 6), sequences=120)

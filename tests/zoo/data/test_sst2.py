@@ -1,8 +1,11 @@
 import io
 
 import numpy as np
+import pytest
 
 from zoo.data import sst2
+
+pytestmark = pytest.mark.runs_on("torch")
 
 
 def test_lines_are_sentences_and_labels():

@@ -5,6 +5,8 @@ import pytest
 
 from zoo.data import adult, california_housing
 
+pytestmark = pytest.mark.runs_on("torch")
+
 ROW = "39, State-gov, 77516, Bachelors, 13, Never-married, ?, Not-in-family, White, Male, 2174, 0, "
 
 

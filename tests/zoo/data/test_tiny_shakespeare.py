@@ -3,6 +3,8 @@ import pytest
 from zoo.data import tiny_shakespeare
 from zoo.data.download import File
 
+pytestmark = pytest.mark.runs_on("torch")
+
 TEXT = "".join(f"Line {i}.\n" for i in range(40))  # 350 characters
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from zoo.data import trec6
 
+pytestmark = pytest.mark.runs_on("torch")
+
 FILE = (
     "DESC:manner How did it come ?\nENTY:cremat What films had the caf\xe9 ?\n\n"
     "ABBR:exp What is .com ?\nNUM:date When ?\n"

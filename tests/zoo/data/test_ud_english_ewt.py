@@ -1,8 +1,11 @@
 import io
 
 import numpy as np
+import pytest
 
 from zoo.data import ud_english_ewt
+
+pytestmark = pytest.mark.runs_on("torch")
 
 FILE = """\
 # newdoc id = made-up

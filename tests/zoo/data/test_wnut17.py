@@ -1,6 +1,10 @@
 import io
 
+import pytest
+
 from zoo.data import wnut17
+
+pytestmark = pytest.mark.runs_on("torch")
 
 FILE = (
     "@you\tO\nOslo\tB-location\nOpera\tI-location\n\t\nA\N{NO-BREAK SPACE}\u2028b\tO\n\n\nok\tO\n"

@@ -7,6 +7,8 @@ import pytest
 from tests.backend import to_numpy
 from zoo.q_learning.networks import Networks, double_q, greedy, values
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def network(seed=0):
     keras.utils.set_random_seed(seed)

@@ -1,11 +1,14 @@
 """Pictures of Q-networks: what they show, and that an animation is one."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.backend import to_numpy
 from tests.zoo.test_q_network import CASES
 from zoo.q_learning import pictures
+
+pytestmark = pytest.mark.runs_on("torch")
 
 POSITIONS = np.stack([np.linspace(-1, 1, 9), np.linspace(-0.2, 0.2, 9)], axis=1)
 WEIGHTS = np.eye(3)[np.arange(9) % 3]

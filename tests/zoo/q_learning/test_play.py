@@ -13,6 +13,8 @@ from zoo.q_learning.networks import Networks
 from zoo.q_learning.play import Exploration, Play
 from zoo.q_learning.replay import Replay
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def not_compiled():

@@ -5,6 +5,8 @@ import pytest
 
 from zoo.q_learning.replay import Replay
 
+pytestmark = pytest.mark.runs_on("torch")
+
 DISCOUNT = 0.9
 
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_attention import kernels
 
+BACKENDS = ("jax", "tensorflow", "torch")
 BACKEND = keras.backend.backend()
 
 

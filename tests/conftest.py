@@ -13,6 +13,7 @@ import keras
 import pytest
 
 LIMIT = 60  # CPU seconds of one test
+COLLECTED = pytest.StashKey()  # the one backend, or `None`, of each test by its id
 _spent = 0.0
 
 
@@ -25,6 +26,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    config.stash[COLLECTED] = {item.nodeid: backend_of(item) for item in items}
     if config.getoption("full"):
         return
     elsewhere = [item for item in items if backend_of(item) not in (None, keras.backend.backend())]

@@ -1,7 +1,8 @@
 """One backend's part of the test of resuming, in a process of its own and with no other backend.
 
-`python -m tests.cross_backend.trainer train FOLDER` trains, saves in the midst and goes on;
-`... resume FOLDER OUT` goes on from those files. Both write the losses of the second half.
+`python -m tests.cross_backend.trainer train FOLDER OUT SHARE` trains with each SHARE-th optimizer
+or policy, beginning with another one on each backend, saves in the midst and goes on; `... resume
+FOLDER OUT` goes on from those files. Both write the losses of the second half.
 """
 
 import json
@@ -28,6 +29,7 @@ class NotInstalled(MetaPathFinder, Loader):
 sys.meta_path.insert(0, NotInstalled())
 
 import keras_attention as ka  # noqa: E402
+from tests.backend import BACKEND, BACKENDS  # noqa: E402
 from tests.saving.trainings import (  # noqa: E402
     OPTIMIZERS,
     POLICIES,
@@ -46,11 +48,12 @@ def save(model, folder, name):
         model.save(folder / f"{name}, by Keras.keras")
 
 
-def train(folder):
+def train(folder, share):
     results = {}
     trainings = {name: (name, "float32") for name in OPTIMIZERS}
     trainings |= {f"Adam, {policy}": ("Adam", policy) for policy in POLICIES}
-    for name, (optimizer, policy) in trainings.items():
+    first = BACKENDS.index(BACKEND) % share
+    for name, (optimizer, policy) in list(trainings.items())[first::share]:
         model = compiled(optimizer, dropout=0.0, policy=policy)
         saves = AfterEpoch(STEPS, partial(save, folder=folder, name=name))
         results[name] = losses(model, 2 * STEPS, callbacks=[saves])[STEPS:]
@@ -67,6 +70,6 @@ def resume(folder):
 
 
 if __name__ == "__main__":
-    command, folder, out = sys.argv[1:]
-    results = {"train": train, "resume": resume}[command](Path(folder))
+    command, folder, out, *share = sys.argv[1:]
+    results = {"train": train, "resume": resume}[command](Path(folder), *map(int, share))
     Path(out).write_text(json.dumps(results))

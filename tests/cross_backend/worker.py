@@ -1,9 +1,9 @@
 """One backend's part of the cross-backend test, in a process of its own.
 
-`python -m tests.cross_backend.worker save FOLDER` writes a model of every case of the layers'
-contract, and every model of the zoo; `... run OUT FOLDER...` loads those of several folders and
-records their outputs and, of layers, what one step of SGD changes. Of a layer's further
-configurations it is the outputs alone, from the first folder.
+`python -m tests.cross_backend.worker save KIND FOLDER SHARE` writes models: `layers` of the cases
+of the layers' contract, `zoo` of those of the zoo; all if SHARE is 1, else each SHARE-th, which
+others than those of another backend are. `... run KIND OUT FOLDER...` loads those of several
+folders and records their outputs and, of a layer's first case, what one step of SGD changes.
 """
 
 import pickle
@@ -13,50 +13,67 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tests.backend import to_numpy
+from tests.backend import BACKEND, BACKENDS, to_numpy, whole
 from tests.contracts import first, functional
 from tests.layers import test_contract
 from tests.zoo.cases import MODELS, cases_of
 from tests.zoo.contracts import call
 
-ZOO = [(f"{name}-{i}", case) for name in MODELS for i, case in enumerate(cases_of(name))]
-CASES = [case for case in test_contract.CASES if case.branch is None]  # the same everywhere
+ZOO = {f"{name}-{i}": case for name in MODELS for i, case in enumerate(cases_of(name))}
+LAYERS = {
+    f"{number} {case.layer.__name__}": case
+    for number, case in enumerate(test_contract.CASES)
+    if case.branch is None  # a branch is the same model
+}
 
 
-def save(folder):
-    for number, case in enumerate(CASES):
+def save(kind, folder, share):
+    """Writes each `share`-th model, beginning with another one on each backend."""
+    mine = slice(BACKENDS.index(BACKEND) % share, None, share)
+    if kind == "zoo":
+        for name, case in list(ZOO.items())[mine]:
+            case.make().save(folder / f"{name}.keras")
+        return
+    for name, case in list(LAYERS.items())[mine]:
         model = functional(case, case.make(), masks=case.masks)
         if model.trainable_variables:
             model.compile(keras.optimizers.SGD(1.0), "mse")
-        model.save(folder / f"{number}.keras")
-    for name, case in ZOO:
-        case.make().save(folder / f"{name}.keras")
+        model.save(folder / f"{name}.keras")
 
 
-def run(folders):
-    """Outputs of each folder's model by its name, and by weight what a step changes in the last."""
+def load(folders, name):
+    """The same model from each folder that has it."""
+    files = [folder / f"{name}.keras" for folder in folders]
+    return [keras.saving.load_model(file, compile=False) for file in files if file.exists()]
+
+
+def run_layers(folders):
+    """Outputs of each model by its name, and by weight what a step of SGD changes."""
     results = {}
-    for number, case in enumerate(CASES):
+    for name, case in LAYERS.items():
         data = case.data()
         given = {**data, **case.padding(data)}
-        outputs, steps = [], {}
-        first_of_layer = test_contract.FIRST[case.layer] is case
-        for folder in folders if first_of_layer else folders[:1]:
-            model = keras.saving.load_model(folder / f"{number}.keras", compile=False)
-            outputs.append(to_numpy(first(model(given))))
-        if model.trainable_variables and first_of_layer:
+        models = load(folders, name)
+        outputs, steps = [to_numpy(first(whole(model)(given))) for model in models], {}
+        model = models[-1]
+        if model.trainable_variables and test_contract.FIRST[case.layer] is case:
             before = [to_numpy(v) for v in model.trainable_variables]
             model.compile(keras.optimizers.SGD(1.0), "mse")
+            model.optimizer.build(model.trainable_variables)  # or TensorFlow traces the step twice
             model.train_on_batch(given, np.ones_like(outputs[-1]))
             steps = {
                 v.path: to_numpy(v) - old
                 for v, old in zip(model.trainable_variables, before, strict=True)
             }
-        results[f"{case.name} {number}"] = outputs, steps
-    for name, case in ZOO:
-        model, *others = (
-            keras.saving.load_model(folder / f"{name}.keras", compile=False) for folder in folders
-        )
+        results[name] = outputs, steps
+    return results
+
+
+def run_zoo(folders):
+    """Outputs of each model by its name."""
+    results = {}
+    for name, case in ZOO.items():
+        model, *others = load(folders, name)
         outputs = [call(model, case.data())]
         for other in others:  # the same model, which is compiled once
             assert other.get_config() == model.get_config()
@@ -67,9 +84,10 @@ def run(folders):
 
 
 if __name__ == "__main__":
-    command, *paths = sys.argv[1:]
+    command, kind, *rest = sys.argv[1:]
     if command == "save":
-        save(Path(paths[0]))
+        save(kind, Path(rest[0]), int(rest[1]))
     else:
-        out, *folders = map(Path, paths)
+        out, *folders = map(Path, rest)
+        run = {"layers": run_layers, "zoo": run_zoo}[kind]
         out.write_bytes(pickle.dumps(run(folders)))

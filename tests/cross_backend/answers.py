@@ -1,19 +1,18 @@
-"""One backend's part of the test of answers, in a process of its own.
+"""Small recipes that one backend trains on made-up data: what others answer raw input by them.
 
-`python -m tests.cross_backend.answers train FOLDER` trains small recipes on made-up data and
-leaves their files, and raw input beside them; `... ask FOLDER OUT` reads the files with Keras
-alone, after `import keras_attention`, and writes what they answer.
+The files are read with Keras alone, after `import keras_attention`.
 """
 
 import json
-import sys
 import wave
-from pathlib import Path
 
 import keras
 import numpy as np
 
 import keras_attention as ka
+from tests.backend import BACKEND, BACKENDS
+
+SAVER = "torch"
 
 RECIPES = {
     "text_trec": "tiny",
@@ -28,7 +27,9 @@ RECIPES = {
 }
 
 
-def train(folder):
+def save(folder, share):
+    if BACKEND != SAVER:
+        return
     from zoo import experiment, recipes
 
     for name, variant in RECIPES.items():
@@ -78,7 +79,8 @@ def picture(pixels, path):
     return str(path)
 
 
-def ask(folder):
+def read(folders):
+    folder = folders[BACKENDS.index(SAVER)]
     answers = {}
     for name in RECIPES:
         model = keras.saving.load_model(folder / f"{name}.keras")
@@ -99,11 +101,3 @@ def plain(answer):
     if isinstance(answer, (list, tuple)):
         return [plain(part) for part in answer]
     return answer
-
-
-if __name__ == "__main__":
-    command, folder, *out = sys.argv[1:]
-    if command == "train":
-        train(Path(folder))
-    else:
-        Path(out[0]).write_text(json.dumps(ask(Path(folder))))

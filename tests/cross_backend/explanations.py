@@ -1,19 +1,13 @@
-"""One backend's part of the test of explanations, in a process of its own.
-
-`python -m tests.cross_backend.explanations save FOLDER` writes small models; `... explain FOLDER
-OUT` reads them and writes the scores of every method.
-"""
-
-import sys
-from pathlib import Path
+"""Small models: the scores of every method of explanation."""
 
 import keras
-import numpy as np
 
 from keras_attention import explain
+from tests.backend import BACKEND, BACKENDS
 from tests.zoo.cases import cases_of
 from tests.zoo.contracts import feed
 
+SAVER = "torch"
 # Of each kind of elements, and of two sequences; with the position that is explained.
 MODELS = {
     "text_classifier": {},
@@ -33,14 +27,16 @@ METHODS = {
 }
 
 
-def save(folder):
+def save(folder, share):
+    if BACKEND != SAVER:
+        return
     for name in MODELS:
         cases_of(name)[0].make().save(folder / f"{name}.keras")
 
 
-def scores(folder):
+def read(folders):
     """Scores of each method by `model/method`, and outputs that they explain by `model`."""
-    found = {}
+    folder, found = folders[BACKENDS.index(SAVER)], {}
     for name, where in MODELS.items():
         model = keras.saving.load_model(folder / f"{name}.keras", compile=False)
         inputs = feed(cases_of(name)[0].data(2))
@@ -48,11 +44,3 @@ def scores(folder):
             explanation = method(model, inputs, target=1, **where, **settings)
             found[f"{name}/{method.__name__}"] = explanation.scores
     return found
-
-
-if __name__ == "__main__":
-    command, folder, *out = sys.argv[1:]
-    if command == "save":
-        save(Path(folder))
-    else:
-        np.savez(out[0], **scores(Path(folder)))

@@ -1,25 +1,16 @@
 """A file that one backend trained answers raw input on the others, by name and alike."""
 
-import json
-
 import numpy as np
 import pytest
 
-from tests.cross_backend.test_cross_backend import BACKENDS, run_on
+from tests.backend import BACKENDS
+from tests.cross_backend.answers import SAVER
 from zoo.data.easy_vqa import CLASS_NAMES
 
-SAVER = "torch"
 
-
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("answers")
-    run_on(SAVER, "answers", "train", folder)
-    found = {}
-    for backend in BACKENDS:
-        run_on(backend, "answers", "ask", folder, folder / f"{backend}.out")
-        found[backend] = json.loads((folder / f"{backend}.out").read_text())
-    return found
+@pytest.fixture
+def answers(results):
+    return {backend: results[backend]["answers"] for backend in BACKENDS}
 
 
 def leaves(value):

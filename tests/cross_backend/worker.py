@@ -1,91 +1,54 @@
-"""One backend's part of the cross-backend test, in a process of its own.
+"""One backend's part of all tests across backends, in a process of its own and with no other
+backend: starting one takes longer than most of what it does.
 
-`python -m tests.cross_backend.worker save KIND FOLDER SHARE` writes models: `layers` of the cases
-of the layers' contract, `zoo` of those of the zoo; all if SHARE is 1, else each SHARE-th, which
-others than those of another backend are. `... run KIND OUT FOLDER...` loads those of several
-folders and records their outputs and, of a layer's first case, what one step of SGD changes.
+`python -m tests.cross_backend.worker save OUT SHARE FOLDER` writes what others are to read: of
+models and trainings each SHARE-th. `... read OUT FOLDER...` reads what each backend wrote. OUT gets
+a pickled dictionary of what each part returned.
 """
 
+import importlib
+import os
 import pickle
 import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-import keras
-import numpy as np
-
-from tests.backend import BACKEND, BACKENDS, to_numpy, whole
-from tests.contracts import first, functional
-from tests.layers import test_contract
-from tests.zoo.cases import MODELS, cases_of
-from tests.zoo.contracts import call
-
-ZOO = {f"{name}-{i}": case for name in MODELS for i, case in enumerate(cases_of(name))}
-# A branch is the same model, and not every backend has each.
-CASES = [case for case in test_contract.CASES if case.branch is None]
-LAYERS = {f"{number} {case.layer.__name__}": case for number, case in enumerate(CASES)}
+OTHERS = {"jax", "tensorflow", "torch"} - {os.environ["KERAS_BACKEND"]}
+PARTS = ("models", "trainings", "answers", "explanations")
 
 
-def save(kind, folder, share):
-    """Writes each `share`-th model, beginning with another one on each backend."""
-    mine = slice(BACKENDS.index(BACKEND) % share, None, share)
-    if kind == "zoo":
-        for name, case in list(ZOO.items())[mine]:
-            case.make().save(folder / f"{name}.keras")
-        return
-    for name, case in list(LAYERS.items())[mine]:
-        model = functional(case, case.make(), masks=case.masks)
-        if model.trainable_variables:
-            model.compile(keras.optimizers.SGD(1.0), "mse")
-        model.save(folder / f"{name}.keras")
+class NotInstalled(MetaPathFinder, Loader):
+    """The backends that are not in use cannot be imported."""
+
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self) if name in OTHERS else None
+
+    def exec_module(self, module):
+        raise ModuleNotFoundError(f"No module named {module.__name__!r}", name=module.__name__)
 
 
-def load(folders, name):
-    """The same model from each folder that has it."""
-    files = [folder / f"{name}.keras" for folder in folders]
-    return [keras.saving.load_model(file, compile=False) for file in files if file.exists()]
+def save(folder, share):
+    for part, module in modules():
+        (folder / part).mkdir()
+        yield part, module.save(folder / part, share)
 
 
-def run_layers(folders):
-    """Outputs of each model by its name, and by weight what a step of SGD changes."""
-    results = {}
-    for name, case in LAYERS.items():
-        data = case.data()
-        given = {**data, **case.padding(data)}
-        models = load(folders, name)
-        outputs, steps = [to_numpy(first(whole(model)(given))) for model in models], {}
-        model = models[-1]
-        if model.trainable_variables and test_contract.FIRST[case.layer] is case:
-            before = [to_numpy(v) for v in model.trainable_variables]
-            model.compile(keras.optimizers.SGD(1.0), "mse")
-            model.optimizer.build(model.trainable_variables)  # or TensorFlow traces the step twice
-            model.train_on_batch(given, np.ones_like(outputs[-1]))
-            steps = {
-                v.path: to_numpy(v) - old
-                for v, old in zip(model.trainable_variables, before, strict=True)
-            }
-        results[name] = outputs, steps
-    return results
+def read(folders):
+    for part, module in modules():
+        yield part, module.read([folder / part for folder in folders])
 
 
-def run_zoo(folders):
-    """Outputs of each model by its name."""
-    results = {}
-    for name, case in ZOO.items():
-        model, *others = load(folders, name)
-        outputs = [call(model, case.data())]
-        for other in others:  # the same model, which is compiled once
-            assert other.get_config() == model.get_config()
-            model.set_weights(other.get_weights())
-            outputs.append(call(model, case.data()))
-        results[name] = outputs, {}
-    return results
+def modules():
+    for part in PARTS:
+        yield part, importlib.import_module(f"tests.cross_backend.{part}")
 
 
 if __name__ == "__main__":
-    command, kind, *rest = sys.argv[1:]
+    sys.meta_path.insert(0, NotInstalled())
+    command, out, *rest = sys.argv[1:]
     if command == "save":
-        save(kind, Path(rest[0]), int(rest[1]))
+        results = dict(save(Path(rest[1]), int(rest[0])))
     else:
-        out, *folders = map(Path, rest)
-        run = {"layers": run_layers, "zoo": run_zoo}[kind]
-        out.write_bytes(pickle.dumps(run(folders)))
+        results = dict(read([Path(folder) for folder in rest]))
+    Path(out).write_bytes(pickle.dumps(results))

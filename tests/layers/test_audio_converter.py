@@ -41,7 +41,7 @@ def test_files_and_arrays_are_the_same(tmp_path):
     soundfile.write(tmp_path / "a.wav", wave, 8000, subtype="FLOAT")
     soundfile.write(tmp_path / "a.flac", wave, 8000)
     integers = np.round(wave * 2**15).astype("int16")
-    raw = [tmp_path / "a.wav", str(tmp_path / "a.flac"), wave, wave.astype("float64"), integers]
+    raw = [tmp_path / "a.wav", tmp_path / "a.flac", wave, wave.astype("float64"), integers]
     for found in ka.layers.AudioConverter(8000).encode(raw):
         np.testing.assert_allclose(found, wave, atol=2**-15)
 
@@ -83,7 +83,7 @@ def test_what_is_no_recording_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.wav"):
         layer.encode([tmp_path / "absent.wav"])
     with pytest.raises(TypeError, match="a list of recordings"):
-        layer.encode(str(tmp_path / "note.wav"))
+        layer.encode(tmp_path / "note.wav")
     for wrong in (np.zeros((2, 3), "float32"), np.zeros(3, "int32")):
         with pytest.raises(ValueError, match=r"path, or an array \(T,\) of floats or int16"):
             layer.encode([wrong])

@@ -50,10 +50,10 @@ def test_integers_are_pixels_too():
 def test_files_pillow_images_and_arrays_are_the_same(tmp_path, grey):
     Image.fromarray(grey).save(tmp_path / "grey.png")
     layer = ka.layers.ImageConverter(4, 5, 1)
-    raw = [tmp_path / "grey.png", str(tmp_path / "grey.png"), Image.fromarray(grey), grey]
+    raw = [tmp_path / "grey.png", Image.fromarray(grey), grey]
     found = layer.encode([*raw, grey[..., None]])
-    assert (found.dtype, found.shape) == (np.float32, (5, 4, 5, 1))
-    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 5))
+    assert (found.dtype, found.shape) == (np.uint8, (4, 4, 5, 1))
+    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 4))
     coloured = ka.layers.ImageConverter(4, 5, 3).encode([grey])
     np.testing.assert_array_equal(coloured[0], np.stack([grey] * 3, axis=-1))
 
@@ -141,7 +141,7 @@ def test_files_that_are_no_images_are_named(tmp_path, grey):
     with pytest.raises(FileNotFoundError, match=r"absent\.png"):
         layer.encode([tmp_path / "absent.png"])
     with pytest.raises(TypeError, match="a list of images"):
-        layer.encode(str(tmp_path / "whole.png"))
+        layer.encode(tmp_path / "whole.png")
 
 
 def test_missing_pillow_is_named_with_its_extra(monkeypatch, grey):

@@ -23,7 +23,7 @@ FLOORS = [
         f"keras_attention.{name}"
         for name in (
             *("schedules", "decoding", "explain", "saving", "callbacks"),
-            *("prediction", "reading", "inference"),
+            *("prediction", "raw_batches", "reading", "inference"),
         )
     ),
     ("keras_attention",),

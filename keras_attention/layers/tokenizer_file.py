@@ -106,14 +106,14 @@ def _components(kind: str, value: Any, *, depth: int) -> float:
                 f"components. Received: {_short(steps)}"
             )
         return math.prod(_components(kind, step, depth=1) for step in steps)
-    if name not in _GROWTH[kind]:
+    if not isinstance(name, str) or name not in _GROWTH[kind]:
         raise _refusal(f"the {kind} ", name)
     for key, setting in value.items():
         if key == "pattern":
             _pattern(kind, setting)
         elif isinstance(setting, (dict, list)) or len(str(setting)) > _LONGEST:
             raise _refusal(f"{kind}/{name}/{key}", setting)
-    factor = _GROWTH[kind][name]
+    factor: float = _GROWTH[kind][name]
     if name == "Replace":
         pattern, put = value.get("pattern"), value.get("content")
         if not isinstance(put, str) or not isinstance(pattern, dict) or "String" not in pattern:
@@ -144,10 +144,11 @@ def _pattern(kind: str, value: Any) -> None:
 
 def _model(model: Any) -> Mapping[str, int]:
     """Checks the model, and returns its vocabulary."""
-    if not isinstance(model, dict) or model.get("type") not in _MODELS:
-        raise _refusal("the model ", model.get("type") if isinstance(model, dict) else model)
+    kind = model.get("type") if isinstance(model, dict) else model
+    if not isinstance(kind, str) or kind not in _MODELS:
+        raise _refusal("the model ", kind)
     for key, value in model.items():
-        if key not in {"type", *_MODELS[model["type"]]}:
+        if key not in {"type", *_MODELS[kind]}:
             raise _refusal("model", key)
         if key not in ("vocab", "merges") and len(str(value)) > _LONGEST:
             raise _refusal(f"model/{key}", value)
@@ -160,7 +161,7 @@ def _model(model: Any) -> Mapping[str, int]:
     if not isinstance(vocabulary, dict):
         raise _refusal("model/vocab", vocabulary)
     unknown = model.get("unk_token")
-    if unknown is not None and unknown not in vocabulary:
+    if unknown is not None and (not isinstance(unknown, str) or unknown not in vocabulary):
         raise ValueError(
             f"The model of tokenizer.json has no token {_short(unknown)} in its vocabulary, which "
             "stands for what is unknown."

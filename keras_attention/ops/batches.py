@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -31,6 +31,14 @@ def items(name: str, raw: Any, what: str) -> list[Any]:
     if isinstance(raw, np.ndarray) and raw.dtype.kind in "OUST":
         return raw.tolist()
     return list(raw)
+
+
+def objects(values: Sequence[Any]) -> np.ndarray:
+    """A 1-D object array of values of any kind, lists of one length included."""
+    array = np.empty(len(values), object)
+    for row, value in enumerate(values):  # at once, NumPy would look into lists
+        array[row] = value
+    return array
 
 
 def ids(name: str, raw: Any, form: str) -> np.ndarray | None:

@@ -1,7 +1,6 @@
 """Image files to standardised pixels: the first node of an image model."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from keras import ops
 from keras_attention.ops import batches, checks
 
 _FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-_MOST_PIXELS = 2**26
+_MOST_PIXELS = 50_000_000  # three copies of which, 12 bytes a pixel, are alive at a time
+_ORIENTATION = 0x0112  # in EXIF
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -217,11 +217,11 @@ def _opened(image: Any, pillow: Any, max_pixels: int) -> Any:
         batches.regular_file(image)
         try:
             # Only these: of others pillow hands some, such as EPS, to programs.
-            with warnings.catch_warnings(), pillow.open(image, formats=_formats(pillow)) as file:
-                warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+            with pillow.open(image, formats=_formats(pillow)) as file:
                 _bounded(image, file, max_pixels)
                 file.load()
-                return ImageOps.exif_transpose(file)
+                turned = file.getexif().get(_ORIENTATION, 1) != 1
+                return ImageOps.exif_transpose(file) if turned else file  # it would copy
         except (OSError, SyntaxError, ValueError, TypeError, pillow.DecompressionBombError) as e:
             raise ValueError(f"{image} cannot be read as an image: {e}") from e
     if isinstance(image, pillow.Image):

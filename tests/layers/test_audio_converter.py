@@ -166,7 +166,7 @@ def test_long_silence_is_read_as_far_as_it_is_kept(tmp_path):
     tracemalloc.stop()
     layer = ka.layers.AudioConverter(8000)
     layer.max_samples = 1_999_999
-    with pytest.raises(ValueError, match="limit of 1,999,999.*set the layer's `max_samples`"):
+    with pytest.raises(ValueError, match=r"limit of 1,999,999.*set the layer's `max_samples`"):
         layer.encode([tmp_path / "silence.flac"])
     layer.max_samples += 1
     assert layer.encode([tmp_path / "silence.flac"]).shape == (1, 2_000_000)

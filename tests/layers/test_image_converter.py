@@ -163,6 +163,8 @@ def test_missing_pillow_is_named_with_its_extra(monkeypatch, grey):
         ({"mean": [0.1, 0.2]}, "one for each channel"),
         ({"std": 0.0}, "`std` must be a positive number"),
         ({"height": 0}, "`height` must be a positive integer"),
+        ({"height": 10**5, "width": 10**5}, "`height` times `width` must be at most"),
+        ({"resize": "squash"}, "`resize` must be one of 'stretch', 'letterbox', 'crop'"),
     ],
 )
 def test_configuration_is_checked(config, message):

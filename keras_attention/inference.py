@@ -81,6 +81,9 @@ def guarded(model: keras.Model) -> Iterator[None]:
             for variable, value in before:
                 if _is_lost(variable):
                     variable.assign(value)
+            # On TensorFlow a function that failed when it was traced makes no variables later on.
+            if getattr(model, "train_function", None) is not None:
+                model.make_train_function(force=True)
             raise
 
 

@@ -41,7 +41,7 @@ def test_batches_give_what_the_model_gives(given, batch_size):
 
 
 def test_an_error_leaves_the_model_as_it_was(given):
-    network, ids, expected = given
+    network, (_, ids, expected) = model(), given  # one that has compiled nothing
     for wrong, error in ((TOO_LONG, ValueError), (np.array(["a"]), TypeError), (3, TypeError)):
         with pytest.raises(error):
             inference.outputs(network, wrong)

@@ -11,12 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.layers import tokenizer_file
+from keras_attention.layers import tokenizer_file, tokenizer_training
 from keras_attention.ops import batches, checks
 
 PAD, UNKNOWN, START, END = range(4)
 _SPECIAL = ["[PAD]", "[UNK]", "[START]", "[END]"]
-_MODELS = ("bpe", "wordpiece", "word", "character")
 _FILE = "tokenizer.json"
 _WORD = re.compile(tokenizer_file.WORD)
 
@@ -90,7 +89,7 @@ class Tokenizer(keras.layers.Layer):
             max_length, words, name: of the layer. `words` goes with `model="word"`.
             start_end: whether texts begin with a start and end with an end.
         """
-        checks.one_of("model", model, _MODELS)
+        checks.one_of("model", model, tokenizer_training.MODELS)
         checks.positive_int(vocabulary_size=vocabulary_size, min_frequency=min_frequency)
         if words and (model != "word" or start_end):
             raise ValueError(
@@ -106,7 +105,9 @@ class Tokenizer(keras.layers.Layer):
         layer = cls(max_length=max_length, words=words, name=name)
         lowercase = model != "character" if lowercase is None else lowercase
         special = _SPECIAL if start_end else _SPECIAL[:START]
-        library, trainer = _untrained(model, lowercase, vocabulary_size, min_frequency, special)
+        library, trainer = tokenizer_training.untrained(
+            _tokenizers(), model, lowercase, vocabulary_size, min_frequency, special
+        )
         if isinstance(texts, (str, bytes)):
             raise TypeError(f"`texts` must be a list of texts. Received: {batches.short(texts)}")
         content = (
@@ -292,45 +293,6 @@ class Tokenizer(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "max_length": self.max_length, "words": self.words}
-
-
-def _untrained(
-    model: str, lowercase: bool, size: int, min_frequency: int, special: list[str]
-) -> tuple[Any, Any]:
-    """A tokenizer of the library, and what trains it."""
-    library = _tokenizers()
-    normalizers, cuts = library.normalizers, library.pre_tokenizers
-    options = {
-        "vocab_size": size,
-        "min_frequency": min_frequency,
-        "special_tokens": special,
-        "show_progress": False,
-    }
-    unknown = _SPECIAL[UNKNOWN]
-    if model == "bpe":
-        tokenizer = library.Tokenizer(library.models.BPE())
-        tokenizer.pre_tokenizer = cuts.ByteLevel(add_prefix_space=True)
-        tokenizer.decoder = library.decoders.ByteLevel()
-        trainer = library.trainers.BpeTrainer(initial_alphabet=cuts.ByteLevel.alphabet(), **options)
-    elif model == "wordpiece":
-        tokenizer = library.Tokenizer(library.models.WordPiece(unk_token=unknown))
-        tokenizer.pre_tokenizer = cuts.BertPreTokenizer()
-        tokenizer.decoder = library.decoders.WordPiece()
-        trainer = library.trainers.WordPieceTrainer(**options)
-    else:
-        tokenizer = library.Tokenizer(library.models.WordLevel(unk_token=unknown))
-        if model == "word":
-            pattern = library.Regex(tokenizer_file.WORD)
-            tokenizer.pre_tokenizer = cuts.Split(pattern, "removed", invert=True)
-            tokenizer.decoder = library.decoders.WordPiece()  # which puts spaces between words
-        else:
-            pattern = library.Regex(tokenizer_file.CHARACTER)
-            tokenizer.pre_tokenizer = cuts.Split(pattern, "isolated")
-            tokenizer.decoder = library.decoders.Fuse()
-        trainer = library.trainers.WordLevelTrainer(**options)
-    steps = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
-    tokenizer.normalizer = normalizers.Sequence(steps)
-    return tokenizer, trainer
 
 
 def _tokenizers() -> Any:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from keras_attention import callbacks, decoding, explain, saving
     from keras_attention.decoding import generate, stream
     from keras_attention.prediction import encode, predict
+    from keras_attention.raw_batches import RawBatches
     from keras_attention.saving import load_model, save_model
 
 __all__ = [
+    "RawBatches",
     "__version__",
     "cache",
     "callbacks",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "RawBatches": "raw_batches",
     "encode": "prediction",
     "generate": "decoding",
     "load_model": "saving",

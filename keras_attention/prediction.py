@@ -1,8 +1,7 @@
 """From raw input to a named answer, by the file of a model alone."""
 
-import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention import inference, reading
+from keras_attention.ops import batches
 
-def encode(model: keras.Model, raw: Any) -> Any:
+
+def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) -> Any:
     """Arrays for the inputs of a model, from what a person would hand to it.
 
     The first layer behind an input, if it has a method `encode`, turns raw values to that input's
@@ -23,19 +25,25 @@ def encode(model: keras.Model, raw: Any) -> Any:
         raw: raw values of a batch, such as a list of texts or of paths. All encoders get the same
             values, unless `raw` is a mapping with the names of the inputs: then each gets its own,
             as it must where one input takes images and another texts.
-            The path of an `.npz` file stands for such a mapping (pickles are refused), that of a
-            `.csv` file with a header for its columns, or, where no layer encodes, for the series
-            of its last rows.
+            A `pathlib.Path` of an `.npz` file stands for such a mapping (pickles are refused), that
+            of a `.csv` file with a header for its columns, or, where no layer encodes, for the
+            series of its last rows. A string is never taken for a path.
+        max_bytes: what such a file may take in memory.
 
     Returns:
         An array, or arrays by the names of the inputs if there are several.
 
     Raises:
-        ValueError: an input gets nothing, or nothing that its encoder understands.
+        FileNotFoundError: there is no such file.
+        TypeError: `raw` is no batch, or has values that an encoder does not take.
+        ValueError: an input gets nothing, or nothing that its encoder understands; or a file is
+            too large.
     """
     inputs = encoders(model)
-    if isinstance(raw, (str, os.PathLike)):
-        raw = _read(raw, model)
+    if isinstance(raw, os.PathLike):
+        raw = _read(Path(raw), model, max_bytes)
+    elif isinstance(raw, Iterator):  # which each of several encoders is to go through
+        raw = list(raw)
     if isinstance(raw, Mapping) and set(raw) == set(inputs):
         given = dict(raw)
     elif len(inputs) > 1 and None in inputs.values():
@@ -57,7 +65,7 @@ def encode(model: keras.Model, raw: Any) -> Any:
     else:
         given = dict.fromkeys(inputs, _words(inputs, raw))
     arrays = {
-        name: np.asarray(given[name]) if layer is None else layer.encode(given[name])
+        name: batches.numbers(name, given[name]) if layer is None else layer.encode(given[name])
         for name, layer in inputs.items()
     }
     return arrays if len(arrays) > 1 else next(iter(arrays.values()))
@@ -105,6 +113,33 @@ def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
     return {of_image: [image] * len(raw), of_text: list(raw)}
 
 
+def from_arguments(
+    model: keras.Model, arguments: Sequence[str], *, image: str | os.PathLike | None = None
+) -> Any:
+    """The arguments of a command line as raw values for a model.
+
+    Only whoever types a command names files by strings; everything else takes `pathlib.Path`.
+
+    Args:
+        model: functional.
+        arguments: texts, or the like; paths, where the model reads images or recordings.
+        image: a path, which goes with each of the texts.
+
+    Raises:
+        ValueError: there is an image too many, or it is missing.
+    """
+    if pair(model) is None and _kinds(encoders(model)) & {"images", "recordings"}:
+        return paired(model, [Path(each) for each in arguments], image=image)
+    return paired(model, arguments, image=None if image is None else Path(image))
+
+
+def names_batch(model: keras.Model, argument: str) -> bool:
+    """Whether an argument of a command line is the path of an `.npz` or `.csv` file: not a text
+    that ends like one, where the model reads texts and there is no such file."""
+    texts = _kinds(encoders(model)) == {"texts"}
+    return reading.holds_batch(Path(argument)) and (not texts or os.path.isfile(argument))
+
+
 def pair(model: keras.Model) -> tuple[str, str] | None:
     """The names of the inputs for images and for texts, of a model that has these two and does not
     write the text itself."""
@@ -150,7 +185,9 @@ def padding_mask(model: keras.Model, arrays: Any) -> np.ndarray | None:
     return np.any([*found.values()], axis=0) if found else None
 
 
-def predict(model: keras.Model, raw: Any, *, batch_size: int = 32) -> Any:
+def predict(
+    model: keras.Model, raw: Any, *, batch_size: int = 32, max_bytes: int = reading.MAX_BYTES
+) -> Any:
     """Named answers to raw input.
 
     ```python
@@ -158,28 +195,42 @@ def predict(model: keras.Model, raw: Any, *, batch_size: int = 32) -> Any:
     ka.predict(model, ["what is my balance"])[0].label  # "balance"
     ```
 
+    Several threads may call it at once, and the model stays as it was, whatever is raised. (Of
+    `model.predict`, which is Keras's, neither is true on JAX.)
+
     Args:
         model: functional, whose first layers encode and whose last one decodes, as those of the
             zoo do.
-        raw: as `encode` takes it; or one string or path, or a mapping with one for each input, for
-            one answer: `{"image": "shapes.png", "question_ids": "what color is the shape?"}`.
+        raw: as `encode` takes it; or one text or path, or a mapping with one for each input, for
+            one answer: `{"image": Path("shapes.png"), "question_ids": "what color is the shape?"}`.
         batch_size: rows computed at a time.
+        max_bytes: what an `.npz` or `.csv` file may take in memory.
 
     Returns:
         A list with what the last layer's `decode` says of each row: an `Answer` of a classifier,
         pairs `(word, Answer)` of a tagger, a list of answers per node of a graph, numbers by name
-        of a regression. Rows of the outputs, where no layer decodes.
+        of a regression. Rows of the outputs, where no layer decodes; or several outputs in their
+        structure.
+
+    Raises:
+        FileNotFoundError, TypeError, ValueError: as `encode` does.
     """
     inputs = encoders(model)
-    single = _is_one(raw) and not str(raw).endswith((".npz", ".csv"))
-    raw = [raw] if single else raw
+    single = _is_one(raw) and not (isinstance(raw, os.PathLike) and reading.holds_batch(Path(raw)))
+    if single:
+        raw = [raw]
+    elif isinstance(raw, Iterator):
+        raw = list(raw)
     if isinstance(raw, Mapping) and set(raw) == set(inputs) and all(map(_is_one, raw.values())):
         single, raw = True, {name: [value] for name, value in raw.items()}
     words = _words(inputs, raw)
-    arrays = encode(model, words)
-    outputs = model.predict(arrays, batch_size=batch_size, verbose=0)
+    arrays = encode(model, words, max_bytes=max_bytes)
+    outputs = inference.outputs(model, arrays, batch_size=batch_size)
     last = decoder(model)
-    answers = list(outputs) if last is None else last.decode(outputs)
+    if last is None and not isinstance(outputs, np.ndarray):  # several, in their structure
+        return keras.tree.map_structure(lambda x: x[0] if single else x, outputs)
+    first = keras.tree.flatten(outputs)[0]
+    answers = list(first) if last is None or not len(first) else last.decode(first)
     if words is not raw and answers and isinstance(answers[0], list):  # one for each word
         answers = [
             list(zip(row, answer, strict=False)) for row, answer in zip(words, answers, strict=True)
@@ -187,58 +238,31 @@ def predict(model: keras.Model, raw: Any, *, batch_size: int = 32) -> Any:
     return answers[0] if single else answers
 
 
-def read_table(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """The columns of a CSV file with a header, as object arrays of strings."""
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, skipinitialspace=True))
-    if len(rows) < 2:
-        raise ValueError(f"{path} has no row below its header.")
-    header, *rows = (row for row in rows if row)
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            raise ValueError(
-                f"Row {number} of {path} has {len(row)} fields, and the header {len(header)}."
-            )
-    return {name: np.array(column, object) for name, *column in zip(header, *rows, strict=True)}
-
-
-def _read(path: str | os.PathLike, model: keras.Model) -> Any:
+def _read(path: Path, model: keras.Model, max_bytes: int) -> Any:
     """What a file holds for all inputs together."""
-    suffix = Path(path).suffix.lower()
-    if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    if suffix == ".csv":
-        table = read_table(path)
-        return table if any(encoders(model).values()) else _series(table, model.inputs[0])
-    raise ValueError(
-        f"`raw` must be a list of raw values, an .npz or a .csv file. Received: {path}"
-    )
-
-
-def _series(table: Mapping[str, np.ndarray], series: Any) -> np.ndarray:
-    """The last rows `(1, T, C)` of the columns of numbers, as many as the input takes."""
-    columns = []
-    for column in table.values():
-        try:
-            columns.append(column.astype(np.float32))
-        except ValueError:  # names or dates
-            continue
-    _, length, width = series.shape
-    if len(columns) != width or len(columns[0]) < (length or 1):
+    inputs = encoders(model)
+    if not reading.holds_batch(path):
         raise ValueError(
-            f"The input {series.name!r} takes {length} rows of {width} columns of numbers. "
-            f"Received: {len(columns)} such columns, of {len(next(iter(table.values())))} rows"
+            f"`raw` must be a list of raw values, an .npz or a .csv file. Received: {path}"
         )
-    return np.stack(columns, axis=-1)[None, -(length or 0) :]
+    if path.suffix.lower() == ".npz":
+        return reading.arrays(path, inputs, max_bytes)
+    table = reading.table(path, max_bytes)
+    return table if any(inputs.values()) else reading.series(table, model.inputs[0])
 
 
 def _words(inputs: Mapping[str, Any], raw: Any) -> Any:
     """Texts cut into words once, where a tagger's encoders must all see the same ones."""
-    for layer in inputs.values():
-        if getattr(layer, "words", False):
-            return [layer.split(text) if isinstance(text, str) else list(text) for text in raw]
-    return raw
+    taggers = [layer for layer in inputs.values() if getattr(layer, "words", False)]
+    if not taggers or isinstance(raw, (Mapping, os.PathLike)):
+        return raw
+    if (
+        batches.ids("raw", raw, "(B, T)" if getattr(raw, "ndim", 2) < 3 else "(B, T, C)")
+        is not None
+    ):
+        return raw
+    rows = enumerate(batches.items("raw", raw, "texts"))
+    return [batches.words(text, row, taggers[0].split) for row, text in rows]
 
 
 def _kinds(inputs: Mapping[str, Any]) -> set[str]:

@@ -37,6 +37,7 @@ def main() -> None:
     args = parse()
     _backend.choose()
     import keras_attention as ka
+    from keras_attention import prediction
 
     options = {
         "sampler": ka.decoding.spelled(args.sampler),
@@ -46,13 +47,14 @@ def main() -> None:
     }
     model = ka.load_model(args.model)
     continues = len(model.inputs) == 1
+    prompts = prediction.from_arguments(model, args.prompts)
     if args.stream:
         print(args.prompts[0] if continues else "", end="", flush=True)
-        for piece in ka.stream(model, args.prompts[0], **options):
+        for piece in ka.stream(model, prompts[0], **options):
             print(piece, end="", flush=True)
         print()
         return
-    for prompt, new in zip(args.prompts, ka.generate(model, args.prompts, **options), strict=True):
+    for prompt, new in zip(args.prompts, ka.generate(model, prompts, **options), strict=True):
         print(f"{prompt}{new}" if continues else new)
 
 

@@ -44,16 +44,16 @@ def main() -> None:
     from keras_attention import prediction
 
     model = ka.load_model(args.model)
-    together = [name for name in args.inputs if Path(name).suffix.lower() in (".csv", ".npz")]
+    together = [name for name in args.inputs if prediction.names_batch(model, name)]
     alone = [name for name in args.inputs if name not in together]
     for name in together:
-        answers = ka.predict(model, name)
+        answers = ka.predict(model, Path(name))
         for number, answer in enumerate(answers):
             print(f"{name}" + (f", {number + 1}" if len(answers) > 1 else ""))
             print(lines(answer, args.top))
     if not alone:
         return
-    answers = ka.predict(model, prediction.paired(model, alone, image=args.image))
+    answers = ka.predict(model, prediction.from_arguments(model, alone, image=args.image))
     for name, answer in zip(alone, answers, strict=True):
         print(name)
         print(lines(answer, args.top))

@@ -47,10 +47,10 @@ def main() -> None:
     from keras_attention.explain import views
 
     model = ka.load_model(args.model)
-    if args.inputs[0].endswith(".npz"):
-        raw = args.inputs[0]
+    if prediction.names_batch(model, args.inputs[0]):
+        raw = Path(args.inputs[0])
     else:
-        raw = prediction.paired(model, args.inputs, image=args.image)
+        raw = prediction.from_arguments(model, args.inputs, image=args.image)
     method = args.method or ("heads" if prediction.writes(model) else "relevance")
     question = {"target": views.class_index(model, args.target), "position": args.position}
     if method == "heads":

@@ -23,7 +23,10 @@ FLOORS = [
     ("keras_attention.layers",),
     tuple(
         f"keras_attention.{name}"
-        for name in ("schedules", "decoding", "explain", "saving", "callbacks", "prediction")
+        for name in (
+            *("schedules", "decoding", "explain", "saving", "callbacks"),
+            *("prediction", "raw_batches", "reading", "inference"),
+        )
     ),
     ("keras_attention",),
     ("zoo.data", "zoo"),

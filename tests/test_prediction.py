@@ -1,5 +1,9 @@
 """From raw values to arrays and answers: who gets what."""
 
+import io
+import os
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import keras
@@ -9,6 +13,7 @@ import pytest
 import keras_attention as ka
 from keras_attention import prediction
 
+TORCH = pytest.mark.runs_on("torch")
 TEXTS = ["a red apple", "a green pear", "red red", "green"]
 
 
@@ -163,3 +168,148 @@ def test_it_works_on_a_loaded_file(tmp_path):
     for found, expected in zip(ka.predict(loaded, TEXTS), ka.predict(model, TEXTS), strict=True):
         assert found.label == expected.label
         assert found.probability == pytest.approx(expected.probability, abs=1e-6)
+
+
+@TORCH
+@pytest.mark.parametrize("text", ["please open report.csv", "x.npz", "/etc/passwd", ""])
+def test_a_text_is_never_taken_for_a_path(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.npz", "please open report.csv"):
+        (tmp_path / name).write_text("a,b\n1,2")
+    model = classifier()
+    one, expected = ka.predict(model, text), ka.predict(model, [text])[0]
+    assert one == expected
+    with pytest.raises(TypeError, match=r"`texts` must be a list of texts\. Received: the text"):
+        ka.encode(model, text)
+    with pytest.raises(TypeError, match="takes an array of numbers"):
+        ka.predict(series(), text)
+
+
+def test_an_error_or_nothing_leaves_the_model_as_it_was():
+    model = classifier()
+    expected = ka.predict(model, TEXTS)
+    assert ka.predict(model, []) == []
+    assert ka.predict(model, np.array([], object)) == []
+    assert ka.predict(tagger(), []) == []
+    for wrong in ([5], [None], [["a"]], 5, None):
+        with pytest.raises(TypeError):
+            ka.predict(model, wrong)
+    assert [a.label for a in ka.predict(model, TEXTS)] == [a.label for a in expected]
+
+
+@TORCH
+def test_every_kind_of_batch_is_one():
+    objects = np.empty(len(TEXTS), object)
+    objects[:] = TEXTS
+    model = classifier()
+    expected = ka.predict(model, TEXTS)
+    for raw in (tuple(TEXTS), np.array(TEXTS), objects, iter(TEXTS), dict.fromkeys(TEXTS).keys()):
+        assert ka.predict(model, raw) == expected
+    ids = ka.encode(model, TEXTS)
+    rows = [[int(i) for i in row if i] for row in ids]
+    ragged = np.empty(len(rows), object)
+    ragged[:] = [np.array(row) for row in rows]
+    for raw in (ids, ids.astype("int64"), keras.ops.convert_to_tensor(ids), rows, ragged):
+        np.testing.assert_array_equal(ka.encode(model, raw), ids)
+    words = [["a", "red"], ["red", "a"]]
+    expected = [[word for word, _ in row] for row in ka.predict(tagger(), words)]
+    assert expected == words
+    for raw in (np.array(words), np.array(words, object), [np.array(row) for row in words]):
+        assert [[word for word, _ in row] for row in ka.predict(tagger(), raw)] == words
+
+
+@TORCH
+def test_what_is_wrong_with_a_row_is_said():
+    model = classifier()
+    with pytest.raises(ValueError, match=r"half of one .*'\\ud800'\) at position 2 of row 1"):
+        ka.predict(model, ["a", "b \ud800"])
+    with pytest.raises(ValueError, match="half of one"):
+        ka.predict(tagger(), [["a", "\udfff"]])
+    with pytest.raises(TypeError, match=r"a list of words\. Received: 5 in row 0"):
+        ka.predict(tagger(), [5])
+    with pytest.raises(ValueError, match=r"from 0 to 2147483647\. Received: from 0 to 4294967301"):
+        ka.encode(model, np.array([[0, 2**32 + 5]]))
+    plain = keras.Model(x := keras.Input((None,), name="source"), x + 1)
+    message = "one shape, for no layer pads them. Received: row 0 of length 2, row 1 of length 3"
+    with pytest.raises(ValueError, match=message):
+        ka.encode(plain, [[1, 2], [1, 2, 3]])
+    with pytest.raises(TypeError, match="The input 'source' takes an array of numbers"):
+        ka.encode(plain, ["text"])
+
+
+@TORCH
+def test_several_outputs_keep_their_structure():
+    x = keras.Input((2,), name="x")
+    model = keras.Model(x, {"double": 2 * x, "half": x / 2})
+    found = ka.predict(model, np.ones((3, 2), "float32"))
+    np.testing.assert_array_equal(found["double"], np.full((3, 2), 2.0))
+
+
+@TORCH
+def test_a_mapping_by_inputs_reaches_a_tagger():
+    model = tagger()
+    (name,) = (tensor.name for tensor in model.inputs)
+    found = ka.predict(model, {name: [["a", "red"]]})
+    assert len(found) == 1
+
+
+@TORCH
+def test_files_are_bounded_by_their_headers(tmp_path):
+    x = keras.Input((1000,), name="x")
+    model = keras.Model(x, x + 1)
+    path = tmp_path / "zeros.npz"
+    np.savez_compressed(path, x=np.zeros((20_000, 1000), "uint8"))
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="would take 20,000,128 bytes in memory, above the limit"):
+        ka.encode(model, path, max_bytes=10**7)
+    assert tracemalloc.get_traced_memory()[1] < 2**21
+    tracemalloc.stop()
+    assert ka.encode(model, path).shape == (20_000, 1000)
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        content, {"descr": "|u1", "fortran_order": False, "shape": (2**40, 1000)}
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", content.getvalue())
+    with pytest.raises(ValueError, match="would take 1,099,511,627,776,000 bytes"):
+        ka.encode(model, path)
+    np.savez(path, y=np.zeros(3))
+    with pytest.raises(ValueError, match=r"must have the arrays x, each once\. It has 'y'"):
+        ka.encode(model, path)
+    for junk in (b"", b"PK\x03\x04", path.read_bytes()[:100]):
+        path.write_bytes(junk)
+        with pytest.raises(ValueError, match=r"cannot be read as an \.npz file"):
+            ka.encode(model, path)
+    table = tmp_path / "x.csv"
+    table.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="would take 64 bytes in memory, above the limit of 63"):
+        ka.encode(series(), table, max_bytes=63)
+    table.write_text('a,b\n"' + "x" * 140_000 + '",2\n')
+    with pytest.raises(ValueError, match="cannot be read as a table: field larger than"):
+        ka.encode(series(), table)
+    table.write_bytes(b"a,b\n\xff,2\n")
+    with pytest.raises(ValueError, match="cannot be read as a table"):
+        ka.encode(series(), table)
+    table.write_text("a,a\n1,2\n")
+    with pytest.raises(ValueError, match="has the column 'a' twice"):
+        ka.encode(series(), table)
+    with pytest.raises(FileNotFoundError, match=r"absent\.csv does not exist"):
+        ka.encode(series(), tmp_path / "absent.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ValueError, match="is no file"):
+        ka.encode(series(), tmp_path / "pipe.csv")
+
+
+@TORCH
+def test_arguments_of_a_command_may_name_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = classifier()
+    assert not prediction.names_batch(model, "please open report.csv")
+    assert prediction.names_batch(series(), "rows.csv")
+    assert prediction.from_arguments(model, ["x.csv"]) == ["x.csv"]
+    image = keras.Input((4, 5, 3), name="image")
+    pictures = keras.Model(image, ka.layers.ImageConverter(4, 5)(image))
+    assert prediction.from_arguments(pictures, ["x.png"]) == [Path("x.png")]
+    found = prediction.from_arguments(about_images(), ["what?"], image="x.png")
+    assert found == {"image": [Path("x.png")], "question_ids": ["what?"]}

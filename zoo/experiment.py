@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
+from keras_attention import inference
 from keras_attention.prediction import padding_mask
 from zoo import checkpoints
 from zoo.data import Arrays, Splits
@@ -209,7 +210,8 @@ def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
             batch_size=recipe.batch_size,
             buckets=recipe.buckets,
         )
-        found = model.evaluate(test, verbose=0, return_dict=True)
+        with inference.guarded(model):
+            found = model.evaluate(test, verbose=0, return_dict=True)
     found = {**found, **recipe.measure(model, recipe.data)}
     return {name: float(value) for name, value in found.items()}
 
@@ -242,7 +244,8 @@ def outputs(
     data = batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
     found = None
     for index in range(data.num_batches):
-        computed = np.asarray(model.predict_on_batch(data[index][0]))
+        x = data[index][0]
+        computed = np.asarray(inference.outputs(model, x, batch_size=batch_size))
         if found is None:
             # Where each element has an output, as many as the elements; else what there is.
             y = data.y

@@ -56,7 +56,7 @@ def generate(
     ka.generate(gpt, "To be", sampler=ka.decoding.TopP(0.9), max_new_tokens=100, seed=0)
     ka.generate(translator, ["Ein Hund rennt."], sampler=ka.decoding.BeamSearch(5),
                 max_new_tokens=50)
-    ka.generate(captioner, "dog.png", sampler=ka.decoding.BeamSearch(5), max_new_tokens=50)
+    ka.generate(captioner, Path("dog.png"), sampler=ka.decoding.BeamSearch(5), max_new_tokens=50)
     ```
 
     Args:
@@ -64,7 +64,7 @@ def generate(
             `(B, T, V)`; or with several inputs, of which `target_ids` is the decoder's.
         prompt: a text, or a list of texts; or ids, as an array `(B, T)` or a list of rows, which
             may differ in length. For an encoder-decoder the sources, which may be what another
-            layer encodes, such as a path of an image, a list of paths, or pixels `(B, H, W, C)`;
+            layer encodes, such as a `Path` of an image, a list of them, or pixels `(B, H, W, C)`;
             a mapping by the names of the inputs gives the beginnings of the targets too.
         sampler: a value of `ka.decoding`, or several, applied in order.
         max_new_tokens: tokens that are generated at most, that which stops included.

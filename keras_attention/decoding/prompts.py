@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_attention.decoding.parts import Parts
+from keras_attention.ops import batches
 
 PAD = 0  # of the `Tokenizer`
 
@@ -110,7 +111,7 @@ def _sources(parts: Parts, raw: Any) -> tuple[list[np.ndarray], Any, bool]:
     for name in parts.sources:
         layer, values = parts.encoders[name], given[name]
         if layer is None:
-            arrays.append(np.asarray(values))
+            arrays.append(batches.numbers(name, values))
         else:
             if not isinstance(values, np.ndarray):
                 values = _equal_length(values)
@@ -178,7 +179,7 @@ def _rows(parts: Parts, raw: Any) -> tuple[list[np.ndarray], bool]:
             raise TypeError(
                 "`prompt` is text, and the model has no Tokenizer layer. Give it token ids."
             )
-        return [_ids(tokenizer, text) for text in rows], True
+        return [_ids(tokenizer, batches.text(text, row)) for row, text in enumerate(rows)], True
     if rows and all(_is_ids(row) for row in rows):
         found = [np.asarray(row, np.int32) for row in rows]
         return (found if parts.tokenizer is None else [row[row != PAD] for row in found]), False

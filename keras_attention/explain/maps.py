@@ -184,7 +184,8 @@ def _raw(inputs: Any) -> bool:
         return any(map(_raw, inputs.values()))
     if isinstance(inputs, (list, tuple)):
         return bool(inputs) and _raw(inputs[0])
-    return isinstance(inputs, (str, os.PathLike)) or getattr(inputs, "dtype", None) == np.object_
+    kind = getattr(getattr(inputs, "dtype", None), "kind", "")
+    return isinstance(inputs, (str, os.PathLike)) or kind in ("O", "U", "T")
 
 
 def several(indices: Any) -> Any:

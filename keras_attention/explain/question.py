@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attention import scope
+from keras_attention import inference, scope
 from keras_attention.explain import propagation
 from keras_attention.explain.elements import Elements, Nodes, elements
 from keras_attention.explain.maps import predicted, record, to_numpy
@@ -182,7 +182,7 @@ class Question:
 
     def _probabilities(self, removed: np.ndarray, rows: np.ndarray, batch_size: int) -> np.ndarray:
         inputs = self.elements.without(removed, rows)
-        outputs = self.model.predict(inputs, batch_size=batch_size, verbose=0)
+        outputs = inference.outputs(self.model, inputs, batch_size=batch_size)
         outputs = np.asarray(_first(outputs), np.float64)
         each = np.arange(len(outputs))
         if self.position is not None:

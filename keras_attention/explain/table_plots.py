@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention import inference
 from keras_attention.explain.plots import _figure, _heatmap, _name_ticks, _wrapped
 from keras_attention.prediction import encode
 from keras_attention.scope import capture
@@ -76,7 +77,7 @@ def importance(
     rng = np.random.default_rng(seed)
 
     def measured(values: Mapping[str, np.ndarray]) -> float:
-        return error(model.predict(encode(model, values), batch_size=256, verbose=0))
+        return error(inference.outputs(model, encode(model, values), batch_size=256))
 
     whole = measured(rows)
     grown = [measured({**rows, name: rng.permutation(rows[name])}) - whole for name in columns]

@@ -53,6 +53,7 @@ differentiable = _kernels.differentiable
 dropout_factors = _kernels.dropout_factors
 dropped = _kernels.dropped
 filled = _kernels.filled
+forward = _kernels.forward
 fused_attention = _kernels.fused_attention
 gradient_function = _kernels.gradient_function
 inference = _kernels.inference
@@ -136,6 +137,7 @@ __all__ = [
     "dropped",
     "filled",
     "forced",
+    "forward",
     "fused_attention",
     "gradient_function",
     "inference",

@@ -214,6 +214,12 @@ def traced_with(function, variables):
     return compile_with(function, variables)
 
 
+def forward(function, variables):
+    """`function` of arrays without gradients, compiled for each of their shapes; it reads the
+    values of `variables` at each call, and changes none."""
+    return compile_with(function, variables)
+
+
 def inference(function, variables):
     """`function` of arrays, which gives tensors, as it runs fastest where nothing is learned.
 

@@ -171,6 +171,12 @@ def traced_with(function, variables):
     return tf.function(function, autograph=False)
 
 
+def forward(function, variables):
+    """`function` of arrays without gradients, compiled, not by XLA, for shapes that may vary; it
+    reads the values of `variables` at each call."""
+    return tf.function(function, autograph=False, reduce_retracing=True)
+
+
 def inference(function, variables):
     """`function` of arrays as it runs fastest where nothing is learned: as it is."""
     return function

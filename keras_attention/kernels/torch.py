@@ -201,6 +201,11 @@ def traced_with(function, variables):
     return compile_with(function, variables)
 
 
+def forward(function, variables):
+    """`function` of arrays without gradients; it reads the values of `variables` at each call."""
+    return torch.no_grad()(function)
+
+
 def inference(function, variables):
     """`function` of arrays as it runs fastest where nothing is learned: without gradients."""
     return torch.no_grad()(function)

@@ -2,14 +2,19 @@
 
 import os
 from math import gcd
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.ops import checks
+from keras_attention.ops import batches, checks
+
+_MOST_SAMPLES = 2**25
+_HIGHEST_RATE = 1_000_000
+_MOST_RATIO = 200_000
+_FILTER = 10  # of scipy's resampling, samples of the lower rate to each side
+_PIECE = 2**18  # numbers that are read at a time
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -28,6 +33,11 @@ class AudioConverter(keras.layers.Layer):
             for no limit.
         multiple: batches have a length that is a multiple of it, so that what cuts them in
             pieces of that size cuts a recording alike, however much it is padded.
+
+    Attributes:
+        max_samples: of a sound file, before and after it is resampled, where `max_length` does not
+            cut it off. It is not part of the configuration, so that no file raises it: set it
+            where you trust your recordings.
 
     Call arguments:
         audio: `(B, T)`, NaN where padded.
@@ -52,28 +62,46 @@ class AudioConverter(keras.layers.Layer):
         # Not that of the model: 16 bits would put noise below every recording.
         super().__init__(**{"dtype": "float32", **kwargs})
         checks.positive_int(sampling_rate=sampling_rate, multiple=multiple)
+        for name, number, most in (
+            ("sampling_rate", sampling_rate, _HIGHEST_RATE),
+            ("multiple", multiple, _MOST_SAMPLES),  # to which a short recording is padded
+        ):
+            if number > most:
+                raise ValueError(f"`{name}` must be at most {most}. Received: {name}={number}")
         if max_length is not None:
             checks.positive_int(max_length=max_length)
         self.sampling_rate = sampling_rate
         self.max_length = max_length
         self.multiple = multiple
+        self.max_samples = _MOST_SAMPLES
         self.supports_masking = True
 
     def encode(self, recordings: Any) -> np.ndarray:
         """Waveforms `(B, T)` float32, padded with NaN to a multiple of `multiple`.
 
         Args:
-            recordings: paths of sound files (mixed to mono and resampled), or arrays of this
+            recordings: a list of `pathlib.Path` of sound files (mixed to mono and resampled; of
+                one that is longer than `max_length`, no more is read), or of arrays of this
                 layer's rate: floats `(T,)` from -1 to 1, or int16; or one array `(B, T)`, padded
                 with NaN.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            TypeError: it is one recording, or one is a string: who wrote it may name any file.
+            ValueError: a recording cannot be read, or has more than `max_samples`.
         """
-        if isinstance(recordings, (str, os.PathLike)):
-            raise TypeError(f"`recordings` must be a list of recordings. Received: {recordings!r}")
-        if isinstance(recordings, np.ndarray) and recordings.ndim == 2:
+        if ops.is_tensor(recordings):
+            recordings = ops.convert_to_numpy(recordings)
+        if (
+            isinstance(recordings, np.ndarray)
+            and recordings.ndim == 2
+            and recordings.dtype.kind == "f"
+        ):
             more = self._padded(recordings.shape[1]) - recordings.shape[1]
             padding = ((0, 0), (0, more))
             return np.pad(recordings.astype(np.float32), padding, constant_values=np.nan)
-        waveforms = [self._waveform(recording)[: self.max_length] for recording in recordings]
+        rows = batches.items("recordings", recordings, "recordings")
+        waveforms = [self._waveform(recording)[: self.max_length] for recording in rows]
         longest = max((len(waveform) for waveform in waveforms), default=0)
         padded = np.full((len(waveforms), self._padded(longest)), np.nan, np.float32)
         for row, waveform in zip(padded, waveforms, strict=True):
@@ -81,8 +109,13 @@ class AudioConverter(keras.layers.Layer):
         return padded
 
     def _waveform(self, recording: Any) -> np.ndarray:
-        if isinstance(recording, (str, os.PathLike)):
-            waveform = _read(recording, self.sampling_rate)
+        if isinstance(recording, (str, bytes)):
+            raise TypeError(
+                "A sound file must be named by a `pathlib.Path`: a string may come from anybody. "
+                f"Received: {batches.short(recording)}"
+            )
+        if isinstance(recording, os.PathLike):
+            waveform = _read(recording, self.sampling_rate, self.max_length, self.max_samples)
         else:
             waveform = np.asarray(recording)
             if waveform.dtype == np.int16:
@@ -93,7 +126,7 @@ class AudioConverter(keras.layers.Layer):
                     f"{waveform.dtype} of shape {waveform.shape}"
                 )
         if not len(waveform) or not np.isfinite(waveform).all():
-            what = recording if isinstance(recording, (str, os.PathLike)) else "A recording"
+            what = recording if isinstance(recording, os.PathLike) else "A recording"
             raise ValueError(f"{what} has no samples, or some that are not finite.")
         return waveform.astype(np.float32)
 
@@ -136,29 +169,65 @@ class AudioConverter(keras.layers.Layer):
         }
 
 
-def _read(path: str | os.PathLike, sampling_rate: int) -> np.ndarray:
-    """A file's mean over its channels, at the rate wanted."""
+def _read(
+    path: os.PathLike, sampling_rate: int, max_length: int | None, max_samples: int
+) -> np.ndarray:
+    """The first `max_length` samples of a file's mean over its channels, at the rate wanted; some
+    more, where the resampling filter sees them."""
     try:
         import soundfile
     except ImportError as error:
         raise ImportError(
             'Sound files need soundfile: python -m pip install "keras-attention[zoo]"'
         ) from error
-    if not Path(path).exists():
-        raise FileNotFoundError(f"{path} does not exist.")
+    batches.regular_file(path)
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            up, down = _ratio(path, rate, sampling_rate)
+            wanted = max_samples + 1
+            if max_length is not None:
+                seen = _FILTER * max(up, down) // up + 1  # samples to each side of one
+                wanted = min(wanted, -(-max_length * down // up) + seen)
+            waveform = _mono(file, wanted)
+    except (soundfile.SoundFileError, TypeError) as error:  # a raw file tells no rate
         raise ValueError(f"{path} cannot be read as sound: {error}") from error
-    waveform = samples.mean(axis=1)
-    if rate != sampling_rate and len(waveform):
-        try:
-            from scipy.signal import resample_poly
-        except ImportError as error:
-            raise ImportError(
-                f"{path} has {rate} Hz, and to resample it to {sampling_rate} Hz needs scipy: "
-                'python -m pip install "keras-attention[zoo]"'
-            ) from error
-        common = gcd(rate, sampling_rate)
-        waveform = resample_poly(waveform, sampling_rate // common, rate // common)
-    return waveform
+    needed = max(len(waveform), len(waveform) * up // down)
+    if needed > max_samples and (max_length is None or max_length > max_samples):
+        raise ValueError(
+            f"{path} has more samples than the limit of {max_samples:,}, or would have at "
+            f"{sampling_rate} Hz. If you trust it, set the layer's `max_samples`, or its "
+            "`max_length` to read the beginning alone."
+        )
+    if up == down or not len(waveform):
+        return waveform
+    try:
+        from scipy.signal import resample_poly
+    except ImportError as error:
+        raise ImportError(
+            f"{path} has {rate} Hz, and to resample it to {sampling_rate} Hz needs scipy: "
+            'python -m pip install "keras-attention[zoo]"'
+        ) from error
+    return resample_poly(waveform, up, down)
+
+
+def _ratio(path: os.PathLike, rate: int, sampling_rate: int) -> tuple[int, int]:
+    """By how much to sample up and then down. The filter has 20 times as many taps as the more."""
+    common = gcd(rate, sampling_rate) or 1
+    up, down = sampling_rate // common, rate // common
+    if not 0 < rate <= _HIGHEST_RATE or max(up, down) > _MOST_RATIO:
+        raise ValueError(f"{path} has {rate} Hz, which cannot be resampled to {sampling_rate} Hz.")
+    return up, down
+
+
+def _mono(file: Any, wanted: int) -> np.ndarray:
+    """The mean over the channels of at most `wanted` samples, read piece by piece."""
+    pieces, left = [np.zeros(0, np.float32)], wanted
+    size = max(1, _PIECE // file.channels)
+    while left > 0:
+        piece = file.read(min(size, left), dtype="float32", always_2d=True)
+        if not len(piece):
+            break
+        pieces.append(piece.mean(axis=1))
+        left -= len(piece)
+    return np.concatenate(pieces)

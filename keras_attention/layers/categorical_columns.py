@@ -69,8 +69,8 @@ class CategoricalColumns(keras.layers.Layer):
         self._starts = tuple(sum(self._sizes[:i]) for i in range(len(self._sizes)))
 
     def encode(self, rows: Any) -> np.ndarray:
-        """Indices `(B, F)` of rows: a mapping from column to values, or a list of mappings, of
-        sequences or of CSV lines; indices themselves pass."""
+        """Indices `(B, F)` of rows: a mapping from column to values, a frame of pandas, or
+        a list of mappings, of sequences or of CSV lines; indices themselves pass."""
         if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind in "iu":
             return rows.astype(np.int32)
         columns = tables.columns(rows, self.names, self.row_names)

@@ -1,7 +1,7 @@
 """Words by their characters, for taggers."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -9,10 +9,11 @@ import numpy as np
 from keras import ops
 
 from keras_attention.layers.tokenizer import Tokenizer
-from keras_attention.ops import checks, masks
+from keras_attention.ops import batches, checks, masks
 
 PAD, BEGIN, END, GAP = 0, 1, 2, 3
 _BYTE = 4  # id of the byte 0
+_MOST_CHARACTERS = 4096
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -66,6 +67,11 @@ class CharacterFeatures(keras.layers.Layer):
         checks.positive_int(
             embedding_dim=embedding_dim, filters=filters, max_characters=max_characters
         )
+        if max_characters > _MOST_CHARACTERS:  # each word has room for so many
+            raise ValueError(
+                f"`max_characters` must be at most {_MOST_CHARACTERS}. Received: "
+                f"max_characters={max_characters}"
+            )
         if max_length is not None:
             checks.positive_int(max_length=max_length)
         one = isinstance(kernel_size, int)
@@ -83,19 +89,20 @@ class CharacterFeatures(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
         self.supports_masking = True
 
-    def encode(self, texts: Sequence[Any] | np.ndarray) -> np.ndarray:
+    def encode(self, texts: Iterable[Any]) -> np.ndarray:
         """Ids `(B, T, max_characters + 2)` int32; ids themselves pass.
 
         Args:
             texts: lists of words; or strings, which `Tokenizer.split` cuts into words; or
                 integers `(B, T, C)`.
         """
-        if isinstance(texts, np.ndarray) and texts.dtype.kind in "iu":
-            checks.rank("characters", texts.shape, "(B, T, C)")
-            return texts.astype(np.int32)
-        if isinstance(texts, str):
-            raise TypeError(f"`texts` must be a list of texts. Received: the text {texts[:50]!r}")
-        rows = [_words(text)[: self.max_length] for text in texts]
+        given = batches.ids("characters", texts, "(B, T, C)")
+        if given is not None:
+            return given
+        rows = [
+            batches.words(text, number, Tokenizer.split)[: self.max_length]
+            for number, text in enumerate(batches.items("texts", texts, "texts"))
+        ]
         length = max([1, *map(len, rows)])
         ids = np.full((len(rows), length, self.max_characters + 2), PAD, np.int32)
         known: dict[str, list[int]] = {}
@@ -194,11 +201,3 @@ class CharacterFeatures(keras.layers.Layer):
             "dropout": self.dropout,
             "seed": self.seed,
         }
-
-
-def _words(text: Any) -> list[str]:
-    if isinstance(text, str):
-        return Tokenizer.split(text)
-    if isinstance(text, (list, tuple)) and all(isinstance(word, str) for word in text):
-        return list(text)
-    raise TypeError(f"A text must be a string or a list of words. Received: {text!r}")

@@ -10,6 +10,8 @@ from keras import ops
 from keras_attention.layers.labels import Answer, Labels
 from keras_attention.ops import checks, masks
 
+_MOST = 4096
+
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class EntityLabels(Labels):
@@ -47,6 +49,11 @@ class EntityLabels(Labels):
         **kwargs: Any,
     ) -> None:
         super().__init__(num_classes, names, **kwargs)
+        if num_classes > _MOST:
+            raise ValueError(
+                f"`num_classes` must be at most {_MOST}, for decoding looks at all pairs of tags. "
+                f"Received: num_classes={num_classes}"
+            )
         begins = {name[2:] for name in names if name.startswith("B-")}
         wrong = [
             name

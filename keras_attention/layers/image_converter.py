@@ -8,7 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.ops import checks
+from keras_attention.ops import batches, checks
+
+_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+_MOST_PIXELS = 50_000_000  # three copies of which, 12 bytes a pixel, are alive at a time
+_ORIENTATION = 0x0112  # in EXIF
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -22,6 +26,12 @@ class ImageConverter(keras.layers.Layer):
         height, width, channels: of the images; 1 channel is grey, 3 are red, green and blue.
         mean, std: of the training images as shares of 255: one number for all channels or one
             for each.
+        resize: how an image of another shape comes to this one: `"stretch"`; `"letterbox"`, whole,
+            with margins of the colour `mean`; or `"crop"`, its middle.
+
+    Attributes:
+        max_pixels: of an image file, height times width. It is not part of the configuration, so
+            that no file raises it: set it where you trust your images.
 
     Call arguments:
         image: `(B, height, width, channels)`, from 0 to 255.
@@ -44,12 +54,21 @@ class ImageConverter(keras.layers.Layer):
         channels: int = 3,
         mean: float | Sequence[float] = 0.0,
         std: float | Sequence[float] = 1.0,
+        resize: str = "stretch",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         checks.positive_int(height=height, width=width)
         checks.one_of("channels", channels, (1, 3))
+        checks.one_of("resize", resize, ("stretch", "letterbox", "crop"))
+        if height * width > _MOST_PIXELS:  # whoever chose the size, images are made of it
+            raise ValueError(
+                f"`height` times `width` must be at most {_MOST_PIXELS}. Received: "
+                f"height={height}, width={width}"
+            )
         self.height, self.width, self.channels = height, width, channels
+        self.resize = resize
+        self.max_pixels = _MOST_PIXELS
         self.mean = _per_channel("mean", mean, channels)
         self.std = _per_channel("std", std, channels)
         for number in self.std:
@@ -57,23 +76,35 @@ class ImageConverter(keras.layers.Layer):
         self.supports_masking = True
 
     def encode(self, images: Any) -> np.ndarray:
-        """Pixels `(B, height, width, channels)` from 0 to 255, float32; or uint8 as they were
-        given, a quarter of the memory.
+        """Pixels `(B, height, width, channels)` from 0 to 255, uint8; float32 only if they were
+        given as other numbers.
 
         Files and single images are turned upright as their camera noted, laid on white where they
-        are transparent, made grey or coloured, and stretched to the size by pillow's bilinear
-        filter, which averages where it shrinks.
+        are transparent, made grey or coloured, and brought to the size by pillow's bilinear
+        filter, which averages where it shrinks. An image that comes several times is read once.
 
         Args:
-            images: a list of paths of image files, pillow images, or uint8 arrays `(H, W)` or
-                `(H, W, C)`; or one array `(B, height, width, channels)` from 0 to 255, which
-                passes, `(B, height, width)` if it is grey.
+            images: a list of `pathlib.Path` of image files (PNG, JPEG, GIF, BMP, WebP, TIFF, PPM),
+                pillow images, or uint8 arrays `(H, W)` or `(H, W, C)`; or one array
+                `(B, height, width, channels)` from 0 to 255, which passes, `(B, height, width)`
+                if it is grey.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            TypeError: it is one image, or one is a string: who wrote it may name any file.
+            ValueError: an image cannot be read, or has more than `max_pixels`.
         """
-        if isinstance(images, (str, os.PathLike)):
-            raise TypeError(f"`images` must be a list of images. Received: {str(images)!r}")
-        if isinstance(images, np.ndarray) and images.dtype != object:
+        if ops.is_tensor(images):
+            images = ops.convert_to_numpy(images)
+        if isinstance(images, np.ndarray) and images.dtype.kind in "biuf":
             return self._checked(images)
-        return np.stack([self._pixels(image) for image in images]).astype(np.float32)
+        rows = batches.items("images", images, "images")
+        pixels = np.empty((len(rows), self.height, self.width, self.channels), np.uint8)
+        first: dict[Any, int] = {}  # rows by what was read
+        for row, image in enumerate(rows):
+            same = first.setdefault(_key(image), row)
+            pixels[row] = self._pixels(image) if same == row else pixels[same]
+        return pixels
 
     def _checked(self, images: np.ndarray) -> np.ndarray:
         size = (self.height, self.width)
@@ -99,7 +130,7 @@ class ImageConverter(keras.layers.Layer):
 
     def _pixels(self, image: Any) -> np.ndarray:
         pillow = _pillow()
-        picture = _opened(image, pillow)
+        picture = _opened(image, pillow, self.max_pixels)
         if picture.mode.startswith("I"):  # 16 bits, which pillow would cut off at 255
             picture = pillow.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
         if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
@@ -107,8 +138,20 @@ class ImageConverter(keras.layers.Layer):
             picture = pillow.alpha_composite(pillow.new("RGBA", picture.size, "white"), picture)
         picture = picture.convert("L" if self.channels == 1 else "RGB")
         if picture.size != (self.width, self.height):
-            picture = picture.resize((self.width, self.height), pillow.Resampling.BILINEAR)
+            picture = self._resized(picture, pillow.Resampling.BILINEAR)
         return np.asarray(picture).reshape(self.height, self.width, self.channels)
+
+    def _resized(self, picture: Any, method: Any) -> Any:
+        from PIL import ImageOps
+
+        size = (self.width, self.height)
+        if self.resize == "letterbox":
+            colour = tuple(min(255, max(0, round(255 * share))) for share in self.mean)
+            margin = colour[0] if self.channels == 1 else colour
+            return ImageOps.pad(picture, size, method, color=margin)
+        if self.resize == "crop":
+            return ImageOps.fit(picture, size, method)
+        return picture.resize(size, method)
 
     def build(self, image_shape: tuple) -> None:
         self._check(image_shape)
@@ -141,6 +184,7 @@ class ImageConverter(keras.layers.Layer):
             "channels": self.channels,
             "mean": list(self.mean),
             "std": list(self.std),
+            "resize": self.resize,
         }
 
 
@@ -155,19 +199,33 @@ def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tu
     return numbers
 
 
-def _opened(image: Any, pillow: Any) -> Any:
+def _key(image: Any) -> Any:
+    """What tells an image of a batch from others: its path, or the object itself."""
+    return os.fspath(image) if isinstance(image, os.PathLike) else id(image)
+
+
+def _opened(image: Any, pillow: Any, max_pixels: int) -> Any:
     """A pillow image, upright."""
     from PIL import ImageOps
 
-    if isinstance(image, (str, os.PathLike)):
+    if isinstance(image, (str, bytes)):
+        raise TypeError(
+            "An image file must be named by a `pathlib.Path`: a string may come from anybody. "
+            f"Received: {batches.short(image)}"
+        )
+    if isinstance(image, os.PathLike):
+        batches.regular_file(image)
         try:
-            with pillow.open(image) as file:
-                return ImageOps.exif_transpose(file.copy())
-        except FileNotFoundError:
-            raise
-        except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-            raise ValueError(f"{image} cannot be read as an image: {error}") from error
+            # Only these: of others pillow hands some, such as EPS, to programs.
+            with pillow.open(image, formats=_formats(pillow)) as file:
+                _bounded(image, file, max_pixels)
+                file.load()
+                turned = file.getexif().get(_ORIENTATION, 1) != 1
+                return ImageOps.exif_transpose(file) if turned else file  # it would copy
+        except (OSError, SyntaxError, ValueError, TypeError, pillow.DecompressionBombError) as e:
+            raise ValueError(f"{image} cannot be read as an image: {e}") from e
     if isinstance(image, pillow.Image):
+        _bounded("An image", image, max_pixels)
         return ImageOps.exif_transpose(image)
     array = np.asarray(image)
     channels = array.shape[2] if array.ndim == 3 else 1
@@ -177,6 +235,22 @@ def _opened(image: Any, pillow: Any) -> Any:
             f"or 4 channels. Received: {array.dtype} of shape {array.shape}"
         )
     return pillow.fromarray(array[..., 0] if array.ndim == 3 and channels == 1 else array)
+
+
+def _bounded(name: Any, picture: Any, max_pixels: int) -> None:
+    """Refuses an image by its header, before its pixels are there."""
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise ValueError(
+            f"{name} has {width} x {height} pixels, above the limit of {max_pixels:,}. If you "
+            "trust it, set the layer's `max_pixels`."
+        )
+
+
+def _formats(pillow: Any) -> list[str]:
+    """Those of `_FORMATS` that this pillow was built with."""
+    pillow.init()
+    return [name for name in _FORMATS if name in pillow.OPEN]
 
 
 def _pillow() -> Any:

@@ -62,8 +62,9 @@ class NumericColumns(keras.layers.Layer):
         self.bias_initializer = tables.initializer(bias_initializer, hidden_dim)
 
     def encode(self, rows: Any) -> np.ndarray:
-        """Numbers `(B, F)` of rows: a mapping from column to values, or a list of mappings, of
-        sequences or of CSV lines; numbers themselves pass. Empty fields and `?` are missing."""
+        """Numbers `(B, F)` of rows: a mapping from column to values, a frame of pandas, or a
+        list of mappings, of sequences or of CSV lines; numbers themselves pass. Empty fields and
+        `?` are missing."""
         if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind == "f":
             return rows.astype(np.float32)
         return tables.numbers(tables.columns(rows, self.names, self.row_names))

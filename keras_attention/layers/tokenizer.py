@@ -1,7 +1,9 @@
 """Text to token ids: the first node of a text model."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +11,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.ops import checks
+from keras_attention.layers import tokenizer_file, tokenizer_training
+from keras_attention.ops import batches, checks
 
 PAD, UNKNOWN, START, END = range(4)
 _SPECIAL = ["[PAD]", "[UNK]", "[START]", "[END]"]
-_MODELS = ("bpe", "wordpiece", "word", "character")
 _FILE = "tokenizer.json"
-# Words as treebanks cut them: addresses whole, "do n't", "he 's", numbers with their separators,
-# each other mark by itself.
-_WORD = re.compile(
-    r"https?://\S+|[@#]\w+|\w+(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b"  # noqa: RUF001
-    r"|\d+(?:[.,:]\d+)*(?!\w)|\w+(?:-\w+)*|[^\w\s]"
-)
+_WORD = re.compile(tokenizer_file.WORD)
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -92,7 +89,7 @@ class Tokenizer(keras.layers.Layer):
             max_length, words, name: of the layer. `words` goes with `model="word"`.
             start_end: whether texts begin with a start and end with an end.
         """
-        checks.one_of("model", model, _MODELS)
+        checks.one_of("model", model, tokenizer_training.MODELS)
         checks.positive_int(vocabulary_size=vocabulary_size, min_frequency=min_frequency)
         if words and (model != "word" or start_end):
             raise ValueError(
@@ -108,10 +105,16 @@ class Tokenizer(keras.layers.Layer):
         layer = cls(max_length=max_length, words=words, name=name)
         lowercase = model != "character" if lowercase is None else lowercase
         special = _SPECIAL if start_end else _SPECIAL[:START]
-        library, trainer = _untrained(model, lowercase, vocabulary_size, min_frequency, special)
-        if words:
-            texts = (split if isinstance(split, list) else layer.split(split) for split in texts)
-        library.train_from_iterator(texts, trainer)
+        library, trainer = tokenizer_training.untrained(
+            _tokenizers(), model, lowercase, vocabulary_size, min_frequency, special
+        )
+        if isinstance(texts, (str, bytes)):
+            raise TypeError(f"`texts` must be a list of texts. Received: {batches.short(texts)}")
+        content = (
+            batches.words(text, row, layer.split) if words else batches.text(text, row)
+            for row, text in enumerate(texts)
+        )
+        library.train_from_iterator(content, trainer)
         if words:  # the words are cut by `split`; each is looked up whole
             library.pre_tokenizer = None
         layer._set(library.to_str())
@@ -155,24 +158,28 @@ class Tokenizer(keras.layers.Layer):
         added = self._tokenizer.get_added_tokens_decoder()  # not a word that looks like one
         return START in added and added[START].content == _SPECIAL[START]
 
-    def encode(
-        self, texts: Sequence[Any] | np.ndarray, *, end: bool = True, whole: bool = False
-    ) -> np.ndarray:
+    def encode(self, texts: Iterable[Any], *, end: bool = True, whole: bool = False) -> np.ndarray:
         """Ids `(B, T)` int32 of texts, T being that of the longest; ids themselves pass.
 
         Args:
-            texts: strings; or lists of words, if `words`; or integers `(B, T)`.
+            texts: strings; or lists of words, if `words`; as a list, an array or a series. Or
+                integers, `(B, T)` or rows of them.
             end: whether texts are complete, and so have their end; where the vocabulary has one.
             whole: whether texts beyond `max_length` tokens stay as they are.
+
+        Raises:
+            TypeError: it is one text, or a row is none.
+            ValueError: a text has half a character, or there is no vocabulary.
         """
-        if isinstance(texts, np.ndarray) and texts.dtype.kind in "iu":
-            checks.rank("token_ids", texts.shape, "(B, T)")
-            return texts.astype(np.int32)
-        if isinstance(texts, str):
-            raise TypeError(f"`texts` must be a list of texts. Received: the text {texts[:50]!r}")
+        given = batches.ids("token_ids", texts, "(B, T)")
+        if given is not None:
+            return given
         ends = self._ends(end)
         limit = None if whole else self.max_length
-        rows = [self._framed(self._ids(text), *ends, limit) for text in texts]
+        rows = [
+            self._framed(self._ids(text, number), *ends, limit)
+            for number, text in enumerate(batches.items("texts", texts, "texts"))
+        ]
         ids = np.full((len(rows), max([1, *map(len, rows)])), PAD, np.int32)
         for row, found in zip(ids, rows, strict=True):
             row[: len(found)] = found
@@ -189,7 +196,8 @@ class Tokenizer(keras.layers.Layer):
         if self.words:
             vocabulary = self.vocabulary
             return [" ".join(vocabulary[i] for i in row if i > UNKNOWN) for row in rows]
-        texts = self._tokenizer.decode_batch(rows.tolist(), skip_special_tokens=True)
+        decode = partial(self._tokenizer.decode_batch, skip_special_tokens=True)
+        texts = tokenizer_file.call(decode, rows.tolist())
         if getattr(self._tokenizer.pre_tokenizer, "add_prefix_space", False):  # byte pairs
             return [text.removeprefix(" ") for text in texts]
         return texts
@@ -197,8 +205,8 @@ class Tokenizer(keras.layers.Layer):
     def tokens(self, text: Any) -> list[str]:
         """What the ids of one text stand for, as a reader would write it: labels of pictures."""
         if self.words:
-            return (text if isinstance(text, list) else self.split(text))[: self.max_length]
-        encoding = self._tokenizer.encode(text)
+            return batches.words(text, 0, self.split)[: self.max_length]
+        encoding = self._encoding(batches.text(text, 0))
         pieces = [text[start:end] or "?" for start, end in encoding.offsets]
         pieces = [piece.strip() or piece for piece in pieces]
         before, after = ([_SPECIAL[i] for i in ids] for ids in self._ends(True))
@@ -209,15 +217,16 @@ class Tokenizer(keras.layers.Layer):
         """A text cut into words and marks."""
         return _WORD.findall(text)
 
-    def _ids(self, text: Any) -> list[int]:
+    def _ids(self, text: Any, row: int) -> list[int]:
+        """The ids of a text, without start and end."""
         if not self.words:
-            if not isinstance(text, str):
-                raise TypeError(f"A text must be a string. Received: {text!r}")
-            return self._tokenizer.encode(text).ids
-        normalize = self._tokenizer.normalizer.normalize_str
+            return self._encoding(batches.text(text, row)).ids
+        normalizer = self._tokenizer.normalizer
         found = (
-            self._tokenizer.token_to_id(normalize(word))
-            for word in (self.split(text) if isinstance(text, str) else text)
+            self._tokenizer.token_to_id(
+                word if normalizer is None else tokenizer_file.call(normalizer.normalize_str, word)
+            )
+            for word in batches.words(text, row, self.split)
         )
         return [UNKNOWN if i is None or i == PAD else i for i in found]
 
@@ -240,9 +249,13 @@ class Tokenizer(keras.layers.Layer):
                     f"The layer {self.name!r} has no vocabulary. Make it with `Tokenizer.train`, "
                     "or load a model that was saved with one."
                 )
-            self._library = _tokenizers().Tokenizer.from_str(self._json)
-            self._library.encode_special_tokens = True  # "[END]" in a text ends nothing
+            library = tokenizer_file.call(_tokenizers().Tokenizer.from_str, self._json)
+            library.encode_special_tokens = True  # "[END]" in a text ends nothing
+            self._library = library
         return self._library
+
+    def _encoding(self, text: str) -> Any:
+        return tokenizer_file.call(self._tokenizer.encode, text)
 
     def _set(self, json: str | None) -> None:
         self._json, self._library = json, None
@@ -254,7 +267,11 @@ class Tokenizer(keras.layers.Layer):
     def load_assets(self, dir_path: str) -> None:
         file = Path(dir_path, _FILE)
         if file.exists():  # not of a layer that was saved without a vocabulary
-            self._set(file.read_text(encoding="utf-8"))
+            content = file.read_text(encoding="utf-8")
+            tokenizer_file.check(content)
+            self._set(content)
+            if find_spec("tokenizers"):  # without it, ids alone are read
+                _ = self._tokenizer
 
     def build(self, token_ids_shape: tuple) -> None:
         checks.rank("token_ids", token_ids_shape, "(B, T)")
@@ -276,44 +293,6 @@ class Tokenizer(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "max_length": self.max_length, "words": self.words}
-
-
-def _untrained(
-    model: str, lowercase: bool, size: int, min_frequency: int, special: list[str]
-) -> tuple[Any, Any]:
-    """A tokenizer of the library, and what trains it."""
-    library = _tokenizers()
-    normalizers, cuts = library.normalizers, library.pre_tokenizers
-    options = {
-        "vocab_size": size,
-        "min_frequency": min_frequency,
-        "special_tokens": special,
-        "show_progress": False,
-    }
-    unknown = _SPECIAL[UNKNOWN]
-    if model == "bpe":
-        tokenizer = library.Tokenizer(library.models.BPE())
-        tokenizer.pre_tokenizer = cuts.ByteLevel(add_prefix_space=True)
-        tokenizer.decoder = library.decoders.ByteLevel()
-        trainer = library.trainers.BpeTrainer(initial_alphabet=cuts.ByteLevel.alphabet(), **options)
-    elif model == "wordpiece":
-        tokenizer = library.Tokenizer(library.models.WordPiece(unk_token=unknown))
-        tokenizer.pre_tokenizer = cuts.BertPreTokenizer()
-        tokenizer.decoder = library.decoders.WordPiece()
-        trainer = library.trainers.WordPieceTrainer(**options)
-    else:
-        tokenizer = library.Tokenizer(library.models.WordLevel(unk_token=unknown))
-        if model == "word":
-            pattern = library.Regex(_WORD.pattern)
-            tokenizer.pre_tokenizer = cuts.Split(pattern, "removed", invert=True)
-            tokenizer.decoder = library.decoders.WordPiece()  # which puts spaces between words
-        else:
-            tokenizer.pre_tokenizer = cuts.Split(library.Regex(r"[\s\S]"), "isolated")
-            tokenizer.decoder = library.decoders.Fuse()
-        trainer = library.trainers.WordLevelTrainer(**options)
-    steps = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
-    tokenizer.normalizer = normalizers.Sequence(steps)
-    return tokenizer, trainer
 
 
 def _tokenizers() -> Any:

@@ -1,43 +1,80 @@
 """Raw rows of tables to columns, in whichever form they come, and how tokens of columns begin."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_attention.ops import batches
 
 
 def columns(rows: Any, names: Sequence[str], row_names: Sequence[str]) -> dict[str, list[Any]]:
     """The values of the columns `names`.
 
     Args:
-        rows: a mapping from column to values; or a list of mappings from column to value, or of
-            sequences or lines of CSV that have the columns `row_names` in this order.
+        rows: a mapping from column to values, or a frame of pandas; or a list of mappings from
+            column to value, or of sequences or lines of CSV that have the columns `row_names` in
+            this order.
         names: columns to return.
         row_names: all columns of a row.
 
     Raises:
-        ValueError: a column is missing, or a row has another number of fields.
+        TypeError: these are no rows.
+        ValueError: a column is missing, columns differ in length, or a row has another number of
+            fields.
     """
-    if isinstance(rows, Mapping):
-        _check(rows, names)
-        return {name: list(rows[name]) for name in names}
+    if hasattr(rows, "keys"):  # a mapping, or what goes for one, such as a frame of pandas
+        return _by_column({name: rows[name] for name in rows.keys()}, names)  # noqa: SIM118
     found: dict[str, list[Any]] = {name: [] for name in names}
-    for number, row in enumerate(rows):
-        if isinstance(row, str):
-            row = next(csv.reader([row], skipinitialspace=True), [])
-        if not isinstance(row, Mapping):
-            if len(row) != len(row_names):
-                raise ValueError(
-                    f"A row must have the {len(row_names)} fields {', '.join(row_names)}. "
-                    f"Received: row {number} with {len(row)} fields"
-                )
-            row = dict(zip(row_names, row, strict=True))
+    for number, row in enumerate(batches.items("rows", rows, "rows")):
+        row = _fields(row, number, row_names)
         _check(row, names)
         for name in names:
             found[name].append(row[name])
     return found
+
+
+def _by_column(columns: Mapping[str, Any], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Values by column as lists, all of one length."""
+    _check(columns, names)
+    found = {}
+    for name in names:
+        values = columns[name]
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+            raise TypeError(
+                f"The column {name!r} must be a list of values, one for each row. Received: "
+                f"{batches.short(values)}. A single row goes in a list: [row]"
+            )
+        found[name] = list(values)
+    lengths = {name: len(values) for name, values in found.items()}
+    if len(set(lengths.values())) > 1:
+        each = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"All columns must have as many rows. Received: {batches.short(each)}")
+    return found
+
+
+def _fields(row: Any, number: int, row_names: Sequence[str]) -> Mapping[str, Any]:
+    """A row as a mapping from column to value."""
+    if isinstance(row, Mapping):
+        return row
+    if isinstance(row, str):
+        try:
+            row = next(csv.reader([row], skipinitialspace=True), [])
+        except csv.Error as error:
+            raise ValueError(f"Row {number} cannot be read as CSV: {error}") from error
+    if not hasattr(row, "__len__") or isinstance(row, bytes):
+        raise TypeError(
+            "A row must be a mapping from column to value, a sequence of values or a line of CSV. "
+            f"Received: {batches.short(row)} as row {number}. A single row goes in a list: [row]"
+        )
+    if len(row) != len(row_names):
+        raise ValueError(
+            f"A row must have the {len(row_names)} fields {', '.join(row_names)}. "
+            f"Received: row {number} with {len(row)} fields"
+        )
+    return dict(zip(row_names, row, strict=True))
 
 
 def number(value: Any, name: str, row: int) -> float:

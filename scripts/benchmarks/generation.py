@@ -9,6 +9,7 @@ import numpy as np
 
 import keras_attention as ka
 from benchmarks.case import Case, Peer, Run
+from keras_attention import inference
 from keras_attention.decoding import BeamSearch, Greedy
 from zoo.gpt import VARIANTS, gpt
 
@@ -99,14 +100,14 @@ def ours(*, sizes: dict, prompt: np.ndarray, new: int, beams: int = 1) -> Run:
 
 
 def uncached(*, sizes: dict, prompt: np.ndarray, new: int) -> Run:
-    """`predict_on_batch`, compiled on JAX and TensorFlow, of the whole sequence each time."""
+    """A pass over the whole sequence each time, compiled on JAX and TensorFlow."""
     network, (batch, length) = model(sizes), prompt.shape
     ids = np.zeros((batch, length + new), np.int32)  # one shape, so that nothing recompiles
     ids[:, :length] = prompt
 
     def run() -> np.ndarray:
         for index in range(length, length + new):
-            logits = network.predict_on_batch(ids)
+            logits = inference.outputs(network, ids, batch_size=batch)
             ids[:, index] = np.argmax(logits[:, index - 1], axis=-1)
         return ids
 

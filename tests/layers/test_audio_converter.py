@@ -1,6 +1,8 @@
 """AudioConverter: cases for the contract, files of many kinds, and silence that is no padding."""
 
+import struct
 import sys
+import tracemalloc
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ import keras_attention as ka
 from tests.backend import to_numpy
 from tests.contracts import Case
 
+TORCH = pytest.mark.runs_on("torch")
 CASES = [
     Case(
         layer=ka.layers.AudioConverter,
@@ -41,7 +44,7 @@ def test_files_and_arrays_are_the_same(tmp_path):
     soundfile.write(tmp_path / "a.wav", wave, 8000, subtype="FLOAT")
     soundfile.write(tmp_path / "a.flac", wave, 8000)
     integers = np.round(wave * 2**15).astype("int16")
-    raw = [tmp_path / "a.wav", str(tmp_path / "a.flac"), wave, wave.astype("float64"), integers]
+    raw = [tmp_path / "a.wav", tmp_path / "a.flac", wave, wave.astype("float64"), integers]
     for found in ka.layers.AudioConverter(8000).encode(raw):
         np.testing.assert_allclose(found, wave, atol=2**-15)
 
@@ -83,7 +86,7 @@ def test_what_is_no_recording_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.wav"):
         layer.encode([tmp_path / "absent.wav"])
     with pytest.raises(TypeError, match="a list of recordings"):
-        layer.encode(str(tmp_path / "note.wav"))
+        layer.encode(tmp_path / "note.wav")
     for wrong in (np.zeros((2, 3), "float32"), np.zeros(3, "int32")):
         with pytest.raises(ValueError, match=r"path, or an array \(T,\) of floats or int16"):
             layer.encode([wrong])
@@ -116,3 +119,93 @@ def test_precision_of_the_model_does_not_reach_the_waveform():
 def test_configuration_is_checked(name):
     with pytest.raises(ValueError, match=f"`{name}` must be a positive integer"):
         ka.layers.AudioConverter(**{"sampling_rate": 8000, name: 0})
+
+
+def wav(rate, samples, channels=1):
+    data = samples.astype("<i2").tobytes()
+    form = struct.pack("<HHIIHH", 1, channels, rate, rate * 2 * channels, 2 * channels, 16)
+    body = (
+        b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(data)) + data
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@TORCH
+@pytest.mark.parametrize(("rate", "length"), [(44_100, 300), (4000, 300), (11_025, 500)])
+def test_no_more_is_read_than_is_kept(tmp_path, rate, length):
+    """The beginning of a file is the beginning of what the whole file is, resampled."""
+    wave = np.random.default_rng(0).normal(scale=0.1, size=rate).astype("float32")
+    soundfile.write(tmp_path / "a.wav", wave, rate, subtype="FLOAT")
+    whole = ka.layers.AudioConverter(8000).encode([tmp_path / "a.wav"])
+    found = ka.layers.AudioConverter(8000, max_length=length).encode([tmp_path / "a.wav"])
+    assert found.shape == (1, length)
+    np.testing.assert_allclose(found, whole[:, :length], atol=1e-6)
+
+
+@TORCH
+def test_a_header_of_1_hertz_asks_for_no_more_than_is_kept(tmp_path):
+    (tmp_path / "slow.wav").write_bytes(wav(1, np.arange(200_000) % 100))
+    tracemalloc.start()
+    found = ka.layers.AudioConverter(8000, max_length=8000).encode([tmp_path / "slow.wav"])
+    assert found.shape == (1, 8000)
+    with pytest.raises(ValueError, match=r"slow\.wav has more samples than the limit"):
+        ka.layers.AudioConverter(8000).encode([tmp_path / "slow.wav"])
+    assert tracemalloc.get_traced_memory()[1] < 2**25
+    tracemalloc.stop()
+
+
+@TORCH
+def test_long_silence_is_read_as_far_as_it_is_kept(tmp_path):
+    silence = np.zeros((2_000_000, 2), "int16")
+    soundfile.write(tmp_path / "silence.flac", silence, 8000)
+    assert (tmp_path / "silence.flac").stat().st_size < 20_000
+    layer = ka.layers.AudioConverter(8000, max_length=8000)
+    tracemalloc.start()
+    assert layer.encode([tmp_path / "silence.flac"]).shape == (1, 8000)
+    assert tracemalloc.get_traced_memory()[1] < 2**21
+    tracemalloc.stop()
+    layer = ka.layers.AudioConverter(8000)
+    layer.max_samples = 1_999_999
+    with pytest.raises(ValueError, match=r"limit of 1,999,999.*set the layer's `max_samples`"):
+        layer.encode([tmp_path / "silence.flac"])
+    layer.max_samples += 1
+    assert layer.encode([tmp_path / "silence.flac"]).shape == (1, 2_000_000)
+    assert "max_samples" not in layer.get_config()
+
+
+@TORCH
+def test_rates_that_no_filter_serves_are_named(tmp_path):
+    for rate in (2**31 - 1, 999_983):
+        (tmp_path / "odd.wav").write_bytes(wav(rate, np.ones(10)))
+        with pytest.raises(ValueError, match=rf"odd\.wav has {rate} Hz, which cannot be resampled"):
+            ka.layers.AudioConverter(8000).encode([tmp_path / "odd.wav"])
+
+
+@TORCH
+def test_only_paths_name_files(tmp_path):
+    layer = ka.layers.AudioConverter(8000)
+    (tmp_path / "a.wav").write_bytes(wav(8000, np.ones(10)))
+    with pytest.raises(TypeError, match=r"named by a `pathlib\.Path`.*a\.wav"):
+        layer.encode([str(tmp_path / "a.wav")])
+    for wrong, message in ((tmp_path, "is no file"), (tmp_path / ("x" * 300), "names no file")):
+        with pytest.raises(ValueError, match=message):
+            layer.encode([wrong])
+    (tmp_path / "a.raw").write_bytes(bytes(100))
+    with pytest.raises(ValueError, match=r"a\.raw cannot be read as sound"):
+        layer.encode([tmp_path / "a.raw"])
+
+
+@TORCH
+def test_every_kind_of_batch_is_one():
+    layer, waves = ka.layers.AudioConverter(8000), [np.ones(3, "f4"), np.ones(2, "f4")]
+    array = np.empty(2, object)
+    array[:] = waves
+    for raw in (waves, tuple(waves), array, iter(waves)):
+        assert layer.encode(raw).shape == (2, 3)
+
+
+@TORCH
+@pytest.mark.parametrize(("name", "value"), [("sampling_rate", 10**7), ("multiple", 10**9)])
+def test_sizes_of_the_configuration_are_bounded(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be at most"):
+        ka.layers.AudioConverter(**{"sampling_rate": 8000, name: value})

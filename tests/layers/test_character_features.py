@@ -123,3 +123,7 @@ def test_errors_teach():
         CharacterFeatures()(np.zeros((2, 3), "int32"))
     with pytest.raises(ValueError, match="`kernel_size` must be a positive integer"):
         CharacterFeatures(kernel_size=(2, 0))
+    with pytest.raises(ValueError, match="`max_characters` must be at most 4096"):
+        CharacterFeatures(max_characters=10**9)
+    with pytest.raises(ValueError, match="half of one"):
+        CharacterFeatures().encode([["a", "\ud800"]])

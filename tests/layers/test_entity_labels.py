@@ -75,3 +75,9 @@ def test_ends_of_sentences():
 def test_names_must_be_tags(names):
     with pytest.raises(ValueError, match="must be 'O', and 'B-x' and 'I-x' of each type x"):
         ka.layers.EntityLabels(2, names)
+
+
+def test_the_number_of_tags_is_bounded():
+    names = ["O", *(f"B-{i}" for i in range(4096))]
+    with pytest.raises(ValueError, match="`num_classes` must be at most 4096"):
+        ka.layers.EntityLabels(len(names), names)

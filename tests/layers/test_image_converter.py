@@ -1,6 +1,9 @@
 """ImageConverter: cases for the contract, NumPy's standardisation, and files of many kinds."""
 
+import struct
 import sys
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import keras_attention as ka
 from tests.backend import to_numpy
 from tests.contracts import Case
 
+TORCH = pytest.mark.runs_on("torch")
 COLOUR = {"height": 4, "width": 5, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
 
 
@@ -50,10 +54,10 @@ def test_integers_are_pixels_too():
 def test_files_pillow_images_and_arrays_are_the_same(tmp_path, grey):
     Image.fromarray(grey).save(tmp_path / "grey.png")
     layer = ka.layers.ImageConverter(4, 5, 1)
-    raw = [tmp_path / "grey.png", str(tmp_path / "grey.png"), Image.fromarray(grey), grey]
+    raw = [tmp_path / "grey.png", Image.fromarray(grey), grey]
     found = layer.encode([*raw, grey[..., None]])
-    assert (found.dtype, found.shape) == (np.float32, (5, 4, 5, 1))
-    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 5))
+    assert (found.dtype, found.shape) == (np.uint8, (4, 4, 5, 1))
+    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 4))
     coloured = ka.layers.ImageConverter(4, 5, 3).encode([grey])
     np.testing.assert_array_equal(coloured[0], np.stack([grey] * 3, axis=-1))
 
@@ -141,7 +145,7 @@ def test_files_that_are_no_images_are_named(tmp_path, grey):
     with pytest.raises(FileNotFoundError, match=r"absent\.png"):
         layer.encode([tmp_path / "absent.png"])
     with pytest.raises(TypeError, match="a list of images"):
-        layer.encode(str(tmp_path / "whole.png"))
+        layer.encode(tmp_path / "whole.png")
 
 
 def test_missing_pillow_is_named_with_its_extra(monkeypatch, grey):
@@ -159,8 +163,117 @@ def test_missing_pillow_is_named_with_its_extra(monkeypatch, grey):
         ({"mean": [0.1, 0.2]}, "one for each channel"),
         ({"std": 0.0}, "`std` must be a positive number"),
         ({"height": 0}, "`height` must be a positive integer"),
+        ({"height": 10**5, "width": 10**5}, "`height` times `width` must be at most"),
+        ({"resize": "squash"}, "`resize` must be one of 'stretch', 'letterbox', 'crop'"),
     ],
 )
 def test_configuration_is_checked(config, message):
     with pytest.raises(ValueError, match=message):
         ka.layers.ImageConverter(**{"height": 4, "width": 5, **config})
+
+
+def png_header(width, height):
+    """A PNG of this size by its header, whose pixels nobody wrote."""
+    chunks = b"\x89PNG\r\n\x1a\n"
+    for kind, content in (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(1000))),
+        (b"IEND", b""),
+    ):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        chunks += struct.pack(">I", len(content)) + kind + content + checksum
+    return chunks
+
+
+@TORCH
+def test_large_images_are_refused_by_their_headers(tmp_path, grey):
+    (tmp_path / "bomb.png").write_bytes(png_header(8000, 8000))
+    layer = ka.layers.ImageConverter(4, 5, 1)
+    with pytest.raises(ValueError, match=r"bomb\.png has 8000 x 8000 pixels, above the limit"):
+        layer.encode([tmp_path / "bomb.png"])
+    Image.fromarray(grey).save(tmp_path / "small.png")
+    layer.max_pixels = 19
+    with pytest.raises(ValueError, match="5 x 4 pixels, above the limit of 19"):
+        layer.encode([tmp_path / "small.png"])
+    with pytest.raises(ValueError, match="An image has 5 x 4 pixels"):
+        layer.encode([Image.fromarray(grey)])
+    assert "max_pixels" not in layer.get_config()
+    layer.max_pixels = 20
+    assert layer.encode([tmp_path / "small.png"]).shape == (1, 4, 5, 1)
+
+
+@TORCH
+def test_no_program_is_run_for_an_image(tmp_path, monkeypatch):
+    def refuse(*command, **_):
+        raise AssertionError(command)
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    Image.new("RGB", (4, 4)).save(tmp_path / "script.eps")
+    (tmp_path / "script.eps").rename(tmp_path / "innocent.png")
+    with pytest.raises(ValueError, match=r"innocent\.png cannot be read as an image"):
+        ka.layers.ImageConverter(4, 4).encode([tmp_path / "innocent.png"])
+
+
+@TORCH
+def test_only_paths_name_files(tmp_path, grey):
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    layer = ka.layers.ImageConverter(4, 5, 1)
+    with pytest.raises(TypeError, match=r"named by a `pathlib\.Path`.*grey\.png"):
+        layer.encode([str(tmp_path / "grey.png")])
+    with pytest.raises(ValueError, match="is no file"):
+        layer.encode([tmp_path])
+    with pytest.raises(ValueError, match="names no file"):
+        layer.encode([tmp_path / ("x" * 300)])
+    with pytest.raises(ValueError, match="names no file"):
+        layer.encode([Path("a\0b")])
+
+
+@TORCH
+def test_a_file_that_comes_again_is_read_once(tmp_path, grey, monkeypatch):
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    opened, original = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda *a, **k: opened.append(a) or original(*a, **k))
+    found = ka.layers.ImageConverter(4, 5, 1).encode([tmp_path / "grey.png"] * 9)
+    assert (len(opened), found.dtype) == (1, np.uint8)
+    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 9))
+
+
+@TORCH
+def test_every_kind_of_batch_is_one(grey):
+    layer = ka.layers.ImageConverter(4, 5, 1)
+    array = np.empty(2, object)
+    array[:] = [Image.fromarray(grey), Image.fromarray(grey)]
+    for raw in (array, tuple(array), iter(array), [grey, grey]):
+        np.testing.assert_array_equal(layer.encode(raw)[..., 0], np.stack([grey] * 2))
+    assert layer.encode([]).shape == (0, 4, 5, 1)
+    assert layer.encode(np.array([], object)).shape == (0, 4, 5, 1)
+
+
+@TORCH
+@pytest.mark.parametrize(
+    ("resize", "expected"),
+    [
+        ("stretch", [[100, 100, 200, 200]] * 4),
+        ("letterbox", [[51] * 4, [100, 100, 200, 200], [100, 100, 200, 200], [51] * 4]),
+        ("crop", [[100, 100, 200, 200]] * 4),
+    ],
+)
+def test_other_shapes_are_stretched_letterboxed_or_cropped(resize, expected):
+    """An image twice as wide as high, of which the outer quarters differ."""
+    wide = np.repeat(np.array([[0, 100, 200, 255]], np.uint8), 2, axis=0)
+    if resize != "crop":
+        wide = np.repeat(np.array([[100, 100, 200, 200]], np.uint8), 2, axis=0)
+    size = {"crop": (2, 2)}.get(resize, (4, 4))
+    layer = ka.layers.ImageConverter(*size, 1, mean=0.2, resize=resize)
+    (found,) = layer.encode([wide])
+    expected = [[100, 200]] * 2 if resize == "crop" else expected
+    np.testing.assert_array_equal(found[..., 0], expected)
+    again = ka.layers.ImageConverter.from_config(layer.get_config())
+    np.testing.assert_array_equal(again.encode([wide])[0], found)
+
+
+@TORCH
+def test_files_of_before_stretch():
+    config = ka.layers.ImageConverter(4, 5).get_config()
+    del config["resize"]
+    assert ka.layers.ImageConverter.from_config(config).resize == "stretch"

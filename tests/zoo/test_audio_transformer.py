@@ -59,7 +59,7 @@ def test_a_file_is_the_waveform_in_it(tmp_path):
     model = CASES[0].make()
     wave = CASES[0].data()["audio"][0]
     soundfile.write(tmp_path / "a.wav", wave, 8000, subtype="FLOAT")
-    found = ka.predict(model, str(tmp_path / "a.wav"))
+    found = ka.predict(model, tmp_path / "a.wav")
     (expected,) = ka.predict(model, [wave])
     assert found.label in ("yes", "no", "maybe")
     np.testing.assert_allclose(found.probability, expected.probability, atol=1e-5)

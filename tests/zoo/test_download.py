@@ -110,3 +110,11 @@ def test_a_cache_that_is_read_only(server, monkeypatch):
     with pytest.raises(PermissionError, match=download.VARIABLE):
         fetch("numbers", File(url=server.url, sha256=SHA256, name="other.bin"))
     assert server.requests == 1
+
+
+def test_a_download_without_an_end_is_stopped(server, monkeypatch, tmp_path):
+    monkeypatch.setattr(download, "MAX_BYTES", len(CONTENT) - 1)
+    with pytest.raises(ValueError, match="gives more than 255,999 bytes"):
+        fetch("numbers", File(url=server.url, sha256=SHA256))
+    assert files(tmp_path) == []
+    assert server.requests == 1

@@ -83,7 +83,7 @@ def test_a_file_goes_from_a_picture_to_a_name(tmp_path):
     loaded = ka.load_model(tmp_path / "model.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "one.png")
-    answer = ka.predict(loaded, str(tmp_path / "one.png"))
+    answer = ka.predict(loaded, tmp_path / "one.png")
     (same,) = ka.predict(model, pixels[None, ..., None])
     assert answer.label in ("shoe", "bag", "coat")
     assert answer.label == same.label

@@ -209,7 +209,7 @@ def test_a_file_answers_about_an_image(saved):
     folder, pixels = saved
     model = ka.load_model(folder / "model.keras")
     question = "is there a shape?"
-    one = ka.predict(model, {"image": str(folder / "x.png"), "question_ids": question})
+    one = ka.predict(model, {"image": folder / "x.png", "question_ids": question})
     assert one.label in ("yes", "no", "red")
     (same,) = ka.predict(model, {"image": pixels[None], "question_ids": [question]})
     assert same.label == one.label

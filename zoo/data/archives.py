@@ -4,34 +4,54 @@ import hashlib
 import re
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
+
+MAX_BYTES = 2**30  # of all files of an archive that are read; the largest of ours have 2**27
 
 
-def read_files(path: str | Path, names: str) -> dict[str, bytes]:
+def read_files(path: str | Path, names: str, *, max_bytes: int = MAX_BYTES) -> dict[str, bytes]:
     """Files of a zip or tar archive, by their names without folders.
 
     Args:
         path: of the archive, of which nothing is extracted.
         names: regular expression that the whole name of a file has to match, folders included.
+        max_bytes: of these files together.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or the files are larger.
     """
     wanted = re.compile(names)
+    files: dict[str, bytes] = {}
+    left = max_bytes
+    for name, content in _members(path, wanted):
+        read = content.read(left + 1)  # whatever size the archive says it has
+        left -= len(read)
+        if left < 0:
+            raise ValueError(
+                f"{path} has files of more than {max_bytes:,} bytes. If that is right, pass a "
+                "higher `max_bytes`."
+            )
+        files[name.rpartition("/")[2]] = read
+    return files
+
+
+def _members(path: str | Path, wanted: re.Pattern) -> Iterator[tuple[str, IO[bytes]]]:
+    """The names of the files that are wanted, each with what reads it."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            found = filter(wanted.fullmatch, archive.namelist())
-            return {name.rpartition("/")[2]: archive.read(name) for name in found}
-    if tarfile.is_tarfile(path):
+            for name in filter(wanted.fullmatch, archive.namelist()):
+                with archive.open(name) as content:
+                    yield name, content
+    elif tarfile.is_tarfile(path):
         with tarfile.open(path) as archive:
-            files = {}
             for member in archive:
                 content = archive.extractfile(member) if wanted.fullmatch(member.name) else None
                 if content:
-                    files[member.name.rpartition("/")[2]] = content.read()
-            return files
-    raise ValueError(f"{path} is not an archive. Remove it, to have it fetched anew.")
+                    yield member.name, content
+    else:
+        raise ValueError(f"{path} is not an archive. Remove it, to have it fetched anew.")
 
 
 def digest(files: Mapping[str, bytes]) -> str:

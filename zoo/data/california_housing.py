@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_attention.prediction import read_table
+from keras_attention import reading
 from zoo.data import Arrays, Source, Splits
 from zoo.data.download import File, fetch
 
@@ -49,7 +49,7 @@ def load(seed: int = 0) -> Splits:
 
 def read(path: str | Path) -> Arrays:
     """All rows of a file."""
-    table = read_table(path)
+    table = reading.table(Path(path))
     x = {
         name: np.array([float(value) if value else np.nan for value in table[name]])
         if name in NUMBERS

@@ -1,15 +1,17 @@
 """Files of datasets: fetched once from where they were published, and checked each time."""
 
+import http.client
 import os
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-
-import keras
 
 from keras_attention.saving.files import sha256
 
 VARIABLE = "KERAS_ATTENTION_DATA"
+MAX_BYTES = 2**32
+_SECONDS = 60.0  # that a server may be silent
 _ATTEMPTS, _PAUSE = 3, 2.0  # seconds before the second attempt, twice that before the third
 
 
@@ -45,14 +47,14 @@ def fetch(dataset: str, file: File) -> Path:
 
     Raises:
         ConnectionError: it is not there and cannot be downloaded.
-        ValueError: what the URL gives is not the file that was published.
+        ValueError: what the URL gives is not the file that was published, or does not end.
         OSError: the folder cannot be written to.
     """
     path = root() / dataset / (file.name or file.url.rpartition("/")[2])
     if path.exists() and file.sha256 in (None, sha256(path)):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(path.parent, os.W_OK):  # where Keras would turn to /tmp without a word
+    if not os.access(path.parent, os.W_OK):
         raise PermissionError(
             f"{path} is not there with the right content, and its folder cannot be written to. "
             f"Set {VARIABLE} to another folder."
@@ -71,24 +73,39 @@ def fetch(dataset: str, file: File) -> Path:
 
 def _download(dataset: str, file: File, path: Path) -> Path:
     """The file beside `path`, under a name of its own."""
-    name = f".{path.name}.{os.getpid()}.part"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_PAUSE * attempt)
         try:
-            return Path(
-                keras.utils.get_file(
-                    name,
-                    file.url,
-                    cache_dir=path.parent,
-                    cache_subdir="",
-                    force_download=True,
-                )
-            )
-        except Exception as error:  # of many kinds, which Keras makes plain ones of
+            _receive(file.url, part)
+            return part
+        except (OSError, http.client.HTTPException) as error:
+            part.unlink(missing_ok=True)
             last = error
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     raise ConnectionError(
         f"{path} is not there, and {file.url} cannot be downloaded ({last}). Without a network, "
         f"put the file there by hand, or set {VARIABLE} to a folder that has "
         f"{dataset}/{path.name}."
     ) from last
+
+
+def _receive(url: str, part: Path) -> None:
+    """Writes what a server sends, whole and not more than `MAX_BYTES`."""
+    with urllib.request.urlopen(url, timeout=_SECONDS) as source, part.open("wb") as target:
+        told = source.headers.get("Content-Length")
+        size = int(told) if told and told.isdecimal() else None
+        print(f"Downloading {url}" + (f", {size / 2**20:.1f} MiB" if size else ""), flush=True)
+        received = 0
+        while piece := source.read(2**20):
+            received += len(piece)
+            if received > MAX_BYTES:
+                raise ValueError(
+                    f"{url} gives more than {MAX_BYTES:,} bytes, which no file of the zoo has."
+                )
+            target.write(piece)
+    if size is not None and received < size:
+        raise ConnectionError(f"it ended after {received:,} of {size:,} bytes")

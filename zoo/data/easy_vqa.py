@@ -133,7 +133,8 @@ def pixels(files: Mapping[str, bytes]) -> np.ndarray:
     from PIL import Image
 
     names = sorted(files, key=lambda name: int(Path(name).stem))
-    return np.stack([np.asarray(Image.open(io.BytesIO(files[n])).convert("RGB")) for n in names])
+    pictures = (Image.open(io.BytesIO(files[name]), formats=["PNG"]) for name in names)
+    return np.stack([np.asarray(picture.convert("RGB")) for picture in pictures])
 
 
 def arrays(questions: Sequence[Question], images: np.ndarray) -> Arrays:

@@ -133,7 +133,7 @@ def pixels(files: Iterable[bytes]) -> np.ndarray:
     from PIL import Image
 
     reader = ka.layers.ImageConverter(SIZE, SIZE)
-    return reader.encode([Image.open(io.BytesIO(file)) for file in files]).astype(np.uint8)
+    return reader.encode([Image.open(io.BytesIO(file), formats=["PNG"]) for file in files])
 
 
 def read_table(text: str) -> list[Row]:

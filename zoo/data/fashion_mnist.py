@@ -1,6 +1,7 @@
 """Fashion-MNIST: 70,000 grey images of clothes in 10 classes."""
 
 import gzip
+import math
 import struct
 from pathlib import Path
 
@@ -44,6 +45,7 @@ _FILES = {
     }.items()
 }
 _VALIDATION = 5000  # of the training images
+_MOST_BYTES = 2**28
 
 
 def load() -> Splits:
@@ -93,12 +95,18 @@ def read_idx(path: str | Path) -> np.ndarray:
         ValueError: it is not of that format, or not whole.
     """
     with gzip.open(path) as file:
-        content = file.read()
-    zeros, kind, rank = struct.unpack(">HBB", content[:4].ljust(4, b"\0"))
-    if zeros or kind != 8 or len(content) < 4 + 4 * rank:
-        raise ValueError(f"{path} is not an idx file of unsigned bytes.")
-    start = 4 + 4 * rank
-    shape = struct.unpack(f">{rank}I", content[4:start])
-    if len(content) - start != np.prod(shape):
-        raise ValueError(f"{path} has {len(content) - start} bytes for an array of shape {shape}.")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+        zeros, kind, rank = struct.unpack(">HBB", file.read(4).ljust(4, b"\0"))
+        sizes = file.read(4 * rank)
+        if zeros or kind != 8 or len(sizes) < 4 * rank:
+            raise ValueError(f"{path} is not an idx file of unsigned bytes.")
+        shape = struct.unpack(f">{rank}I", sizes)
+        size = math.prod(shape)
+        if size > _MOST_BYTES:
+            raise ValueError(f"{path} has an array of shape {shape}, above {_MOST_BYTES:,} bytes.")
+        content = file.read(size + 1)
+    if len(content) != size:
+        more = "more than " if len(content) > size else ""
+        raise ValueError(
+            f"{path} has {more}{min(len(content), size)} bytes for an array of shape {shape}."
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)

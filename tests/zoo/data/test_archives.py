@@ -40,3 +40,15 @@ def test_both_archives_have_the_same_content(tmp_path):
     (tmp_path / "note.zip").write_text("no archive")
     with pytest.raises(ValueError, match=r"note\.zip is not an archive"):
         archives.read_files(tmp_path / "note.zip", ".*")
+
+
+@pytest.mark.parametrize("name", ["packed.zip", "archive.tar.gz"])
+def test_files_larger_than_expected_are_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.wav", bytes(2**20))
+    (tmp_path / "zeros.wav").write_bytes(bytes(2**20))
+    with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "zeros.wav", "zeros.wav")
+    with pytest.raises(ValueError, match=f"{name} has files of more than 1,048,575 bytes"):
+        archives.read_files(tmp_path / name, r".*", max_bytes=2**20 - 1)
+    assert len(archives.read_files(tmp_path / name, r".*", max_bytes=2**20)["zeros.wav"]) == 2**20

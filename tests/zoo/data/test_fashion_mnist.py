@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -72,3 +73,18 @@ def test_sample_looks_alike():
     assert splits.class_names == data.CLASS_NAMES
     assert len(set(data.CLASS_NAMES)) == 10
     assert splits.sha256() == data.sample().sha256()
+
+
+def test_of_a_file_no_more_is_expanded_than_its_header_says(tmp_path):
+    path = tmp_path / "zeros.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(struct.pack(">HBBI", 0, 8, 1, 3) + bytes(2**24))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"more than 3 bytes for an array of shape \(3,\)"):
+        data.read_idx(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**21
+    tracemalloc.stop()
+    with gzip.open(path, "wb") as file:
+        file.write(struct.pack(">HBBII", 0, 8, 2, 2**31, 2**31))
+    with pytest.raises(ValueError, match="above 268,435,456 bytes"):
+        data.read_idx(path)

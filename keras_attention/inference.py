@@ -1,0 +1,139 @@
+"""A model's outputs without Keras's trainer, and a guard for where its trainer is needed.
+
+On JAX `model.predict`, `evaluate` and `train_on_batch` take the values of the variables away while
+they compute. If anything raises meanwhile, such as a text that is too long, or if two threads call,
+the values are not given back: the model is lost.
+"""
+
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary, proxy
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention import kernels
+
+# By model: the state that its pass was compiled for, and the pass.
+_passes: WeakKeyDictionary[keras.Model, tuple[Hashable, Callable]] = WeakKeyDictionary()
+_locks: WeakKeyDictionary[keras.Model, Any] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def outputs(model: keras.Model, arrays: Any, *, batch_size: int = 32) -> Any:
+    """The outputs of a model for arrays, batch by batch, as `model.predict` gives them.
+
+    Unlike `model.predict` it may run in several threads at once, and leaves the model as it was,
+    whatever it raises: it reads the variables and changes none.
+
+    Args:
+        model: functional.
+        arrays: `(B, ...)`, or such arrays by input name or in a list.
+        batch_size: rows computed at a time. Where there are more, the last batch is filled up, so
+            that one size is compiled.
+
+    Returns:
+        NumPy arrays `(B, ...)` in the structure of the model's outputs.
+
+    Raises:
+        TypeError: an array is not of numbers.
+        ValueError: the inputs differ in their number of rows.
+    """
+    arrays = keras.tree.map_structure(np.asarray, arrays, none_is_leaf=False)
+    count = _rows(model, arrays)
+    if not count:
+        return keras.tree.map_structure(_nothing, model.output)
+    call, found = _forward(model), []
+    for start in range(0, count, batch_size):
+        rows = np.arange(start, min(start + batch_size, count))
+        full = np.resize(rows, batch_size) if count > batch_size else rows
+        computed = call(keras.tree.map_structure(lambda array, some=full: array[some], arrays))
+        found.append(keras.tree.map_structure(_to_numpy, computed))
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:count], *found)
+
+
+@contextmanager
+def guarded(model: keras.Model) -> Iterator[None]:
+    """A block in which Keras's trainer may fail, and the model keeps its values.
+
+    ```python
+    with guarded(model):
+        model.evaluate(x, y)
+    ```
+
+    One thread at a time enters the block of a model. Others must not read the model meanwhile.
+    """
+    with _lock:
+        lock = _locks.setdefault(model, threading.RLock())
+    with lock:
+        optimizer = getattr(model, "optimizer", None)
+        variables = [*model.variables, *model.metrics_variables]
+        variables += optimizer.variables if optimizer else []
+        before = [(variable, variable.value) for variable in variables]
+        try:
+            yield
+        except BaseException:
+            if hasattr(model, "jax_state_sync"):
+                model.jax_state_sync()  # what complete steps have made of them
+            for variable, value in before:
+                if _is_lost(variable):
+                    variable.assign(value)
+            # On TensorFlow a function that failed when it was traced makes no variables later on.
+            if getattr(model, "train_function", None) is not None:
+                model.make_train_function(force=True)
+            raise
+
+
+def _is_lost(variable: keras.Variable) -> bool:
+    """Whether Keras took the value away: it then looks for an initializer, which is gone."""
+    try:
+        return variable.value is None
+    except TypeError:
+        return True
+
+
+def _forward(model: keras.Model) -> Callable:
+    """The compiled pass of a model as it is now: its set of variables and its dtypes may change."""
+    state = (
+        *map(id, model.variables),
+        *(layer.dtype_policy.name for layer in model._flatten_layers()),
+        *kernels.describe().values(),
+    )
+    known, call = _passes.get(model, (None, None))
+    if call is None or known != state:
+        itself = proxy(model)  # a function that held the model would keep it alive
+        call = kernels.forward(lambda inputs: itself(inputs, training=False), model.variables)
+        _passes[model] = state, call
+    return call
+
+
+def _rows(model: keras.Model, arrays: Any) -> int:
+    """The number of rows, which all inputs share."""
+    flat = keras.tree.flatten(arrays)
+    for array in flat:
+        if array.dtype.kind in "OUSV" or not array.ndim:
+            raise TypeError(
+                f"The model {model.name!r} takes arrays of numbers (B, ...). Received: "
+                f"{array.dtype} of shape {array.shape}. `ka.encode(model, raw)` makes arrays of "
+                "raw values."
+            )
+    counts = [len(array) for array in flat]
+    if len(set(counts)) > 1:
+        names = arrays if isinstance(arrays, dict) else range(len(counts))
+        each = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+        raise ValueError(
+            f"The inputs of the model {model.name!r} must have as many rows. Received: {each}"
+        )
+    return counts[0]
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(tensor))
+
+
+def _nothing(tensor: Any) -> np.ndarray:
+    """An output for no rows."""
+    return np.zeros((0, *(size or 0 for size in tensor.shape[1:])), np.float32)

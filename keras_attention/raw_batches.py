@@ -1,0 +1,155 @@
+"""Raw values in batches for `model.fit`, encoded one batch at a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_attention import prediction
+from keras_attention.ops import batches, checks
+
+_POOL = 50  # batches whose rows are sorted together by their length
+_CHUNK = 1024  # rows that are measured at a time
+
+
+class RawBatches(keras.utils.PyDataset):
+    """Batches of raw values, encoded by the model's own first layers as they are needed.
+
+    `model.fit` of Keras takes arrays alone. `ka.encode` makes one of all rows, padded to the
+    longest of them; here each batch is padded for itself, and images and recordings are read when
+    their batch is.
+
+    ```python
+    model.fit(ka.RawBatches(model, texts, labels, batch_size=32), epochs=5)
+    model.evaluate(ka.RawBatches(model, texts, labels, batch_size=32, shuffle=False))
+    ```
+
+    With `shuffle`, each epoch has an order of its own, drawn from NumPy's global random numbers:
+    rows of similar length come together, and their batches in random order. Lengths of ids are
+    rounded up to a multiple, so that few are compiled.
+
+    Args:
+        model: functional, whose first layers encode.
+        raw: as `ka.encode` takes it: a list or array of rows, or such lists by the names of the
+            inputs or of a table's columns.
+        y: `(B, ...)` numbers; none for `model.predict`, which keeps the order of the rows. Of a
+            model with an output for each token `(B, T, ...)`, T being that of the longest row:
+            it is cut off where the batch is.
+        sample_weight: `(B, ...)`.
+        batch_size: rows per batch; the last one may have fewer.
+        shuffle: whether epochs have orders of their own.
+        multiple: of which lengths of ids are.
+
+    Raises:
+        TypeError: `raw` is no batch.
+        ValueError: `raw`, `y` and `sample_weight` differ in their number of rows.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        raw: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        batch_size: int = 32,
+        shuffle: bool | None = None,
+        multiple: int = 16,
+    ) -> None:
+        super().__init__()
+        checks.positive_int(batch_size=batch_size, multiple=multiple)
+        self.model = model
+        self.batch_size = batch_size
+        self.multiple = multiple
+        self.shuffle = y is not None if shuffle is None else shuffle
+        named = raw if isinstance(raw, Mapping) else {"raw": raw}
+        columns = {
+            name: batches.objects(batches.items(str(name), rows, "raw values"))
+            for name, rows in named.items()
+        }
+        self._raw = columns if isinstance(raw, Mapping) else columns["raw"]
+        given = {"y": y, "sample_weight": sample_weight}
+        self._beside = [
+            batches.numbers(name, array) for name, array in given.items() if array is not None
+        ]
+        counts = {name: len(rows) for name, rows in columns.items()}
+        counts |= dict(zip(("y", "sample_weight"), map(len, self._beside), strict=False))
+        if len(set(counts.values())) > 1:
+            each = ", ".join(f"{name} {count}" for name, count in counts.items())
+            raise ValueError(f"All must have as many rows. Received: {each}")
+        self._count = next(iter(counts.values()))
+        self._lengths = self._measured()
+        self._longest = int(max(self._lengths, default=0))
+        self._batches = self._split()
+
+    @property
+    def num_batches(self) -> int:
+        return -(-self._count // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple:
+        rows = self._batches[index]
+        raw = (
+            {name: column[rows] for name, column in self._raw.items()}
+            if isinstance(self._raw, dict)
+            else self._raw[rows]
+        )
+        x = prediction.encode(self.model, raw)
+        layers = prediction.encoders(self.model)
+        named = x if isinstance(x, dict) else dict.fromkeys(layers, x)
+        named = {name: self._padded(layers[name], array) for name, array in named.items()}
+        length = max((named[name].shape[1] for name in _text_layers(layers)), default=0)
+        beside = (self._cut(array[rows], length) for array in self._beside)
+        return (named if isinstance(x, dict) else next(iter(named.values())), *beside)
+
+    def on_epoch_begin(self) -> None:
+        self._batches = self._split()
+
+    def _split(self) -> list[np.ndarray]:
+        """The rows of each batch."""
+        size = self.batch_size
+        if not self.shuffle:
+            return [np.arange(i, min(i + size, self._count)) for i in range(0, self._count, size)]
+        order = np.random.permutation(self._count)
+        found = []
+        for start in range(0, self._count, _POOL * size):
+            pool = order[start : start + _POOL * size]
+            pool = pool[np.argsort(self._lengths[pool], kind="stable")]
+            found += [pool[i : i + size] for i in range(0, len(pool), size)]
+        return [found[i] for i in np.random.permutation(len(found))]
+
+    def _measured(self) -> np.ndarray:
+        """Lengths of the rows, by which they are sorted: tokens of texts, else samples."""
+        lengths = np.zeros(self._count, int)
+        texts = _text_layers(prediction.encoders(self.model))
+        for name, layer in texts.items():
+            rows = self._raw[name] if isinstance(self._raw, dict) else self._raw
+            for start in range(0, self._count, _CHUNK):
+                ids = layer.encode(rows[start : start + _CHUNK])
+                there = ids.reshape(*ids.shape[:2], -1).any(axis=-1).sum(axis=1)
+                some = lengths[start : start + _CHUNK]
+                np.maximum(some, there, out=some)
+        if not texts and not isinstance(self._raw, dict):
+            lengths[:] = [len(x) if isinstance(x, np.ndarray) else 0 for x in self._raw]
+        return lengths
+
+    def _padded(self, layer: Any, array: np.ndarray) -> np.ndarray:
+        """Ids with their length rounded up, but not beyond the longest row of all."""
+        if getattr(layer, "encodes", None) != "texts":
+            return array
+        length = min(-(-array.shape[1] // self.multiple) * self.multiple, self._longest)
+        more = max(0, length - array.shape[1])
+        return np.pad(array, [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)])
+
+    def _cut(self, array: np.ndarray, length: int) -> np.ndarray:
+        """What belongs to each token, cut off where the ids of the batch are."""
+        by_token = self.model.outputs[0].shape[1:2] == (None,)
+        whole = by_token and array.ndim > 1 and array.shape[1] == self._longest
+        return array[:, :length] if whole else array
+
+
+def _text_layers(layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that encode texts, by input."""
+    return {
+        name: layer for name, layer in layers.items() if getattr(layer, "encodes", "") == "texts"
+    }

@@ -1,0 +1,186 @@
+"""Tokenizers from strangers: what ours write passes, everything else is refused while loading."""
+
+import copy
+import json
+
+import pytest
+import tokenizers
+
+import keras_attention as ka
+from keras_attention.layers import Tokenizer, tokenizer_file
+
+pytestmark = pytest.mark.runs_on("torch")
+
+TEXTS = ["the cat sat on the mat", "a cat and a dog"]
+
+
+def content(model="word", **settings):
+    return json.loads(Tokenizer.train(TEXTS, model=model, min_frequency=1, **settings)._json)
+
+
+def load(tmp_path, found):
+    text = found if isinstance(found, str) else json.dumps(found)
+    (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")
+    layer = Tokenizer()
+    layer.load_assets(tmp_path)
+    return layer
+
+
+@pytest.mark.parametrize("model", ["bpe", "wordpiece", "word", "character"])
+@pytest.mark.parametrize("start_end", [False, True])
+def test_what_ours_write_is_read(tmp_path, model, start_end):
+    found = content(model, start_end=start_end)
+    assert load(tmp_path, found).encode(TEXTS).shape[0] == 2
+
+
+def test_layouts_of_published_checkpoints_are_read():
+    vocabulary = {"[UNK]": 0, "a": 1, "b": 2, "▁a": 3, "ab": 4}
+    library = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    library.normalizer = tokenizers.normalizers.BertNormalizer()
+    library.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    library.decoder = tokenizers.decoders.WordPiece()
+    tokenizer_file.check(library.to_str())  # BERT's
+    library = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, [("a", "b")]))
+    library.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel()
+    library.post_processor = tokenizers.processors.ByteLevel()
+    library.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer_file.check(library.to_str())  # GPT-2's
+    library.normalizer = tokenizers.normalizers.Sequence(
+        [tokenizers.normalizers.Prepend("▁"), tokenizers.normalizers.Replace(" ", "▁")]
+    )
+    library.pre_tokenizer = library.post_processor = None
+    library.decoder = tokenizers.decoders.Sequence(
+        [
+            tokenizers.decoders.Replace("▁", " "),
+            tokenizers.decoders.ByteFallback(),
+            tokenizers.decoders.Fuse(),
+            tokenizers.decoders.Strip(" ", 1, 0),
+        ]
+    )
+    tokenizer_file.check(library.to_str())  # Llama's
+
+
+def sequence(*steps):
+    return {"type": "Sequence", "normalizers": list(steps)}
+
+
+DOUBLE = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+PADDING = {
+    "strategy": {"Fixed": 2_000_000_000}, "direction": "Right", "pad_to_multiple_of": None,
+    "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"padding": PADDING}, "sets 'padding', which the layer does itself"),
+        ({"truncation": {"max_length": 1}}, "sets 'truncation'"),
+        ({"normalizer": sequence(*[DOUBLE] * 16)}, r"65536 times as long"),
+        ({"normalizer": sequence(*[DOUBLE] * 32)}, "at most 16 components"),
+        ({"normalizer": sequence(sequence())}, "In the normalizer: 'Sequence'"),
+        ({"normalizer": sequence(*[{"type": "NFKD"}] * 2)}, "324 times as long"),
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AA=="}}, "'Precompiled'"),
+        ({"normalizer": {"type": "Prepend", "prepend": "a" * 50}}, "In normalizer/Prepend"),
+        ({"normalizer": {**DOUBLE, "pattern": {"String": ""}}}, "the pattern of its normalizer"),
+        ({"normalizer": {**DOUBLE, "pattern": {"Regex": "(a+)+$"}}}, "the pattern of its normal"),
+        (
+            {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a|a)*"}, "invert": False}},
+            "the pattern of its pre_tokenizer",
+        ),
+        ({"pre_tokenizer": 5}, "In pre_tokenizer: 5"),
+        ({"post_processor": {"type": "TemplateProcessing"}}, "'TemplateProcessing'"),
+        ({"decoder": {"type": "CTC"}}, "In the decoder: 'CTC'"),
+        ({"added_tokens": [{"id": 7, "content": ""}]}, "In added_tokens"),
+        ({"added_tokens": [{"id": 10**9, "content": "new"}]}, "must be those from 0 to"),
+        ({"added_tokens": [{"id": 5, "content": "[PAD]"}]}, "with the id 5, and has it with 0"),
+        ({"model": {"type": "Unigram", "vocab": []}}, "In the model: 'Unigram'"),
+        ({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "u"}}, "no token 'u'"),
+        ({"model": {"type": "WordLevel", "vocab": {"a": 2**40}}}, "must be those from 0 to"),
+        ({"model": {"type": "WordLevel", "vocab": {"a": True}}}, "must be those from 0 to"),
+        ({"model": {"type": "BPE", "dropout": 0.5, "vocab": {}, "merges": []}}, "at random"),
+        (
+            {"model": {"type": "WordPiece", "max_input_chars_per_word": 10**9, "vocab": {}}},
+            "max_input_chars_per_word: 1000000000",
+        ),
+    ],
+)
+def test_what_may_do_harm_is_refused_while_loading(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, {**content(), "added_tokens": [], **changes})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", "null", "[" * 100_000, '{"model": {}, "model": {}}', "{}"],
+    ids=["empty", "list", "half", "null", "deep", "twice", "nothing"],
+)
+def test_junk_is_refused_while_loading(tmp_path, text):
+    with pytest.raises(ValueError, match=r"tokenizer\.json"):
+        load(tmp_path, text)
+
+
+def mutations():
+    """Each value of a file in turn, replaced by junk of other types."""
+    whole = content("bpe")
+    whole["model"]["vocab"] = {"[PAD]": 0, "[UNK]": 1, "a": 2, "b": 3, "ab": 4}
+    whole["model"]["merges"] = [["a", "b"]]
+
+    def places(value, path=()):
+        yield path
+        if isinstance(value, (dict, list)):
+            inner = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, each in inner:
+                yield from places(each, (*path, key))
+
+    for path in list(places(whole))[1:]:
+        for junk in (None, -1, 10**30, "x", [], {}, [[]], True, float("nan")):
+            changed = copy.deepcopy(whole)
+            place = changed
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = junk
+            yield path, junk, changed
+
+
+def test_whatever_is_changed_loads_or_is_refused(tmp_path):
+    refused = 0
+    for path, junk, changed in mutations():
+        try:
+            ids = load(tmp_path, changed).encode(["ab a zz"])
+        except ValueError:
+            refused += 1
+        else:
+            assert ids.shape[1] < 50, (path, junk)
+    assert refused > 100
+
+
+def test_panics_of_the_library_are_errors():
+    def panic(_):
+        raise type("PanicException", (BaseException,), {})("index out of bounds")
+
+    with pytest.raises(ValueError, match="panicked: index out of bounds"):
+        tokenizer_file.call(panic, "text")
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tokenizer_file.call(stop, "text")
+
+
+def test_a_models_file_says_so(tmp_path):
+    import keras
+
+    from keras_attention.saving import archive
+
+    ids = keras.Input((None,), dtype="int32")
+    tokenizer = Tokenizer.train(TEXTS, model="word", min_frequency=1)
+    path = tmp_path / "model.keras"
+    ka.save_model(keras.Model(ids, tokenizer(ids)), path)
+    saved = archive.read(path, ka.saving.Limits())
+    (name,) = saved.assets
+    saved.members[name] = json.dumps({**content(), "padding": PADDING}).encode()
+    saved.write(path)
+    with pytest.raises(ka.saving.DamagedFileError, match="sets 'padding'"):
+        ka.load_model(path)

@@ -1,0 +1,103 @@
+"""Outputs without Keras's trainer: the same numbers, after errors and in threads too."""
+
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from keras_attention import inference
+from tests.backend import to_numpy
+
+LENGTH = 6
+
+
+def model():
+    keras.utils.set_random_seed(0)
+    ids = keras.Input((None,), dtype="int32", name="token_ids")
+    x = keras.layers.Embedding(9, 4, mask_zero=True)(ids)
+    x = ka.layers.PositionalEncoding("learned", max_length=LENGTH)(x)
+    return keras.Model(ids, keras.layers.Dense(2)(ka.layers.AttentionPooling()(x)))
+
+
+@pytest.fixture(scope="module")
+def given():
+    """A model, ids, and its outputs for them."""
+    found, ids = model(), np.random.default_rng(0).integers(1, 9, (5, LENGTH)).astype("int32")
+    return found, ids, to_numpy(found(ids))
+
+
+TOO_LONG = np.ones((2, LENGTH + 1), "int32")
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 32])
+def test_batches_give_what_the_model_gives(given, batch_size):
+    network, ids, expected = given
+    found = inference.outputs(network, ids, batch_size=batch_size)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert inference.outputs(network, ids[:0]).shape == (0, 2)
+
+
+def test_an_error_leaves_the_model_as_it_was(given):
+    network, (_, ids, expected) = model(), given  # one that has compiled nothing
+    for wrong, error in ((TOO_LONG, ValueError), (np.array(["a"]), TypeError), (3, TypeError)):
+        with pytest.raises(error):
+            inference.outputs(network, wrong)
+        np.testing.assert_allclose(to_numpy(network(ids)), expected, atol=1e-6)
+
+
+def test_threads_get_their_own_answers(given):
+    network, ids, expected = given
+    wrong = []
+
+    def ask(row):
+        for _ in range(5):
+            found = inference.outputs(network, ids[row : row + 1])
+            if not np.allclose(found, expected[row : row + 1], atol=1e-6):
+                wrong.append(found)
+
+    threads = [threading.Thread(target=ask, args=(row,)) for row in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    np.testing.assert_allclose(to_numpy(network(ids)), expected, atol=1e-6)
+
+
+def test_outputs_keep_their_structure_and_inputs_their_rows():
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    network = keras.Model([a, b], {"sum": a + b, "both": [a, b]})
+    arrays = {"a": np.ones((3, 2)), "b": np.zeros((3, 2))}
+    found = inference.outputs(network, arrays, batch_size=2)
+    np.testing.assert_array_equal(found["sum"], np.ones((3, 2)))
+    np.testing.assert_array_equal(found["both"][1], np.zeros((3, 2)))
+    assert inference.outputs(network, {"a": np.ones((0, 2)), "b": np.ones((0, 2))})["sum"].size == 0
+    with pytest.raises(ValueError, match=r"as many rows\. Received: a 3, b 2"):
+        inference.outputs(network, {**arrays, "b": np.zeros((2, 2))})
+
+
+def test_other_variables_are_seen():
+    network, ids = model(), np.ones((1, 3), "int32")
+    inference.outputs(network, ids)
+    network.layers[-1].enable_lora(1)
+    network.layers[-1].lora_kernel_b.assign(np.ones((1, 2)))
+    np.testing.assert_allclose(inference.outputs(network, ids), to_numpy(network(ids)), atol=1e-6)
+
+
+@pytest.mark.parametrize("what", ["evaluate", "train_on_batch", "predict", "fit"])
+def test_the_guard_gives_variables_back(what):
+    network, ids = model(), np.ones((2, 3), "int32")
+    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    y, expected = np.zeros(2, "int32"), to_numpy(network(ids))
+    arguments = (TOO_LONG,) if what == "predict" else (TOO_LONG, y)
+    quiet = {} if what == "train_on_batch" else {"verbose": 0}
+    with pytest.raises(ValueError, match="max_length"), inference.guarded(network):
+        getattr(network, what)(*arguments, **quiet)
+    np.testing.assert_array_equal(to_numpy(network(ids)), expected)
+    with inference.guarded(network):
+        loss = float(network.train_on_batch(ids, y))
+    assert np.isfinite(loss)
+    assert not np.array_equal(to_numpy(network(ids)), expected), "what succeeded stays"

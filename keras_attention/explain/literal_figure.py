@@ -17,7 +17,7 @@ class LiteralFigure(Figure):
     """
 
     def draw(self, renderer: Any) -> None:
-        numbers = set()
+        numbers: set[Text] = set()
         for axis in self.findobj(Axis):
             parts = [part for part in axis.get_children() if part is not axis.label]
             numbers.update(text for part in parts for text in part.findobj(Text))

@@ -230,7 +230,7 @@ def test_missing_peer_is_named_and_skipped(capsys):
     assert found["peer"] == "twice"
     assert found["rounds"] == 3
     assert found["judged"]["time"]["reached"]
-    assert "time <= 100.00 reached" in printed
+    assert "reached" not in printed, "bounds are for the machine that the docs name"
 
 
 def test_without_any_peer_ours_is_measured_all_the_same():

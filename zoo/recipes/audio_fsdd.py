@@ -49,7 +49,12 @@ from zoo.rates import adamw_cosine
 HELD_OUT = {f"without_{speaker}": speaker for speaker in data.SPEAKERS}
 VARIANTS = {
     "default": AUDIO_TRANSFORMER["default"],
-    **dict.fromkeys(HELD_OUT, AUDIO_TRANSFORMER["default"]),
+    "without_george": AUDIO_TRANSFORMER["default"],
+    "without_jackson": AUDIO_TRANSFORMER["default"],
+    "without_lucas": AUDIO_TRANSFORMER["default"],
+    "without_nicolas": AUDIO_TRANSFORMER["default"],
+    "without_theo": AUDIO_TRANSFORMER["default"],
+    "without_yweweler": AUDIO_TRANSFORMER["default"],
     "tiny": AUDIO_TRANSFORMER["tiny_stem"],
 }
 BATCH_SIZE = 16

@@ -49,8 +49,14 @@ from zoo.vqa import vqa
 VARIANTS = {
     name: VQA[name]
     for name in (
-        *("default", "co", "single", "question_only", "image_only"),
-        *("tiny", "tiny_question_only", "tiny_image_only"),
+        "default",
+        "co",
+        "single",
+        "question_only",
+        "image_only",
+        "tiny",
+        "tiny_question_only",
+        "tiny_image_only",
     )
 }
 # The ablations have learned by then what there is to be learned.

@@ -11,10 +11,8 @@ import _console
 ENCODERS = {
     "ImageConverter": "images",
     "AudioConverter": "recordings",
-    "Tokenizer": "texts",
-    "CharacterFeatures": "texts",
-    "NumericColumns": "tables",
-    "CategoricalColumns": "tables",
+    **dict.fromkeys(("Tokenizer", "CharacterFeatures"), "texts"),
+    **dict.fromkeys(("NumericColumns", "CategoricalColumns"), "tables"),
 }
 _LARGEST = 2**24  # bytes of a configuration; a larger one is left to the loader
 
@@ -74,8 +72,8 @@ def _file(text: str, kinds: set[str] | None) -> Path:
 
             with Image.open(path, formats=("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")) as file:
                 file.verify()
-        except ImportError:  # the model's first layer says what to install
-            return path
+        except ImportError:
+            return path  # the model's first layer says what to install
         except Exception as error:  # pillow raises what its many readers do, SyntaxError too
             raise SystemExit(f"{text} is no picture, or a damaged one: {error}") from error
     return path

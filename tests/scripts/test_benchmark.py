@@ -302,14 +302,6 @@ def benchmark(monkeypatch):
     return run
 
 
-def test_unknown_name_lists_the_known_ones(benchmark, capsys):
-    with pytest.raises(SystemExit):
-        benchmark("--only", "overhead", "rose")
-    error = capsys.readouterr().err
-    assert "invalid choice: 'rose' (choose from" in error
-    assert all(name in error for name in benchmarks.names())
-
-
 def test_few_rounds_only_with_quick(benchmark, capsys):
     with pytest.raises(SystemExit):
         benchmark("--rounds", 8)

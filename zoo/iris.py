@@ -8,7 +8,7 @@ import keras_attention as ka
 
 FEATURES = ("sepal length", "sepal width", "petal length", "petal width")  # in cm
 VARIANTS = {
-    "default": dict(hidden_dim=24, intermediate_dim=96, num_heads=4, num_layers=2, dropout=0.3),
+    "default": dict(hidden_dim=24, intermediate_dim=96, num_heads=4, num_layers=2, dropout=0.1),
     "reference": dict(hidden_dim=64, intermediate_dim=256, num_heads=4, num_layers=2, dropout=0.1),
     "tiny": dict(hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1, dropout=0.0),
 }
@@ -29,9 +29,10 @@ def iris(
     """A transformer over the measurements of a flower, in the manner of the FT-Transformer
     (https://arxiv.org/abs/2106.11959).
 
-    Unlike there average pooling replaces the class token. `features` `(B, F)` are raw: the model
-    standardises them by itself, once its layer `tokens` is adapted to the training data, and takes
-    them by their names too, as a table has them (`ka.predict`).
+    Unlike there one projection serves all features, the position tells which one a token is,
+    and average pooling replaces the class token. `features` `(B, F)` are raw: the model
+    standardises them by itself, once its layer `columns` is adapted to the training data, and
+    takes them by their names too, as a table has them (`ka.predict`).
 
     Args:
         hidden_dim: width D of the tokens.
@@ -48,7 +49,17 @@ def iris(
         A model from `(B, F)` to logits `(B, num_classes)`, or to `(B, hidden_dim)`.
     """
     features = keras.Input((len(feature_names),), name="features")
-    x = ka.layers.NumericColumns(feature_names, hidden_dim, name="tokens")(features)  # (B, F, D)
+    x = ka.layers.NumericColumns(  # (B, F, 1), standardised
+        feature_names,
+        1,
+        kernel_initializer="ones",
+        bias_initializer="zeros",
+        name="columns",
+    )(features)
+    x = keras.layers.Dense(hidden_dim, name="projection")(x)  # (B, F, D)
+    # Sinusoids, because the first LayerNorm would leave the sign of a measurement alone if its
+    # token were a multiple of one vector, and a learned table begins near zero.
+    x = ka.layers.PositionalEncoding(name="position")(x)
     for i in range(num_layers):
         x = ka.layers.TransformerBlock(
             num_heads, intermediate_dim, dropout=dropout, name=f"block_{i}"

@@ -59,7 +59,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         num_classes=len(splits.class_names),
         class_names=splits.class_names,
     )
-    model.get_layer("tokens").adapt(x)
+    model.get_layer("columns").adapt(x)
     optimizer = keras.optimizers.AdamW(
         ka.schedules.InverseSqrtWarmup(50, peak=1e-3), weight_decay=0.1, global_clipnorm=1.0
     )

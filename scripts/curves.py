@@ -26,16 +26,16 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    _backend.choose()
-    from keras_attention.explain import plots
-
     curves = defaultdict(list)
     for path in args.histories:
         about = _paths.record(path)
-        history = about["history"]
+        history = about.get("history", {})
         if args.metric not in history:
             raise SystemExit(f"{path} has no {args.metric}. Logs: {', '.join(history)}")
         curves[f"{about['name']}, {about['variant']}"].append(history[args.metric])
+    _backend.choose()
+    from keras_attention.explain import plots
+
     plots.spread_curves(curves, label=args.metric.replace("_", " ")).savefig(args.output, dpi=150)
     print(f"Next: look at {args.output}.")
 

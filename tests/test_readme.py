@@ -10,14 +10,16 @@ from pathlib import Path
 import keras
 import pytest
 
+pytestmark = pytest.mark.runs_on("torch")
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 COMMANDS = [line for language, code in BLOCKS if language == "bash" for line in code.splitlines()]
 # What makes the scripts quick.
 SMALL = {
-    "train.py iris": "train.py iris --variant tiny --epochs 1",
-    "train.py vit_digits": "train.py vit_digits --variant tiny --epochs 1",
+    "train.py iris": "train.py iris --smoke --output runs/iris",
+    "train.py vit_digits": "train.py vit_digits --smoke --output runs/vit_digits",
+    "evaluate.py runs/vit_digits/model.keras": "evaluate.py runs/vit_digits/model.keras --smoke",
     "benchmark.py": "benchmark.py --quick --rounds 1 --only overhead",
 }
 # Runs the blocks that it reads, as a reader would who pastes one after the other.
@@ -33,13 +35,11 @@ for language, code in json.load(sys.stdin):
 """
 
 
-@pytest.mark.runs_on("torch")
 def test_the_blocks_are_code_we_know_how_to_run():
     assert {language for language, _ in BLOCKS} == {"bash", "python", ""}
     assert README.count("```") == 2 * len(BLOCKS)
 
 
-@pytest.mark.runs_on("jax")
 def test_python_and_shell_blocks_run(tmp_path):
     """In order and in a process of their own, which no variable tells the backend; installations
     are what tox itself does."""
@@ -75,7 +75,6 @@ def quick(code, backend):
     return code
 
 
-@pytest.mark.runs_on("torch")
 def test_the_commands_are_the_tested_ones():
     """CI runs the README's test command, and the extras it installs exist."""
     test_command = next(line for line in COMMANDS if line.endswith("&& tox"))
@@ -85,7 +84,6 @@ def test_the_commands_are_the_tested_ones():
         assert re.search(rf"^{extra} = \[", pyproject, flags=re.MULTILINE), extra
 
 
-@pytest.mark.runs_on("torch")
 @pytest.mark.parametrize("name", sorted(__import__("keras_attention").layers.__all__))
 def test_every_layer_is_in_the_table(name):
     assert f"| `{name}` |" in README

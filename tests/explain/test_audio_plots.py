@@ -3,6 +3,8 @@ import pytest
 
 from keras_attention.explain import audio_plots
 
+pytestmark = pytest.mark.runs_on("torch")
+
 SPECTROGRAMS = np.random.default_rng(0).normal(size=(2, 16, 8, 1))
 MAPS = {"pooling": np.random.default_rng(1).random((2, 4, 2))}
 

@@ -7,6 +7,8 @@ from keras_attention.explain import explanation_plots, plots
 from keras_attention.explain.elements import Frames, Nodes, Patches, Tokens
 from keras_attention.explain.question import Explanation
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def of(elements, scores, position=None):
     scores = np.asarray(scores, float)

@@ -3,6 +3,8 @@ import pytest
 
 from keras_attention.explain import graph_plots
 
+pytestmark = pytest.mark.runs_on("torch")
+
 # 1, 2 and 3 lead to 0, which leads to 1; the rest is padding.
 EDGES = np.array([[1, 0], [2, 0], [3, 0], [0, 1], [-1, -1]])
 WEIGHTS = np.array([[0.1, 0.4, 0.2, 0.5, 0.0], [0.3, 0.2, 0.2, 0.5, 0.0]])

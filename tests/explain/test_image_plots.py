@@ -6,6 +6,8 @@ from keras import ops
 
 from keras_attention.explain import image_plots
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def weights(*shape):
     raw = np.random.default_rng(0).uniform(size=shape).astype("float32")

@@ -3,6 +3,8 @@ import pytest
 
 from keras_attention.explain import length_plots
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def test_a_panel_for_each_quantity_and_a_line_for_each_model():
     panels = {

@@ -7,6 +7,8 @@ from keras import ops
 
 from keras_attention.explain import plots
 
+pytestmark = pytest.mark.runs_on("torch")
+
 FEATURES = ("sepal length", "sepal width", "petal length", "petal width")
 
 

@@ -3,6 +3,8 @@ import pytest
 
 from keras_attention.explain import series_plots
 
+pytestmark = pytest.mark.runs_on("torch")
+
 PAST, TRUTH = np.arange(15.0).reshape(5, 3), np.arange(12.0).reshape(4, 3)
 
 

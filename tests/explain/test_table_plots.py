@@ -8,6 +8,8 @@ import keras_attention as ka
 from keras_attention.explain import table_plots
 from tests.backend import to_numpy
 
+pytestmark = pytest.mark.runs_on("torch")
+
 COLUMNS = ["age", "pay", "job"]
 ROWS = {
     "age": np.array([20.0, 30.0, np.nan, 50.0]),

@@ -3,6 +3,8 @@ import pytest
 
 from keras_attention.explain import tag_plots
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def test_scores_are_f1_with_the_most_frequent_mistake():
     labels = np.array([0, 0, 0, 1, 1])

@@ -3,6 +3,8 @@ import pytest
 
 from keras_attention.explain import text_plots
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 def words(figure):
     return [text.get_text() for text in figure.axes[0].texts]

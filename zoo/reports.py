@@ -12,6 +12,7 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from keras_attention.saving import card
 from keras_attention.saving.files import complete, write_json
+from zoo import examples
 from zoo import provenance as process
 from zoo.data import Source
 from zoo.experiment import Recipe, Result, train
@@ -44,7 +45,8 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
 
 
 def save(result: Result, folder: str | Path) -> dict[str, Any]:
-    """Writes model, card, pictures and `metrics.json` to `folder`, each complete or not at all.
+    """Writes model, card, pictures, an example of the inputs and `metrics.json` to `folder`, each
+    complete or not at all.
 
     Returns:
         The content of `metrics.json`, which is written last.
@@ -68,6 +70,7 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
         **provenance(recipe),
     }
     write_history(result, folder / "history.json")
+    examples.write(model, recipe.data.test[0], folder)
     card.write(folder / "model.keras", metrics)
     write_json(folder / "metrics.json", metrics)
     return metrics

@@ -44,6 +44,7 @@ def test_leaves_every_file(run):
         "training_curves.png",
         "confusion_matrix.png",
         "attention.png",
+        "example.csv",
         "checkpoints",
     }
     for picture in folder.glob("*.png"):

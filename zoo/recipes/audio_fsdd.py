@@ -113,7 +113,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         buckets=BUCKETS,
         baselines={"support vectors on mel statistics": support_vectors},
         pictures=pictures,
-        next_step="python scripts/predict.py {folder}/model.keras RECORDING.wav",
+        next_step="python scripts/predict.py {folder}/model.keras {folder}/example.wav",
         task="audio-classification",
     )
 

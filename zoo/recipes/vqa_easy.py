@@ -119,8 +119,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         },
         pictures=pictures,
         next_step=(
-            "look at {folder}/relevance.png, and ask about an image:\nKERAS_BACKEND={backend} "
-            'python scripts/predict.py {folder}/model.keras --image IMAGE.png "is it red?"'
+            "look at {folder}/relevance.png, and ask about an image:\n"
+            "python scripts/predict.py {folder}/model.keras --image {folder}/example.png "
+            "'is it red?'"
         ),
         task="visual-question-answering",
     )

@@ -113,33 +113,6 @@ def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
     return {of_image: [image] * len(raw), of_text: list(raw)}
 
 
-def from_arguments(
-    model: keras.Model, arguments: Sequence[str], *, image: str | os.PathLike | None = None
-) -> Any:
-    """The arguments of a command line as raw values for a model.
-
-    Only whoever types a command names files by strings; everything else takes `pathlib.Path`.
-
-    Args:
-        model: functional.
-        arguments: texts, or the like; paths, where the model reads images or recordings.
-        image: a path, which goes with each of the texts.
-
-    Raises:
-        ValueError: there is an image too many, or it is missing.
-    """
-    if pair(model) is None and _kinds(encoders(model)) & {"images", "recordings"}:
-        return paired(model, [Path(each) for each in arguments], image=image)
-    return paired(model, arguments, image=None if image is None else Path(image))
-
-
-def names_batch(model: keras.Model, argument: str) -> bool:
-    """Whether an argument of a command line is the path of an `.npz` or `.csv` file: not a text
-    that ends like one, where the model reads texts and there is no such file."""
-    texts = _kinds(encoders(model)) == {"texts"}
-    return reading.holds_batch(Path(argument)) and (not texts or os.path.isfile(argument))
-
-
 def pair(model: keras.Model) -> tuple[str, str] | None:
     """The names of the inputs for images and for texts, of a model that has these two and does not
     write the text itself."""

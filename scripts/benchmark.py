@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 import _backend
+import _console
+import _paths
 import benchmarks
 from benchmarks import measure, results
 
@@ -11,13 +13,18 @@ from benchmarks import measure, results
 def parse() -> argparse.Namespace:
     names = benchmarks.names()
     listing = "\n".join(f"  {name:<16} {benchmarks.promise(name)}" for name in names)
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         description=__doc__,
         epilog=f"benchmarks:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", choices=names, default=names, help="see below; all"
+        "--only",
+        nargs="+",
+        type=_console.one_of("benchmark", names),
+        metavar="NAME",
+        default=names,
+        help="see below; all",
     )
     parser.add_argument(
         "--cases", default="", metavar="TEXT", help="only those with this in their names"
@@ -25,7 +32,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes: see that it all runs")
     parser.add_argument(
         "--rounds",
-        type=int,
+        type=_console.at_least(1),
         help=f"pairs to measure; {measure.ROUNDS}, or {measure.QUICK_ROUNDS} with --quick",
     )
     parser.add_argument(
@@ -33,7 +40,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--table",
-        type=Path,
+        type=_paths.file,
         nargs="+",
         metavar="PATH",
         help="measure nothing; print the latest of these results files as Markdown",
@@ -68,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _console.run(main)

@@ -1,48 +1,57 @@
 """Measures a trained model on the test data of its recipe, and says if it gives what it gave."""
 
 import argparse
-import json
-from pathlib import Path
 
 import _backend
+import _console
+import _paths
+
+from zoo import recipes
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path, help="a .keras file that scripts/train.py wrote")
+    parser = _console.Parser(description=__doc__)
+    parser.add_argument("model", type=_paths.file, help="a .keras file that scripts/train.py wrote")
     parser.add_argument("--recipe", help="instead of that of the metrics.json beside the model")
     parser.add_argument("--variant", help="likewise")
-    parser.add_argument("--seed", type=int, help="likewise; of the split, where it has one")
+    parser.add_argument(
+        "--seed", type=_console.at_least(0), help="likewise; of the split, where it has one"
+    )
     parser.add_argument("--smoke", action="store_true", help="on the recipe's made-up data")
-    return parser.parse_args()
+    args = parser.parse_args()
+    beside = args.model.parent / "metrics.json"
+    args.known = _paths.record(beside) if beside.exists() else {}
+    for name in ("recipe", "variant", "seed"):
+        if getattr(args, name) is None:
+            setattr(args, name, args.known.get(name))
+    if args.recipe is None:
+        parser.error(f"{beside} is not there to say what {args.model} is; pass --recipe")
+    parser.check(_console.one_of("recipe", recipes.names()), args.recipe)
+    args.variant = args.variant or "default"
+    variants = recipes.variants(args.recipe)
+    parser.check(_console.one_of(f"variant of {args.recipe}", variants), args.variant)
+    return args
 
 
 def main() -> None:
     args = parse()
-    beside = args.model.parent / "metrics.json"
-    known = json.loads(beside.read_text()) if beside.exists() else {}
-    about = {
-        name: getattr(args, name) if getattr(args, name) is not None else known.get(name)
-        for name in ("recipe", "variant", "seed")
-    }
-    if about["recipe"] is None:
-        raise SystemExit(f"{beside} is not there to say what {args.model} is; pass --recipe.")
-    _backend.choose()
+    backend = _backend.choose()
     import keras_attention as ka
-    from zoo import experiment, recipes
+    from zoo import experiment
 
-    settings = {name: about[name] for name in ("variant", "seed") if about[name] is not None}
-    recipe = recipes.load(about["recipe"])(smoke=args.smoke, **settings)
+    make = recipes.load(args.recipe)
+    recipe = make(smoke=args.smoke, variant=args.variant, seed=args.seed or 0)
     model = ka.load_model(args.model)
     experiment.compile_model(recipe, model)
+    known = args.known
     then = known.get("test", {}) if recipe.data.sha256() == known.get("data_sha256") else {}
     for name, value in experiment.evaluate(recipe, model).items():
         trained = f"   {then[name]:10.4f} when it was trained" if name in then else ""
         print(f"{name:<28}{value:10.4f}{trained}")
     if known and not then:
         print("The model was trained on other data than this.")
-    print(f'Next: python scripts/predict.py {args.model} "..."')
+    print("Next:", recipe.next_step.format(folder=args.model.parent, backend=backend))
 
 
 if __name__ == "__main__":
-    main()
+    _console.run(main)

@@ -5,24 +5,30 @@ import json
 from pathlib import Path
 
 import _backend
+import _console
+import _paths
 
 ROOT = Path(__file__).parents[1]
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = _console.Parser(description=__doc__)
     parser.add_argument(
         "model",
-        type=Path,
+        type=_paths.file,
         nargs="?",
         help="a .keras file beside the metrics.json that scripts/train.py wrote; without one the "
         "page is written anew from what was measured before",
     )
-    parser.add_argument("--inputs", type=int, default=100, metavar="N", help="of the test data")
+    parser.add_argument(
+        "--inputs", type=_console.at_least(1), default=100, metavar="N", help="of the test data"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of their choice and of all else")
     parser.add_argument("--methods", nargs="+", help="names in ka.explain; all that apply")
-    parser.add_argument("--draws", type=int, default=5, help="random rankings of each input")
-    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument(
+        "--draws", type=_console.at_least(1), default=5, help="random rankings of each input"
+    )
+    parser.add_argument("--batch-size", type=_console.at_least(1), default=64)
     parser.add_argument("--smoke", action="store_true", help="on the recipe's made-up data")
     parser.add_argument("--output", type=Path, default=ROOT / "docs", help="instead of docs/")
     return parser.parse_args()
@@ -52,7 +58,7 @@ def measured(args: argparse.Namespace) -> tuple:
     from zoo import faithfulness, recipes
     from zoo.provenance import provenance
 
-    known = json.loads((args.model.parent / "metrics.json").read_text(encoding="utf-8"))
+    known = _paths.record(args.model.parent / "metrics.json")
     about = {name: known[name] for name in ("recipe", "variant", "score", "test", "data_sha256")}
     recipe = recipes.load(known["recipe"])(
         variant=known["variant"], seed=known["seed"], smoke=args.smoke
@@ -70,4 +76,4 @@ def measured(args: argparse.Namespace) -> tuple:
 
 
 if __name__ == "__main__":
-    main()
+    _console.run(main)

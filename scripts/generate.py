@@ -3,11 +3,18 @@
 import argparse
 
 import _backend
+import _console
+import _inputs
+import _paths
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="a .keras file, or hf://user/name; its tokenizers are in it")
+    parser = _console.Parser(description=__doc__)
+    parser.add_argument(
+        "model",
+        type=_paths.model,
+        help="a .keras file, or hf://user/name; its tokenizers are in it",
+    )
     parser.add_argument(
         "prompts",
         nargs="+",
@@ -23,7 +30,9 @@ def parse() -> argparse.Namespace:
         "beams=5,length_penalty=2; before it repetition_penalty=1.2, no_repeat_ngrams=3; applied "
         "in order",
     )
-    parser.add_argument("--max-new-tokens", type=int, default=100, help="of each text; 100")
+    parser.add_argument(
+        "--max-new-tokens", type=_console.at_least(1), default=100, help="of each text; 100"
+    )
     parser.add_argument("--stop", nargs="+", help="texts that end a text, and are left out")
     parser.add_argument("--seed", type=int, help="the same seed writes the same")
     parser.add_argument("--stream", action="store_true", help="show one text as it comes")
@@ -35,9 +44,9 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
+    prompts = _inputs.read(_inputs.kinds(args.model), args.prompts)
     _backend.choose()
     import keras_attention as ka
-    from keras_attention import prediction
 
     options = {
         "sampler": ka.decoding.spelled(args.sampler),
@@ -47,7 +56,6 @@ def main() -> None:
     }
     model = ka.load_model(args.model)
     continues = len(model.inputs) == 1
-    prompts = prediction.from_arguments(model, args.prompts)
     if args.stream:
         print(args.prompts[0] if continues else "", end="", flush=True)
         for piece in ka.stream(model, prompts[0], **options):
@@ -59,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _console.run(main)

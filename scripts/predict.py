@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import _backend
+import _console
+import _inputs
+import _paths
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="a .keras file, or hf://user/name")
+    parser = _console.Parser(description=__doc__)
+    parser.add_argument("model", type=_paths.model, help="a .keras file, or hf://user/name")
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -18,7 +21,9 @@ def parse() -> argparse.Namespace:
         ".npz files (an array for each input of the model)",
     )
     parser.add_argument("--image", help="PNG or JPEG file that the INPUTs are questions about")
-    parser.add_argument("--top", type=int, default=3, help="how many classes to name; 3")
+    parser.add_argument(
+        "--top", type=_console.at_least(1), default=3, help="how many classes to name; 3"
+    )
     return parser.parse_args()
 
 
@@ -39,25 +44,25 @@ def lines(answer: Any, top: int) -> str:
 
 def main() -> None:
     args = parse()
+    raw = _inputs.read(_inputs.kinds(args.model), args.inputs, args.image)
     _backend.choose()
     import keras_attention as ka
     from keras_attention import prediction
 
     model = ka.load_model(args.model)
-    together = [name for name in args.inputs if prediction.names_batch(model, name)]
-    alone = [name for name in args.inputs if name not in together]
-    for name in together:
-        answers = ka.predict(model, Path(name))
+    alone = [each for each in raw if not _inputs.holds_rows(each)]
+    for file in filter(_inputs.holds_rows, raw):
+        answers = ka.predict(model, file)
         for number, answer in enumerate(answers):
-            print(f"{name}" + (f", {number + 1}" if len(answers) > 1 else ""))
+            print(f"{file}" + (f", {number + 1}" if len(answers) > 1 else ""))
             print(lines(answer, args.top))
     if not alone:
         return
-    answers = ka.predict(model, prediction.from_arguments(model, alone, image=args.image))
-    for name, answer in zip(alone, answers, strict=True):
+    asked = prediction.paired(model, alone, image=args.image and Path(args.image))
+    for name, answer in zip(alone, ka.predict(model, asked), strict=True):
         print(name)
         print(lines(answer, args.top))
 
 
 if __name__ == "__main__":
-    main()
+    _console.run(main)

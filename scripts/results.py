@@ -4,8 +4,9 @@ import argparse
 import shutil
 from pathlib import Path
 
-from keras_attention.saving.files import write_text
-from zoo import results
+import _backend
+import _console
+import _paths
 
 ROOT = Path(__file__).parents[1]
 FOLDER, PAGE, README = ROOT / "docs/results", ROOT / "docs/results.md", ROOT / "README.md"
@@ -20,10 +21,10 @@ are measured the same way. Seconds are those of `fit` alone, on whatever else th
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = _console.Parser(description=__doc__)
     parser.add_argument(
         "--add",
-        type=Path,
+        type=_paths.file,
         nargs="+",
         default=[],
         metavar="FILE",
@@ -33,7 +34,12 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    for file in parse().add:
+    args = parse()
+    _backend.choose()
+    from keras_attention.saving.files import write_text
+    from zoo import results
+
+    for file in args.add:
         (record, *_) = results.read([file])
         name = f"{record['recipe']}-{record['variant']}-{record['backend']}"
         name += f"-{record['seed']}.json" if record["seed"] else ".json"  # beside those from 0 on
@@ -49,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _console.run(main)

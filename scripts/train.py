@@ -5,75 +5,75 @@ from functools import partial
 from pathlib import Path
 
 import _backend
+import _console
 
 from zoo import recipes
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def parse() -> argparse.Namespace:
     names = recipes.names()
     width = max(map(len, names)) + 1
-    listing = "\n".join(f"  {name:<{width}} {recipes.promise(name)}" for name in names)
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         description=__doc__,
-        epilog=f"recipes:\n{listing}",
+        epilog="\n".join(["recipes:", *(f"  {n:<{width}} {recipes.promise(n)}" for n in names)]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recipe", metavar="RECIPE", choices=names, help="see below")
-    parser.add_argument("--variant", help="of the model; see the recipe's file")
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
-    parser.add_argument("--batch-size", type=int, help="instead of the recipe's own")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights, order and split")
-    parser.add_argument("--precision", help="float32 (default), mixed_bfloat16, mixed_float16")
-    parser.add_argument("--output", type=Path, help="folder; runs/RECIPE by default")
-    parser.add_argument("--smoke", action="store_true", help="see in seconds that it all runs")
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue an interrupted training from OUTPUT/checkpoints, or begin if there are none",
-    )
-    parser.add_argument(
-        "--repeats", type=int, metavar="N", help="measure the spread over N seeds as well"
-    )
+    add, count = parser.add_argument, _console.at_least(1)
+    add("recipe", metavar="RECIPE", type=_console.one_of("recipe", names), help="see below")
+    add("--variant", help="of the model; see the recipe's file")
+    add("--epochs", type=count, help="instead of the recipe's own")
+    add("--batch-size", type=count, help="instead of the recipe's own")
+    add("--seed", type=_console.at_least(0), default=0, help="of the weights, order and split")
+    precision = _console.one_of("precision", PRECISIONS)
+    add("--precision", type=precision, help=", ".join(PRECISIONS))
+    add("--output", type=Path, help="folder; runs/RECIPE, or runs/RECIPE-smoke with --smoke")
+    add("--smoke", action="store_true", help="see in seconds that it all runs")
+    resume = "continue an interrupted training from OUTPUT/checkpoints, or begin if there are none"
+    add("--resume", action="store_true", help=resume)
+    add("--repeats", type=count, metavar="N", help="measure the spread over N seeds as well")
     args = parser.parse_args()
     if args.repeats and args.resume:
         parser.error("--repeats leaves no checkpoints that --resume could continue from")
+    args.variant = args.variant or ("tiny" if args.smoke else "default")
+    variants = recipes.variants(args.recipe)
+    parser.check(_console.one_of(f"variant of {args.recipe}", variants), args.variant)
+    args.output = args.output or Path("runs") / (args.recipe + "-smoke" * args.smoke)
     return args
 
 
 def main() -> None:
     args = parse()
+    args.output.mkdir(parents=True, exist_ok=True)  # fails here, not when all is trained
     backend = _backend.choose()
     _backend.keep_memory()
     import keras
 
-    from keras_attention.saving.files import write_json
     from zoo import experiment, reports
 
     if args.precision:
         keras.config.set_dtype_policy(args.precision)
-    folder = args.output or Path("runs") / args.recipe
-    make = partial(
-        experiment.configure,
-        recipes.load(args.recipe),
-        variant=args.variant or ("tiny" if args.smoke else "default"),
-        smoke=args.smoke,
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-    )
-    if args.repeats:
-        seeds = range(args.seed, args.seed + args.repeats)
-        study = reports.repeat(make, seeds=seeds, folder=folder)
-        write_json(folder / "repeats.json", study)
-        print(reports.table(study))
-        print(f"Next: see each run in {folder / 'repeats.json'}.")
-        return
-    recipe = make(args.seed)
+    settings = {n: getattr(args, n) for n in ("variant", "smoke", "epochs", "batch_size")}
+    make = partial(experiment.configure, recipes.load(args.recipe), **settings)
+    recipe, first, folder = make(args.seed), None, args.output
     print(reports.terms(recipe.data.source), flush=True)
-    checkpoints = folder / "checkpoints"
-    result = experiment.train(recipe, checkpoint_folder=checkpoints, resume=args.resume)
-    print(reports.summary(reports.save(result, folder)))
+    if not args.repeats:
+        first = experiment.train(
+            recipe, checkpoint_folder=folder / "checkpoints", resume=args.resume
+        )
+        metrics = reports.save(first, folder)
+        if args.smoke:
+            print(f"It runs. What {folder} holds says nothing: scores and pictures of a moment.")
+            print(f"Next: python scripts/train.py {args.recipe}")
+            return
+        print(reports.summary(metrics))
+    repeats = args.repeats or recipe.splits
+    if repeats > 1:
+        seeds = range(args.seed, args.seed + repeats)
+        print(reports.table(reports.repeat(make, seeds=seeds, folder=folder, first=first)))
     print("Next:", recipe.next_step.format(folder=folder, backend=backend))
 
 
 if __name__ == "__main__":
-    main()
+    _console.run(main)

@@ -4,6 +4,9 @@ import argparse
 from pathlib import Path
 
 import _backend
+import _console
+import _inputs
+import _paths
 
 METHODS = (
     "relevance",
@@ -17,8 +20,8 @@ METHODS = (
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="a .keras file, or hf://user/name")
+    parser = _console.Parser(description=__doc__)
+    parser.add_argument("model", type=_paths.model, help="a .keras file, or hf://user/name")
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -28,29 +31,33 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--image", help="PNG or JPEG file that the INPUTs are questions about")
     parser.add_argument(
         "--method",
-        choices=("heads", *METHODS),
+        type=_console.one_of("method", ("heads", *METHODS)),
         help="heads: the weights of every head, or for each word that the model writes about an "
-        "image; else an explanation of the answer; heads of a model that writes, else relevance",
+        f"image; or why it answers so: {', '.join(METHODS)}. heads of a model that writes, else "
+        "relevance",
     )
     parser.add_argument("--target", help="class to explain, a name or an index; the answer")
     parser.add_argument("--position", type=int, help="of the token or node to explain, where each")
-    parser.add_argument("--output", type=Path, help="picture; METHOD.png beside the model")
+    parser.add_argument(
+        "--output", type=_paths.picture, help="picture; METHOD.png beside the model"
+    )
     parser.add_argument("--html", type=Path, help="page with the weights of the first input, too")
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse()
+    raw = _inputs.read(_inputs.kinds(args.model), args.inputs, args.image)
     _backend.choose()
     import keras_attention as ka
     from keras_attention import prediction
     from keras_attention.explain import views
 
     model = ka.load_model(args.model)
-    if prediction.names_batch(model, args.inputs[0]):
-        raw = Path(args.inputs[0])
+    if _inputs.holds_rows(raw[0]):
+        (raw,) = raw
     else:
-        raw = prediction.from_arguments(model, args.inputs, image=args.image)
+        raw = prediction.paired(model, raw, image=args.image and Path(args.image))
     method = args.method or ("heads" if prediction.writes(model) else "relevance")
     question = {"target": views.class_index(model, args.target), "position": args.position}
     if method == "heads":
@@ -69,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _console.run(main)

@@ -299,17 +299,3 @@ def test_files_are_bounded_by_their_headers(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(ValueError, match="is no file"):
         ka.encode(series(), tmp_path / "pipe.csv")
-
-
-@TORCH
-def test_arguments_of_a_command_may_name_files(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    model = classifier()
-    assert not prediction.names_batch(model, "please open report.csv")
-    assert prediction.names_batch(series(), "rows.csv")
-    assert prediction.from_arguments(model, ["x.csv"]) == ["x.csv"]
-    image = keras.Input((4, 5, 3), name="image")
-    pictures = keras.Model(image, ka.layers.ImageConverter(4, 5)(image))
-    assert prediction.from_arguments(pictures, ["x.png"]) == [Path("x.png")]
-    found = prediction.from_arguments(about_images(), ["what?"], image="x.png")
-    assert found == {"image": [Path("x.png")], "question_ids": ["what?"]}

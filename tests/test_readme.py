@@ -1,8 +1,8 @@
 """Every code block of the README runs, and the commands are those that are tested."""
 
+import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +10,29 @@ from pathlib import Path
 import keras
 import pytest
 
-from tests.scripts import running
-
+pytestmark = pytest.mark.runs_on("torch")
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 COMMANDS = [line for language, code in BLOCKS if language == "bash" for line in code.splitlines()]
+# What makes the scripts quick.
+SMALL = {
+    "train.py iris": "train.py iris --smoke --output runs/iris",
+    "train.py vit_digits": "train.py vit_digits --smoke --output runs/vit_digits",
+    "evaluate.py runs/vit_digits/model.keras": "evaluate.py runs/vit_digits/model.keras --smoke",
+    "benchmark.py": "benchmark.py --quick --rounds 1 --only overhead",
+}
+# Runs the blocks that it reads, as a reader would who pastes one after the other.
+READER = """
+import json, subprocess, sys
+namespace = {}
+for language, code in json.load(sys.stdin):
+    print(code, flush=True)
+    if language == "python":
+        exec(compile(code, "README.md", "exec"), namespace)
+    else:
+        subprocess.run(["bash", "-ec", code], check=True)
+"""
 
 
 def test_the_blocks_are_code_we_know_how_to_run():
@@ -23,53 +40,39 @@ def test_the_blocks_are_code_we_know_how_to_run():
     assert README.count("```") == 2 * len(BLOCKS)
 
 
-def test_python_and_shell_blocks_run(tmp_path, monkeypatch):
-    """In order, as a reader would; installations are what tox itself does."""
-    monkeypatch.chdir(tmp_path)
-    policy = keras.config.dtype_policy()
-    namespace = {}
-    try:
-        for language, code in BLOCKS:
-            if language == "python":
-                exec(compile(code, "README.md", "exec"), namespace)
-            elif language == "bash":
-                for line in code.splitlines():
-                    run(line, tmp_path)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    assert Path("model.keras").exists()
+def test_python_and_shell_blocks_run(tmp_path):
+    """In order and in a process of their own, which no variable tells the backend; installations
+    are what tox itself does."""
+    backend = keras.backend.backend()
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    environment |= {
+        "KERAS_HOME": str(tmp_path / "home"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", READER],
+        input=json.dumps([(kind, quick(code, backend)) for kind, code in BLOCKS if kind]),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-4000:]
+    assert (tmp_path / "model.keras").exists()
+    assert (tmp_path / "runs/iris/model.keras").exists()
 
 
-def run(line, folder):
-    for command in line.split(" && "):
-        words = shlex.split(command)
-        if words[:4] == ["python", "-m", "pip", "install"] or words == ["tox"]:
-            continue
-        environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
-        while "=" in words[0]:
-            words.pop(0)  # the other backend is not installed here
-        assert words[0] == "python"
-        script = Path(words[1])
-        if script.parent.name == "scripts":
-            small = {
-                "scripts/benchmark.py": ["--quick", "--rounds", "1", "--only", "overhead"],
-                "scripts/evaluate.py": ["--smoke"],
-                "scripts/predict.py": [],
-                "scripts/train.py": ["--smoke", "--variant", "tiny"],
-            }[words[1]]
-            words = ["2" if word == "20" else word for word in words[2:]]  # of 20 repeats
-            running.run(script.stem, *words, *small)
-            continue
-        environment["PYTHONPATH"] = str(ROOT)
-        result = subprocess.run(
-            [sys.executable, *words[1:]],
-            env=environment,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, f"{command}\n{result.stderr}"
+def quick(code, backend):
+    """A block with what is installed here, and with small models."""
+    code = re.sub(r"^python -m pip install \S+(?: \S+)? && ", "", code, flags=re.MULTILINE)
+    code = re.sub(r"^tox$", "", code, flags=re.MULTILINE)
+    code = re.sub(r"""(KERAS_BACKEND=|"KERAS_BACKEND"] = ")\w+""", rf"\g<1>{backend}", code)
+    for command, small in SMALL.items():
+        code = code.replace(f"scripts/{command}\n", f"scripts/{small}\n")
+    return code
 
 
 def test_the_commands_are_the_tested_ones():

@@ -37,6 +37,8 @@ class Recipe:
         play: plays what is learned from, instead of `data.train`, see `zoo.q_learning`. Then y in
             `data` are the seeds of episodes, and `measure` plays these.
         buckets: lengths to which batches of padded rows are cut off, see `Batches`.
+        splits: how many seeds, each with a split of its own, it takes to say how good the model is:
+            more than one where a test split is a handful of rows. The model of the first is kept.
         measure: further metrics of the trained model on the test data, by name.
         baselines: simpler methods, by name: the score of each on the same data.
         published: scores that others report, by what and who; see the recipe for how they compare.
@@ -60,6 +62,7 @@ class Recipe:
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
     play: "Play | None" = None
     buckets: tuple[int, ...] = ()
+    splits: int = 1
     measure: Callable[[keras.Model, Splits], Mapping[str, float]] = lambda model, data: {}
     baselines: Mapping[str, Callable[[Splits], float]] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)

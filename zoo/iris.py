@@ -1,4 +1,4 @@
-"""Iris: four measurements as four tokens."""
+"""Iris: four measurements, by their names, as four tokens."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import keras
 
 import keras_attention as ka
 
+FEATURES = ("sepal length", "sepal width", "petal length", "petal width")  # in cm
 VARIANTS = {
     "default": dict(hidden_dim=24, intermediate_dim=96, num_heads=4, num_layers=2, dropout=0.1),
     "reference": dict(hidden_dim=64, intermediate_dim=256, num_heads=4, num_layers=2, dropout=0.1),
@@ -20,7 +21,7 @@ def iris(
     num_heads: int,
     num_layers: int,
     dropout: float,
-    num_features: int = 4,
+    feature_names: Sequence[str] = FEATURES,
     num_classes: int | None = 3,
     class_names: Sequence[str] | None = None,
     name: str = "iris",
@@ -29,9 +30,9 @@ def iris(
     (https://arxiv.org/abs/2106.11959).
 
     Unlike there one projection serves all features, the position tells which one a token is,
-    and average pooling replaces the class token. `features` `(B, num_features)` are raw: the
-    model standardises them by itself, once its layer `normalization` is adapted to the training
-    data.
+    and average pooling replaces the class token. `features` `(B, F)` are raw: the model
+    standardises them by itself, once its layer `columns` is adapted to the training data, and
+    takes them by their names too, as a table has them (`ka.predict`).
 
     Args:
         hidden_dim: width D of the tokens.
@@ -39,18 +40,23 @@ def iris(
         num_heads: attention heads of each block.
         num_layers: number of transformer blocks.
         dropout: share of each sub-layer's output that training drops.
-        num_features: measurements per row, T.
+        feature_names: of the F measurements of a row, in their order.
         num_classes: classes, or `None` for the pooled features.
         class_names: their names, which the file carries.
         name: of the model.
 
     Returns:
-        A model from `(B, num_features)` to logits `(B, num_classes)`, or to `(B, hidden_dim)`.
+        A model from `(B, F)` to logits `(B, num_classes)`, or to `(B, hidden_dim)`.
     """
-    features = keras.Input((num_features,), name="features")
-    x = keras.layers.Normalization(name="normalization")(features)
-    x = keras.layers.Reshape((num_features, 1), name="tokens")(x)  # (B, T, 1)
-    x = keras.layers.Dense(hidden_dim, name="projection")(x)  # (B, T, D)
+    features = keras.Input((len(feature_names),), name="features")
+    x = ka.layers.NumericColumns(  # (B, F, 1), standardised
+        feature_names,
+        1,
+        kernel_initializer="ones",
+        bias_initializer="zeros",
+        name="columns",
+    )(features)
+    x = keras.layers.Dense(hidden_dim, name="projection")(x)  # (B, F, D)
     # Sinusoids, because the first LayerNorm would leave the sign of a measurement alone if its
     # token were a multiple of one vector, and a learned table begins near zero.
     x = ka.layers.PositionalEncoding(name="position")(x)

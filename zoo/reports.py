@@ -12,6 +12,7 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from keras_attention.saving import card
 from keras_attention.saving.files import complete, write_json
+from zoo import examples
 from zoo import provenance as process
 from zoo.data import Source
 from zoo.experiment import Recipe, Result, train
@@ -44,7 +45,8 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
 
 
 def save(result: Result, folder: str | Path) -> dict[str, Any]:
-    """Writes model, card, pictures and `metrics.json` to `folder`, each complete or not at all.
+    """Writes model, card, pictures, an example of the inputs and `metrics.json` to `folder`, each
+    complete or not at all.
 
     Returns:
         The content of `metrics.json`, which is written last.
@@ -68,6 +70,7 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
         **provenance(recipe),
     }
     write_history(result, folder / "history.json")
+    examples.write(model, recipe.data.test[0], folder)
     card.write(folder / "model.keras", metrics)
     write_json(folder / "metrics.json", metrics)
     return metrics
@@ -90,7 +93,11 @@ def write_history(result: Result, path: Path) -> None:
 
 
 def repeat(
-    make: Callable[[int], Recipe], *, seeds: range, folder: str | Path | None = None
+    make: Callable[[int], Recipe],
+    *,
+    seeds: range,
+    folder: str | Path | None = None,
+    first: Result | None = None,
 ) -> dict[str, Any]:
     """Trains one recipe per seed and prints each score; the spread is part of the result.
 
@@ -98,7 +105,9 @@ def repeat(
         make: the recipe of a seed, which sets initial weights, order and, if the dataset has no
             fixed one, the split.
         seeds: of the trainings.
-        folder: where to leave what the first of them gave, as `save` does, if anywhere.
+        folder: where to leave what the first of them gave, as `save` does, each one's
+            `history-SEED.json` and the returned `repeats.json`, if anywhere.
+        first: what the first of them gave, if it was trained and saved already.
 
     Returns:
         Scores of the model and of its baselines: per seed, mean and standard deviation (of the
@@ -112,12 +121,13 @@ def repeat(
     runs: list[dict[str, Any]] = []
     beside: dict[str, dict[str, float]] = {}  # by the digest of the data, often one for all seeds
     for seed in seeds:
-        recipe = make(seed)
-        result = train(recipe, watch=seed == seeds[0] and folder is not None)
+        begins = seed == seeds[0]
+        result = first if begins and first else train(make(seed), watch=begins and bool(folder))
+        recipe = result.recipe
         score, data = result.test[recipe.score], recipe.data.sha256()
         if folder is not None:
             write_history(result, Path(folder) / f"history-{seed}.json")
-        if seed == seeds[0] and folder is not None:
+        if begins and folder is not None and not first:
             saved = save(result, folder)["baselines"]
             beside[data] = {name: saved[name][recipe.score] for name in saved}
         elif data not in beside:
@@ -140,7 +150,10 @@ def repeat(
         }
         for name in ("model", *recipe.baselines, "seconds")
     }
-    return {"summary": summary, "runs": runs, **provenance(recipe)}
+    study = {"summary": summary, "runs": runs, **provenance(recipe)}
+    if folder is not None:
+        write_json(Path(folder) / "repeats.json", study)
+    return study
 
 
 def summary(metrics: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ def read(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if not {"recipe", "variant", "score", "backend"} <= set(content):
             raise ValueError(f"{path} is not what a training of a recipe leaves.")
+        if "--smoke" in content.get("command", "").split():
+            raise ValueError(f"{path} is of a smoke run, which says nothing.")
         shared = {k: v for k, v in content.items() if k not in ("runs", "summary")}
         for run in content.get("runs", [content]):
             beside = (

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure
+from keras_attention.explain import lettering
+from keras_attention.explain.plots import _figure, _wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +54,7 @@ def spectrogram_attention(
         picture = pictures[column].T
         axes[0, column].imshow(picture, cmap="gray_r", vmin=lowest, vmax=highest, **whole)
         if titles:
-            axes[0, column].set_title(titles[column], fontsize=8)
+            axes[0, column].set_title(lettering.name(titles[column]), fontsize=8)
         for row, value in enumerate(weights.values(), 1):
             ax = axes[row, column]
             ax.imshow(picture, cmap="gray_r", vmin=lowest, vmax=highest, **whole)
@@ -62,9 +63,9 @@ def spectrogram_attention(
         axes[-1, column].tick_params(labelsize=7)
         axes[-1, column].set_xlabel("frame" if seconds is None else "seconds", fontsize=8)
     for ax, name in zip(axes[:, 0], ["spectrogram", *weights], strict=True):
-        ax.set_ylabel(name, fontsize=8)
+        ax.set_ylabel(lettering.name(name), fontsize=8)
     for ax in axes.flat:
         ax.set_yticks([])
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure

@@ -5,10 +5,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from keras_attention.explain import lettering
 from keras_attention.explain.elements import Frames, Nodes, Patches, Tokens
 from keras_attention.explain.plots import _figure, _lightness, _wrapped
 from keras_attention.explain.question import Explanation
-from keras_attention.explain.text_plots import LETTER, LINE, draw_caption, draw_token, placed
+from keras_attention.explain.text_plots import (
+    CAPTION,
+    LETTER,
+    LINE,
+    draw_caption,
+    draw_token,
+    placed,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,13 +43,13 @@ def explanation(found: Explanation, titles: Sequence[str] = (), *, title: str = 
     count = len(found.scores)
     if titles and len(titles) != count:
         raise ValueError(f"`titles` must have {count} lines. Received: {len(titles)}")
-    titles = list(titles) or [""] * count
+    titles = [lettering.name(line, CAPTION) for line in titles] or [""] * count
     draw = {Tokens: _texts, Patches: _images, Frames: _recordings, Nodes: _graphs}
     return draw[type(found.elements)](found, titles, title or found.method.replace("_", " "))
 
 
 def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
-    tokens = found.elements.labels
+    tokens = [[lettering.name(token) for token in text] for text in found.elements.labels]
     starts, places, rows = placed(tokens, list(map(bool, titles)), _WIDTH)
     ends = [
         (column + len(token)) * LETTER
@@ -91,7 +99,11 @@ def image_and_text(
     side = 1.6  # inches
     images = np.clip(np.asarray(image.elements.array), 0, 255).astype(np.uint8)
     words = [  # without padding
-        [(token, share) for token, share in zip(tokens, shares, strict=False) if token]
+        [
+            (lettering.name(token, 20), share)
+            for token, share in zip(tokens, shares, strict=False)
+            if token
+        ]
         for tokens, shares in zip(text.elements.labels, _shares(text), strict=True)
     ]
     places = [placed([[token for token, _ in row]], [False], side)[1][0] for row in words]
@@ -104,7 +116,7 @@ def image_and_text(
     for number, (above, below, written) in enumerate(axes.T):
         _draw_image(above, below, images[number], of_image[number])
         if titles:
-            above.set_title(titles[number], fontsize=8, parse_math=False)
+            above.set_title(lettering.name(titles[number]), fontsize=8)
         written.set_xlim(-0.5 * LETTER, side)
         written.set_ylim((lines - 0.5) * LINE, -0.5 * LINE)
         for (token, share), (row, column) in zip(words[number], places[number], strict=True):
@@ -133,7 +145,7 @@ def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
         block, column = divmod(number, columns)
         above, below = axes[2 * block, column], axes[2 * block + 1, column]
         _draw_image(above, below, image, shares[number])
-        above.set_title(titles[number], fontsize=8, parse_math=False)
+        above.set_title(lettering.name(titles[number]), fontsize=8)
     _scale(figure, axes, found)
     figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure
@@ -170,7 +182,7 @@ def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":
         ax.set_xlim(0, end)
         ax.set_yticks([])
         ax.tick_params(labelsize=7)
-        ax.set_title(caption, fontsize=8, loc="left", parse_math=False)
+        ax.set_title(caption, fontsize=8, loc="left")
     axes[-1].set_xlabel("seconds", fontsize=8)
     _scale(figure, axes, found)
     figure.suptitle(_wrapped(title, figure), fontsize=11)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure
+from keras_attention.explain import lettering
+from keras_attention.explain.plots import _figure, _wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,12 +60,14 @@ def neighbourhood(
     own = 1 - weights[to_it].sum()
     ax.text(0, 0, f"{own:.2f}", ha="center", va="center", fontsize=8, zorder=4)
     for label in shown:
-        ax.scatter([], [], s=80, color=colours(label % 10), label=class_names[label])
+        ax.scatter(
+            [], [], s=80, color=colours(label % 10), label=lettering.entry(class_names[label])
+        )
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
     ax.set_xlim(-1.45, 1.45)
     ax.set_ylim(-1.45, 1.45)
     ax.set_aspect("equal")
     ax.set_axis_off()
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
+from keras_attention.explain import lettering
 from keras_attention.explain.plots import _figure, _wrapped
 
 if TYPE_CHECKING:
@@ -48,19 +49,22 @@ def image_attention(
         pixels = images[column, ..., 0] if images.shape[-1] == 1 else images[column]
         axes[0, column].imshow(pixels, cmap="gray", vmin=0, vmax=255)
         if titles:
-            axes[0, column].set_title(titles[column], fontsize=8)
+            axes[0, column].set_title(lettering.name(titles[column]), fontsize=8)
         for row, (name, value) in enumerate(weights.items(), 1):
             ax = axes[row, column]
             _overlaid(ax, grey[column], value[column])
             if column == 0:
-                ax.set_ylabel(name.replace("/", "/\n"), fontsize=8)  # no longer than a row
+                ax.set_ylabel(
+                    "/\n".join(lettering.name(part, 20) for part in name.split("/")[-3:]),
+                    fontsize=8,
+                )  # no longer than a row
     for ax in axes.flat:
         ax.set_xticks([])
         ax.set_yticks([])
     axes[0, 0].set_ylabel("image", fontsize=8)
     _scale(figure, axes[1:])
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure
 
 
@@ -93,7 +97,7 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
     axes[0, 0].imshow(image[..., 0] if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=255)
     for ax, word, read in zip(axes.flat[1:], words, weights, strict=False):
         _overlaid(ax, image.mean(axis=-1), read)
-        ax.set_title(word, fontsize=8)
+        ax.set_title(lettering.name(word, 20), fontsize=8)
     if len(words):
         _scale(figure, axes)
     if title:

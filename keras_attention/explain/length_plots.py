@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from keras_attention.explain.plots import _figure
+from keras_attention.explain import lettering
+from keras_attention.explain.plots import _figure, _wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,12 +33,14 @@ def by_length(
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for name, values in lines.items():
             lengths = sorted(values)
-            ax.plot(lengths, [values[n] for n in lengths], marker="o", ms=4, label=name)
-        ax.set_xlabel(length)
-        ax.set_ylabel(quantity)
+            ax.plot(
+                lengths, [values[n] for n in lengths], marker="o", ms=4, label=lettering.entry(name)
+            )
+        ax.set_xlabel(lettering.name(length))
+        ax.set_ylabel(lettering.name(quantity))
         ax.set_ylim(bottom=0)
         ax.grid(alpha=0.3)
         ax.legend(frameon=False)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure

@@ -4,19 +4,22 @@ Every function returns a `matplotlib.figure.Figure` that belongs to nobody else 
 state, no display needed): `figure.savefig("attention.png")`.
 """
 
-import textwrap
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
 
+from keras_attention.explain import lettering
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _NUMBER = 0.4  # inches that a cell needs to have its number written in it
-_LABELS_UP_TO = 40  # ticks per side that can be read
+_LABELS_UP_TO = 40  # ticks per side that can be read; of more, every second and so on has one
+_LINE = 0.12  # inches that a line of a tick label takes
 _LETTER = 0.075  # inches that a letter of a tick label takes
 
 
@@ -67,7 +70,7 @@ def attention_heads(
     columns = max(weights.shape[2] for weights in layers.values())
     width = float(np.clip(0.45 * columns, 1.8, 4.0))  # of a heatmap, in inches
     height = width * max(weights.shape[1] / weights.shape[2] for weights in layers.values())
-    names = _LETTER * max((len(label) for label in (*labels, *key_labels)), default=0)
+    names = _room([*labels, *key_labels])
     figure = _figure(
         heads * (width + 0.15) + names + 1.4, len(layers) * (height + 0.45) + names + 0.7
     )
@@ -79,8 +82,8 @@ def attention_heads(
                 ax.set_axis_off()
                 continue
             image = _heatmap(ax, weights[head], highest, cmap="viridis", room=width / columns)
-            ax.set_title(f"{path}, head {head + 1}", fontsize=9)
-            _name_ticks(ax.yaxis, labels)
+            ax.set_title(f"{lettering.name(path)}, head {head + 1}", fontsize=9)
+            _name_ticks(ax.yaxis, labels, room=width / columns)
             _name_ticks(ax.xaxis, key_labels, room=width / columns)
             ax.label_outer(remove_inner_ticks=True)
     figure.supxlabel("attended to (key)", fontsize=10)
@@ -127,7 +130,7 @@ def head_overview(
             distance = (weights * np.abs(steps[:, None] - steps)).sum(axis=-1)
             reach[row, : weights.shape[1]] = (distance * reads).sum(axis=(0, 2)) / count
     side = float(np.clip(0.55 * heads, 1.6, 6.0))
-    names = _LETTER * max(map(len, maps))
+    names = _room(list(maps))
     figure = _figure(2 * side + names + 2.6, side / heads * len(maps) + 1.6)
     panels = {"keys read (exp of entropy)": spread, "positions away": reach}
     for ax, (name, values) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
@@ -135,8 +138,8 @@ def head_overview(
         image = _heatmap(ax, values, highest, cmap="viridis", room=side / heads)
         ax.set_title(name, fontsize=9)
         ax.set_xlabel("head", fontsize=9)
-        _name_ticks(ax.xaxis, [str(i + 1) for i in range(heads)])
-        _name_ticks(ax.yaxis, list(maps))
+        _name_ticks(ax.xaxis, [str(i + 1) for i in range(heads)], room=side / heads)
+        _name_ticks(ax.yaxis, list(maps), room=side / heads)
         figure.colorbar(image, ax=ax, shrink=0.8)
     figure.suptitle(_wrapped(title, figure), fontsize=12)
     return figure
@@ -157,9 +160,14 @@ def training_curves(
     for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for key, label, style in ((name, "training", "-"), (f"val_{name}", held_out, "--")):
             if key in history:
-                ax.plot(range(1, len(history[key]) + 1), history[key], style, label=label)
+                ax.plot(
+                    range(1, len(history[key]) + 1),
+                    history[key],
+                    style,
+                    label=lettering.entry(label),
+                )
         ax.set_xlabel("epoch")
-        ax.set_ylabel(name.replace("_", " "))
+        ax.set_ylabel(lettering.name(name.replace("_", " ")))
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
         ax.legend(frameon=False)
@@ -189,12 +197,13 @@ def spread_curves(
         values = np.array([run[:shortest] for run in runs], np.float64)
         epochs = np.arange(1, shortest + 1)
         many = f"{len(runs)} seeds" if len(runs) > 1 else "1 seed"
-        (line,) = ax.plot(epochs, values.mean(axis=0), label=f"{kind} ({many})")
+        entry = f"{lettering.entry(kind)} ({many})"
+        (line,) = ax.plot(epochs, values.mean(axis=0), label=entry)
         ax.fill_between(
             epochs, values.min(axis=0), values.max(axis=0), color=line.get_color(), alpha=0.2, lw=0
         )
     ax.set_xlabel("epoch")
-    ax.set_ylabel(label)
+    ax.set_ylabel(lettering.name(label))
     ax.grid(alpha=0.3)
     ax.legend(frameon=False, fontsize=8)
     if title:
@@ -217,12 +226,12 @@ def confusion_matrix(
     counts = np.zeros((size, size), dtype=int)
     np.add.at(counts, (np.asarray(labels), np.asarray(predictions)), 1)  # (true, predicted)
     side = float(np.clip(0.55 * size, 2.6, 12.0))
-    names = _LETTER * max(map(len, class_names))
+    names = _room(class_names)
     figure = _figure(side + names + 1.3, side + names + 0.6)
     ax = figure.subplots()
     image = _heatmap(ax, counts, max(1, counts.max()), cmap="Blues", room=side / size)
     _name_ticks(ax.xaxis, class_names, room=side / size)
-    _name_ticks(ax.yaxis, class_names)
+    _name_ticks(ax.yaxis, class_names, room=side / size)
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
     figure.suptitle(_wrapped(title, figure), fontsize=12)
@@ -235,12 +244,12 @@ def confusion_matrix(
 
 def _figure(width: float, height: float) -> "Figure":
     try:
-        from matplotlib.figure import Figure
+        from keras_attention.explain.literal_figure import LiteralFigure
     except ImportError as error:
         raise ImportError(
             'Figures need matplotlib: python -m pip install "keras-attention[zoo]"'
         ) from error
-    return Figure(figsize=(width, height), layout="constrained")
+    return LiteralFigure(figsize=(width, height), layout="constrained")
 
 
 def _mean_over_batch(path: str, weights: Any) -> np.ndarray:
@@ -260,7 +269,7 @@ def _batch(path: str, weights: Any) -> np.ndarray:
 
 def _wrapped(title: str, figure: "Figure") -> str:
     """The title in lines that fit the figure; no layout engine of matplotlib does that."""
-    return textwrap.fill(title, int(figure.get_figwidth() / (1.4 * _LETTER)))
+    return lettering.title(title, int(figure.get_figwidth() / (1.4 * _LETTER)))
 
 
 def _lightness(colour: Any) -> float:
@@ -289,9 +298,19 @@ def _heatmap(ax: "Axes", values: np.ndarray, highest: float, *, cmap: str, room:
     return image
 
 
+def _room(names: Sequence[str]) -> float:
+    """Inches that the longest of the names takes beside an axis."""
+    return _LETTER * max((len(lettering.name(name)) for name in names), default=0)
+
+
 def _name_ticks(axis: Any, names: Sequence[str], *, room: float = np.inf) -> None:
-    """Names the ticks, upright where a name is longer than the `room` (inches) of its cell."""
-    if 0 < len(names) <= _LABELS_UP_TO:
-        axis.set_ticks(range(len(names)), names, fontsize=8)
-        if _LETTER * max(map(len, names)) > room:
-            axis.set_tick_params(rotation=90)
+    """Names the ticks: all, or every second, third and so on where a cell's `room` (inches) is too
+    small for a line; upright below a picture, where a name is longer than its cell."""
+    if not names:
+        return
+    step = max(-(-len(names) // _LABELS_UP_TO), math.ceil(_LINE / room))
+    shown = range(0, len(names), step)
+    labels = [lettering.name(names[i]) for i in shown]
+    axis.set_ticks(shown, labels, fontsize=8, parse_math=False, usetex=False)
+    if axis.axis_name == "x" and _room(labels) > step * room:
+        axis.set_tick_params(rotation=90)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_attention.explain.plots import _figure
+from keras_attention.explain import lettering
+from keras_attention.explain.plots import _figure, _wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,19 +52,19 @@ def forecast(
         ax.plot(np.arange(-len(past), 0), past[:, series], color="0.5", lw=1, label="known")
         ax.plot(ahead, truth[:, series], color="black", lw=1, label="truth")
         for label, value in lines.items():
-            ax.plot(ahead, value[:, series], lw=1.4, label=label)
+            ax.plot(ahead, value[:, series], lw=1.4, label=lettering.entry(label))
         ax.axvline(0, color="0.8", lw=0.8, zorder=0)
-        ax.set_ylabel(name, fontsize=8)
+        ax.set_ylabel(lettering.name(name), fontsize=8)
         ax.tick_params(labelsize=7)
     for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
     for ax in axes.flat[len(names) - columns : len(names)]:  # the lowest of each column
-        ax.set_xlabel(f"{step} from now", fontsize=8)
+        ax.set_xlabel(f"{lettering.name(step)} from now", fontsize=8)
         ax.tick_params(labelbottom=True)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure
 
 
@@ -78,12 +79,12 @@ def error_by_step(errors: Mapping[str, Any], *, title: str = "", step: str = "st
     figure = _figure(5.6, 3.4)
     ax = figure.subplots()
     for name, value in errors.items():
-        ax.plot(np.arange(1, len(value) + 1), value, label=name)
-    ax.set_xlabel(f"{step} ahead")
+        ax.plot(np.arange(1, len(value) + 1), value, label=lettering.entry(name))
+    ax.set_xlabel(f"{lettering.name(step)} ahead")
     ax.set_ylabel("mean squared error, standardised")
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure

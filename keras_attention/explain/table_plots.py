@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import inference
+from keras_attention.explain import lettering
 from keras_attention.explain.plots import _figure, _heatmap, _name_ticks, _wrapped
 from keras_attention.prediction import encode
 from keras_attention.scope import capture
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CELL = 0.45  # inches
+_WIDEST = 30.0  # inches of a row of cells
 
 
 def class_token(model: keras.Model, rows: Any, columns: Sequence[str]) -> "Figure":
@@ -33,16 +35,17 @@ def class_token(model: keras.Model, rows: Any, columns: Sequence[str]) -> "Figur
     weights = _of_class_token(model, encoded, columns)
     names = ["(itself)", *columns]
     heads = sum(map(len, weights.values()))
-    width = _CELL * len(names)
+    cell = min(_CELL, _WIDEST / len(names))
+    width = cell * len(names)
     figure = _figure(width + 2.4, 0.7 * _CELL * heads + 0.4 * len(weights) + 2.2)
     axes = figure.subplots(len(weights), squeeze=False, sharex=True)[:, 0]
     highest = max(float(found.max()) for found in weights.values())
     for ax, (path, found) in zip(axes, weights.items(), strict=True):
-        image = _heatmap(ax, found, highest, cmap="viridis", room=_CELL)
+        image = _heatmap(ax, found, highest, cmap="viridis", room=cell)
         ax.set_aspect("auto")
-        ax.set_title(path, fontsize=9)
+        ax.set_title(lettering.name(path), fontsize=9)
         _name_ticks(ax.yaxis, [f"head {head + 1}" for head in range(len(found))])
-        _name_ticks(ax.xaxis, names, room=_CELL)
+        _name_ticks(ax.xaxis, names, room=cell)
         ax.label_outer()
     title = f"What the class token attends to, mean over {_count(encoded):,} rows"
     figure.suptitle(_wrapped(title, figure), fontsize=11)
@@ -89,7 +92,7 @@ def importance(
         (right, np.array(grown), f"growth of {label}, permuted"),
     ):
         ax.barh(range(len(columns)), values[order], color="#2a788e")
-        ax.set_xlabel(what)
+        ax.set_xlabel(lettering.name(what, 60))
         ax.locator_params(axis="x", nbins=5)
         ax.tick_params(axis="x", labelsize=8)
         ax.grid(axis="x", alpha=0.3)
@@ -113,8 +116,8 @@ def predictions(truth: Any, predicted: Any, *, title: str, unit: str) -> "Figure
     ends = [float(truth.min()), float(truth.max())]
     ax.plot(ends, ends, color="0.5", linewidth=1)
     ax.scatter(truth, predicted, s=3, alpha=0.3, linewidths=0)
-    ax.set_xlabel(f"true ({unit})")
-    ax.set_ylabel(f"predicted ({unit})")
+    ax.set_xlabel(f"true ({lettering.name(unit)})")
+    ax.set_ylabel(f"predicted ({lettering.name(unit)})")
     ax.set_aspect("equal")
     figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure

@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_attention.explain.plots import _figure, _wrapped
+from keras_attention.explain import lettering
+from keras_attention.explain.plots import _figure, _name_ticks, _wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_ROW = 0.3  # inches
+_LETTERS = 24  # of a name, which stands on both sides
 
 
 def tag_scores(
@@ -29,15 +33,19 @@ def tag_scores(
     right, support = counts.diagonal(), counts.sum(axis=1)
     f1 = 2 * right / np.maximum(1, support + counts.sum(axis=0))
     order = [i for i in np.argsort(f1, kind="stable") if support[i]]
-    figure = _figure(7.0, 0.3 * len(order) + 1.1)
+    figure = _figure(7.0, _ROW * len(order) + 1.1)
     ax = figure.subplots()
     ax.barh(range(len(order)), f1[order], color="#4477aa")
     for row, i in enumerate(order):
         others = np.where(np.arange(size) == i, -1, counts[i])
         taken = int(others.argmax())
-        wrong = f", {counts[i, taken]} as {class_names[taken]}" if counts[i, taken] else ""
+        wrong = (
+            f", {counts[i, taken]} as {lettering.name(class_names[taken], _LETTERS)}"
+            if counts[i, taken]
+            else ""
+        )
         ax.text(1.01, row, f"{right[i]} of {support[i]}{wrong}", va="center", fontsize=8)
-    ax.set_yticks(range(len(order)), [class_names[i] for i in order], fontsize=8)
+    _name_ticks(ax.yaxis, [lettering.name(class_names[i], _LETTERS) for i in order], room=_ROW)
     ax.set_xlim(0, 1)
     ax.set_xlabel("F1 (beside it: how many of its words are found, and the most frequent mistake)")
     ax.spines[["top", "right"]].set_visible(False)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure, _wrapped
+from keras_attention.explain import lettering
+from keras_attention.explain.plots import _figure, _name_ticks, _wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _SIZE = 9  # points
 LETTER = 0.6 * _SIZE / 72  # inches, in a monospaced font
 LINE = 0.30  # inches
+CAPTION = 120  # letters
 
 
 def shaded_tokens(
@@ -41,6 +43,7 @@ def shaded_tokens(
     """
     if not tokens:
         raise ValueError("There are no texts to draw.")
+    tokens = [[lettering.name(token) for token in text] for text in tokens]
     shades = [_scaled(w, t, "weights") for w, t in zip(weights, tokens, strict=True)]
     below = weights if segments is None else segments
     lines = [_scaled(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
@@ -103,7 +106,7 @@ def placed(
 def draw_caption(ax: Any, caption: str, start: float) -> None:
     """A line above the text that begins in row `start`."""
     y = (start - 1) * LINE
-    ax.text(0, y, caption, fontsize=_SIZE - 1, va="center", color="0.35")
+    ax.text(0, y, lettering.name(caption, CAPTION), fontsize=_SIZE - 1, va="center", color="0.35")
 
 
 def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink: str) -> None:
@@ -120,7 +123,6 @@ def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink
         fontsize=_SIZE,
         va="center",
         color=ink,
-        parse_math=False,
     )
 
 
@@ -149,7 +151,8 @@ def confused_pairs(
     )
     order = np.argsort(-counts, kind="stable")[:most]
     of_class = np.bincount(labels, minlength=len(class_names))
-    names = [f"{class_names[a]} \N{RIGHTWARDS ARROW} {class_names[b]}" for a, b in pairs.T[order]]
+    first, second = ([lettering.name(class_names[i], 19) for i in of] for of in pairs[:, order])
+    names = [f"{a} \N{RIGHTWARDS ARROW} {b}" for a, b in zip(first, second, strict=True)]
     figure = _figure(8.0, 0.24 * max(1, len(order)) + 1.2)
     ax = figure.subplots()
     from matplotlib.ticker import MaxNLocator
@@ -157,7 +160,7 @@ def confused_pairs(
     bars = ax.barh(range(len(order)), counts[order], color="tab:blue")
     shares = [f"{counts[i]} of {of_class[pairs[0, i]]}" for i in order]
     ax.bar_label(bars, shares, padding=2, fontsize=8)
-    ax.set_yticks(range(len(order)), names, fontsize=8)
+    _name_ticks(ax.yaxis, names)
     ax.invert_yaxis()
     ax.margins(x=0.12)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

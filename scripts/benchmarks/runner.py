@@ -129,9 +129,6 @@ def against(
         for what, bound in peer.reach.items()
         if what in figures
     }
-    for what, verdict in judged.items():
-        not_reached = "" if verdict["reached"] else "NOT "
-        text += f"; {what} <= {peer.reach[what]:.2f} {not_reached}reached"
     print(f"    {peer.name:<28} {described(measured[peer.name])}: {text}", flush=True)
     return {
         "peer": peer.name,

@@ -7,6 +7,8 @@ import pytest
 
 from scripts import _backend
 
+pytestmark = pytest.mark.runs_on("torch")
+
 
 @pytest.fixture
 def choose(monkeypatch, tmp_path, capsys):

@@ -230,7 +230,7 @@ def test_missing_peer_is_named_and_skipped(capsys):
     assert found["peer"] == "twice"
     assert found["rounds"] == 3
     assert found["judged"]["time"]["reached"]
-    assert "time <= 100.00 reached" in printed
+    assert "reached" not in printed, "bounds are for the machine that the docs name"
 
 
 def test_without_any_peer_ours_is_measured_all_the_same():
@@ -300,14 +300,6 @@ def benchmark(monkeypatch):
         runpy.run_path(str(ROOT / "scripts/benchmark.py"), run_name="__main__")
 
     return run
-
-
-def test_unknown_name_lists_the_known_ones(benchmark, capsys):
-    with pytest.raises(SystemExit):
-        benchmark("--only", "overhead", "rose")
-    error = capsys.readouterr().err
-    assert "invalid choice: 'rose' (choose from" in error
-    assert all(name in error for name in benchmarks.names())
 
 
 def test_few_rounds_only_with_quick(benchmark, capsys):

@@ -14,6 +14,7 @@ from tests.decoding.models import image_captioner, language_model, translator
 from tests.scripts import running
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.runs_on("tensorflow")
 CORPUS = ["the cat sat on the mat", "a dog ran in the park", "größe 😀 <b>"] * 3
 
 

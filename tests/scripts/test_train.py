@@ -1,9 +1,6 @@
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +9,13 @@ import numpy as np
 import pytest
 
 import keras_attention as ka  # registers the layers of the saved model
+from tests.scripts import running
 from tests.scripts.running import start
 from zoo import experiment, reports
 from zoo.data import iris as data
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.runs_on("torch")
 
 
 @pytest.fixture
@@ -29,20 +28,8 @@ def train():
 def run(tmp_path_factory):
     """The folder and the output of a short training."""
     folder = tmp_path_factory.mktemp("runs") / "iris"
-    settings = ("iris", "--variant", "tiny", "--smoke", "--output", folder)
-    result = subprocess.run(
-        [sys.executable, ROOT / "scripts/train.py", *settings],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": keras.backend.backend(),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONIOENCODING": "utf-8",
-        },
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert result.returncode == 0, result.stderr
-    return folder, result.stdout
+    settings = ("iris", "--variant", "tiny", "--epochs", 2, "--output", folder)
+    return folder, running.run("train", *settings)
 
 
 def test_leaves_every_file(run):
@@ -52,9 +39,12 @@ def test_leaves_every_file(run):
         "model.md",
         "metrics.json",
         "history.json",
+        *(f"history-{seed}.json" for seed in range(5)),
+        "repeats.json",
         "training_curves.png",
         "confusion_matrix.png",
         "attention.png",
+        "example.csv",
         "checkpoints",
     }
     for picture in folder.glob("*.png"):
@@ -77,21 +67,46 @@ def test_metrics_are_those_of_the_saved_model(run):
     assert {"baselines", "device", "seconds", "seed", "versions"} <= set(metrics)
 
 
-def test_says_what_happens_and_what_to_do_next(run, capsys):
+def test_says_what_happens_and_what_to_do_next(run):
     folder, output = run
     assert f"Backend: {keras.backend.backend()} (" in output
     assert "16/16" in output  # the progress bar: 2 epochs of 8 steps
     assert f"Next: look at {folder}/attention.png" in output
-    setting, _, _, code = shlex.split(output.strip().splitlines()[-1])
-    assert setting == f"KERAS_BACKEND={keras.backend.backend()}"
-    exec(code, {})
-    name, share = capsys.readouterr().out.strip().split(" ")
+    python, script, *words = shlex.split(output.strip().splitlines()[-1])
+    assert (python, script) == ("python", "scripts/predict.py")
+    (line,) = [line for line in running.run("predict", *words).splitlines() if line[:2] == "  "][:1]
+    name, share = line.split()
     assert name in data.load(0).class_names
-    assert re.fullmatch(r"\(\d+\.\d%\)", share)
+    assert re.fullmatch(r"\d+\.\d%", share)
+
+
+def test_one_split_of_iris_says_little_so_there_are_five(run):
+    """Their test parts are all flowers, each once."""
+    folder, output = run
+    study = json.loads((folder / "repeats.json").read_text())
+    first = json.loads((folder / "metrics.json").read_text())
+    assert [one["seed"] for one in study["runs"]] == [0, 1, 2, 3, 4]
+    assert study["runs"][0]["test"] == first["test"]
+    assert "mean \u00b1 standard deviation of 5 seeds" in output
+    tested = np.concatenate([data.load(seed).test[0] for seed in range(5)])
+    every = np.concatenate([part[0] for part in (data.load(0).train, data.load(0).test)])
+    np.testing.assert_array_equal(tested[np.lexsort(tested.T)], every[np.lexsort(every.T)])
+
+
+def test_a_smoke_run_says_that_its_numbers_say_nothing(train, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    train("iris", "--smoke")
+    *_, runs, following = capsys.readouterr().out.splitlines()
+    assert runs.startswith("It runs. What runs/iris-smoke holds says nothing")
+    assert following == "Next: python scripts/train.py iris"
+    assert (tmp_path / "runs/iris-smoke/metrics.json").exists()
+    assert not (tmp_path / "runs/iris").exists()
+    with pytest.raises(SystemExit, match=r"metrics\.json is of a smoke run, which says nothing"):
+        start("results", "--add", "runs/iris-smoke/metrics.json")
 
 
 def test_repeats_measure_the_spread(train, tmp_path, capsys):
-    train(*("iris", "--variant", "tiny", "--smoke", "--repeats", 2, "--output", tmp_path))
+    train(*("iris", "--variant", "tiny", "--epochs", 2, "--repeats", 2, "--output", tmp_path))
     study = json.loads((tmp_path / "repeats.json").read_text())
     assert [split["seed"] for split in study["runs"]] == [0, 1]
     scores = [split["model"] for split in study["runs"]]
@@ -165,9 +180,9 @@ def test_resumed_run_leaves_what_an_uninterrupted_one_does(
 
 def test_an_interrupted_run_is_not_overwritten(train, interrupted):
     before = {path: path.read_bytes() for path in (interrupted / "checkpoints").iterdir()}
-    with pytest.raises(ValueError, match=r"interrupted. Continue it with --resume, or delete"):
+    with pytest.raises(SystemExit, match=r"interrupted. Continue it with --resume, or delete"):
         train(*SETTINGS, "--output", interrupted)
-    with pytest.raises(ValueError, match="of another training: seed=4 there, 5 here"):
+    with pytest.raises(SystemExit, match="of another training: seed=4 there, 5 here"):
         train(*SETTINGS[:-1], 5, "--resume", "--output", interrupted)
     assert {path: path.read_bytes() for path in before} == before
 
@@ -183,14 +198,6 @@ def test_repeats_cannot_be_resumed(train, capsys):
     with pytest.raises(SystemExit):
         train("iris", "--repeats", 2, "--resume")
     assert "--repeats leaves no checkpoints" in capsys.readouterr().err
-
-
-def test_unknown_recipe_lists_the_known_ones(train, capsys):
-    with pytest.raises(SystemExit):
-        train("rose")
-    error = capsys.readouterr().err
-    assert "invalid choice: 'rose' (choose from" in error
-    assert "iris" in error
 
 
 def test_help_lists_recipes_and_their_promises(train, capsys):

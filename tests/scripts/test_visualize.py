@@ -12,6 +12,8 @@ from zoo.text_classifier import text_classifier
 from zoo.vit import VARIANTS as VIT
 from zoo.vit import vit
 
+pytestmark = pytest.mark.runs_on("jax")
+
 
 def test_a_text(tmp_path):
     texts = ["the cat sat on the mat", "a dog ran in the park"] * 3
@@ -33,7 +35,7 @@ def test_a_text(tmp_path):
     assert f"  {best}: {scores.max():.4g}\n" in printed
     assert picture.stat().st_size > 1000
     assert "cat" in page.read_text()
-    with pytest.raises(ValueError, match=r"an index or one of cat, dog\. Received: target='cow'"):
+    with pytest.raises(SystemExit, match=r"an index or one of cat, dog\. Received: target='cow'"):
         run("visualize", tmp_path / "model.keras", "the cat", "--target", "cow")
 
 

@@ -12,6 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import keras_attention as ka
+from keras_attention import reading
+from keras_attention.prediction import encoders
 from tests.zoo.cases import tiny_variants
 from zoo import experiment, recipes, reports
 
@@ -85,6 +87,8 @@ def test_smoke(name, variant, tmp_path):
     again = experiment.evaluate(recipe, model)
     assert again == pytest.approx(metrics["test"], abs=1e-4)
 
+    for example in tmp_path.glob("example.*"):
+        assert len(encoded(model, example)) >= 1
     raw = first_rows(recipe.data.test[0], 2)
     if recipe.task in WRITES:
         texts = ka.generate(model, prompts(model, raw), max_new_tokens=4)
@@ -98,6 +102,14 @@ def test_smoke(name, variant, tmp_path):
         assert text
         named = any(isinstance(layer, ka.layers.Labels) for layer in model.layers)
         assert named or isinstance(answer, dict)
+
+
+def encoded(model, example):
+    """What the model's encoders make of a file that the training left."""
+    layers = [layer for layer in encoders(model).values() if hasattr(layer, "encode")]
+    kind = {".png": "images", ".wav": "recordings", ".csv": "tables"}[example.suffix]
+    (layer, *_) = [layer for layer in layers if getattr(layer, "encodes", None) == kind]
+    return layer.encode(reading.table(example) if kind == "tables" else [example])
 
 
 def prompts(model, raw):

@@ -2,10 +2,11 @@
 
 import numpy as np
 from sklearn.datasets import load_iris
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold
 
 from zoo.data import Source, Splits
 
+FOLDS = 5  # whose test parts together are all flowers
 SOURCE = Source(
     name="Iris (scikit-learn's copy)",
     url="https://archive.ics.uci.edu/dataset/53/iris",
@@ -20,6 +21,9 @@ SOURCE = Source(
 def load(seed: int = 0) -> Splits:
     """120 flowers to train on and 30 to test on, as many of each species in both.
 
+    Seeds 0 to 4 are the folds of a cross-validation, which tests each flower once; 5 to 9 are
+    those of another, and so on.
+
     Args:
         seed: of the stratified split.
 
@@ -28,16 +32,12 @@ def load(seed: int = 0) -> Splits:
         flowers would say little, and 120 are few to learn from.
     """
     flowers = load_iris()
-    x, x_test, y, y_test = train_test_split(
-        flowers.data.astype(np.float32),
-        flowers.target.astype(np.int32),
-        test_size=0.2,
-        stratify=flowers.target,
-        random_state=seed,
-    )
+    x, y = flowers.data.astype(np.float32), flowers.target.astype(np.int32)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed // FOLDS).split(x, y)
+    train, test = list(folds)[seed % FOLDS]
     return Splits(
-        train=(x, y),
-        test=(x_test, y_test),
+        train=(x[train], y[train]),
+        test=(x[test], y[test]),
         feature_names=tuple(name.removesuffix(" (cm)") for name in flowers.feature_names),
         class_names=tuple(map(str, flowers.target_names)),
         source=SOURCE,

@@ -138,9 +138,10 @@ def animation(
         seconds: of a step.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 2.4), dpi=80)
+    from keras_attention.explain.literal_figure import LiteralFigure
+
+    figure = LiteralFigure(figsize=(6.4, 2.4), dpi=80)
     canvas = FigureCanvasAgg(figure)
     track = figure.add_axes((0.03, 0.08, 0.55 if weights is not None else 0.94, 0.78))
     beside = figure.add_axes((0.76, 0.14, 0.22, 0.68)) if weights is not None else None
@@ -180,6 +181,6 @@ def _draw_bars(ax: "Axes", weights: np.ndarray, labels: Sequence[str], *, highes
 
 
 def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
+    from keras_attention.explain.literal_figure import LiteralFigure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return LiteralFigure(figsize=(width, height), layout="constrained")

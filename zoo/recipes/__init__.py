@@ -21,8 +21,13 @@ def names() -> list[str]:
 
 def promise(name: str) -> str:
     """The first line of a recipe's docstring."""
-    source = Path(find_spec(f"{__name__}.{name}").origin).read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    return (ast.get_docstring(_parsed(f"{__name__}.{name}")) or "").partition("\n")[0]
+
+
+def variants(name: str) -> list[str]:
+    """The names of a recipe's variants: the keys of its `VARIANTS`, which are written out there or
+    in the file of the model that it takes them from."""
+    return _variants(f"{__name__}.{name}")
 
 
 def load(name: str) -> Callable[..., Any]:
@@ -41,3 +46,22 @@ def load(name: str) -> Callable[..., Any]:
             f'The recipe {name!r} needs {error.name}: python -m pip install "keras-attention[zoo]"',
             name=error.name,
         ) from error
+
+
+def _parsed(module: str) -> ast.Module:
+    return ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
+
+
+def _variants(module: str) -> list[str]:
+    for node in _parsed(module).body:
+        match node:
+            case ast.ImportFrom(names=names) if "VARIANTS" in [a.asname or a.name for a in names]:
+                return _variants(str(node.module))
+            case (
+                ast.Assign(targets=[ast.Name("VARIANTS")], value=value)
+                | ast.AnnAssign(target=ast.Name("VARIANTS"), value=value)
+            ):
+                if isinstance(value, ast.DictComp):  # {name: ... for name in ("default", ...)}
+                    return list(ast.literal_eval(value.generators[0].iter))
+                return [ast.literal_eval(key) for key in value.keys]
+    raise ValueError(f"{module} has no VARIANTS.")

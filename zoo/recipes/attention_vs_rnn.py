@@ -46,15 +46,11 @@ from zoo.reader import VARIANTS as READER
 from zoo.reader import reader
 
 NAMES = {"lstm": "LSTM", "attention": "LSTM with attention", "transformer": "transformer"}
+_SIZES = {"lstm": "lstm", "attention": "default", "transformer": "transformer"}
 VARIANTS = {  # of each the model, and the sizes of all three by model
-    **{
-        variant: (kind, {"lstm": "lstm", "attention": "default", "transformer": "transformer"})
-        for variant, kind in (
-            ("default", "attention"),
-            ("lstm", "lstm"),
-            ("transformer", "transformer"),
-        )
-    },
+    "default": ("attention", _SIZES),
+    "lstm": ("lstm", _SIZES),
+    "transformer": ("transformer", _SIZES),
     "tiny": (
         "attention",
         {"lstm": "tiny_lstm", "attention": "tiny", "transformer": "tiny_transformer"},

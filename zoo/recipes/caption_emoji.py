@@ -128,7 +128,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         pictures=lambda model, _: pictures(model, shown, **search),
         next_step=(
             "look at {folder}/attention.png, and have a picture described:\n"
-            "KERAS_BACKEND={backend} python scripts/generate.py {folder}/model.keras IMAGE.png "
+            "python scripts/generate.py {folder}/model.keras {folder}/example.png "
             "--sampler beams=5,length_penalty=0"
         ),
         task="image-to-text",

@@ -66,7 +66,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "CleanRL, dqn.py, 500,000 steps": 488.7,
             "RL Baselines3 Zoo, DQN, 50,000 steps, one run": 500.0,
         },
-        next_step="look at {folder}/episode.gif, and ask for an action:\n"
+        next_step="look at {folder}/animation.gif, and ask for an action:\n"
         "python scripts/predict.py {folder}/model.keras 0.1,0,0.02,0",
     )
 

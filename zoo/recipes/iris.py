@@ -55,10 +55,11 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     x, _ = splits.train
     model = iris(
         **sizes(VARIANTS, variant),
+        feature_names=splits.feature_names,
         num_classes=len(splits.class_names),
         class_names=splits.class_names,
     )
-    model.get_layer("normalization").adapt(x)
+    model.get_layer("columns").adapt(x)
     optimizer = keras.optimizers.AdamW(
         ka.schedules.InverseSqrtWarmup(50, peak=1e-3), weight_decay=0.1, global_clipnorm=1.0
     )
@@ -75,9 +76,12 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         score="accuracy",
         epochs=2 if smoke else 40,
         batch_size=16,
+        splits=data.FOLDS,
         baselines={"logistic regression": logistic_regression},
         pictures=pictures,
-        next_step=_next_step(splits),
+        next_step="look at {folder}/attention.png, and ask the model about a flower, by "
+        f"{', '.join(splits.feature_names)}:\n"
+        "python scripts/predict.py {folder}/model.keras 5.5,3.5,1.3,0.2",
         task="tabular-classification",
     )
 
@@ -107,19 +111,3 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
             title=f"Iris: attention between the measurements, mean over the {of_test}",
         ),
     }
-
-
-def _next_step(splits: Splits) -> str:
-    """How to look at the attention and how to ask the saved model about a flower."""
-    x, y = splits.test
-    flower = [round(float(value), 1) for value in x[0]]
-    code = (
-        "import keras, keras_attention as ka; "
-        "model = keras.models.load_model('{folder}/model.keras'); "
-        f"print(ka.predict(model, [{flower}])[0])"
-    )
-    return (
-        "look at {folder}/attention.png, and ask the model about a flower, "
-        f"{splits.class_names[y[0]]} by its label:\n"
-        f'KERAS_BACKEND={{backend}} python -c "{code}"'
-    )

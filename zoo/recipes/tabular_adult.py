@@ -72,8 +72,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         },
         published={"FT-Transformer (paper)": 0.859},
         pictures=pictures,
-        next_step="Ask about the rows of a CSV file with a header: "
-        "python scripts/predict.py {folder}/model.keras ROWS.csv",
+        next_step="ask about the rows of a CSV file with a header:\n"
+        "python scripts/predict.py {folder}/model.keras {folder}/example.csv",
         task="tabular-classification",
     )
 

@@ -91,7 +91,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         batch_size=BATCH_SIZE,
         baselines={"logistic regression": logistic_regression, "support vectors": support_vectors},
         pictures=pictures,
-        next_step="python scripts/predict.py {folder}/model.keras IMAGE.png",
+        next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
         task="image-classification",
     )
 

@@ -96,7 +96,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "ResNet-18 (the same)": 0.949,
         },
         pictures=pictures,
-        next_step="python scripts/predict.py {folder}/model.keras IMAGE.png",
+        next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
         task="image-classification",
     )
 

@@ -49,8 +49,14 @@ from zoo.vqa import vqa
 VARIANTS = {
     name: VQA[name]
     for name in (
-        *("default", "co", "single", "question_only", "image_only"),
-        *("tiny", "tiny_question_only", "tiny_image_only"),
+        "default",
+        "co",
+        "single",
+        "question_only",
+        "image_only",
+        "tiny",
+        "tiny_question_only",
+        "tiny_image_only",
     )
 }
 # The ablations have learned by then what there is to be learned.
@@ -113,8 +119,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         },
         pictures=pictures,
         next_step=(
-            "look at {folder}/relevance.png, and ask about an image:\nKERAS_BACKEND={backend} "
-            'python scripts/predict.py {folder}/model.keras --image IMAGE.png "is it red?"'
+            "look at {folder}/relevance.png, and ask about an image:\n"
+            "python scripts/predict.py {folder}/model.keras --image {folder}/example.png "
+            "'is it red?'"
         ),
         task="visual-question-answering",
     )

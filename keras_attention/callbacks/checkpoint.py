@@ -16,10 +16,10 @@ from keras_attention import saving
 from keras_attention.callbacks.folder import Folder, Manifest
 from keras_attention.ops import checks
 from keras_attention.saving import DamagedFileError, FileError, NewerFileError
+from keras_attention.saving.limits import OWN
 from keras_attention.saving.training import random_state, set_random_state
 from keras_attention.version import versions
 
-_OWN = saving.Limits(file_bytes=2**63, expanded_bytes=2**63)  # of files that we wrote
 _LOWER = ("loss", "error", "perplexity", "crossentropy", "divergence", "mse", "mae")
 _HIGHER = ("acc", "auc", "precision", "recall", "f1", "score", "iou", "bleu", "similarity")
 
@@ -294,7 +294,7 @@ class Checkpoint(keras.callbacks.Callback):
             try:
                 manifest = self._folder.verified(path)
                 self._check(manifest)
-                saving.restore(model, path.with_suffix(".keras"), limits=_OWN)
+                saving.restore(model, path.with_suffix(".keras"), limits=OWN)
                 if self.state is not None:
                     self.state.set_state(self._folder.state(path))
                 break

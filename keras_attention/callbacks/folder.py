@@ -95,16 +95,25 @@ def read(path: Path) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         digest = content.pop("digest")
+        whole = digest == _digest(content)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedFileError(f"{path.name} is not a checkpoint's manifest: {error!r}") from error
-    if digest != _digest(content):
+    if not whole:
         raise DamagedFileError(f"{path.name} was changed: its digest does not fit.")
-    if content["format"] > FORMAT:
+    known = content.get("format")
+    if type(known) is int and known > FORMAT:
         raise NewerFileError(
-            f"{path} has format {content['format']}; this version of keras_attention knows "
-            f"formats up to {FORMAT}. Install a newer keras_attention."
+            f"{path} has format {known}; this version of keras_attention knows formats up to "
+            f"{FORMAT}. Install a newer keras_attention."
         )
-    return Manifest(**content)
+    try:
+        manifest = Manifest(**content)
+    except TypeError as error:  # other fields
+        raise DamagedFileError(f"{path.name} is not a checkpoint's manifest: {error}") from error
+    manifest.check()
+    if manifest.name != path.stem:
+        raise DamagedFileError(f"{path.name} is the manifest of {manifest.name}.")
+    return manifest
 
 
 class Folder:

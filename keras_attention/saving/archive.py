@@ -43,7 +43,9 @@ class Archive:
         """Writes a `.keras` file that Keras reads."""
         with zipfile.ZipFile(path, "w") as file:
             for name, content in self.members.items():
-                file.writestr(name, content)
+                info = zipfile.ZipInfo(name)  # of 1980; a clock may be out of a zip file's range
+                info.external_attr = 0o600 << 16
+                file.writestr(info, content)
 
     def write_folder(self, path: str | Path) -> None:
         """Writes the members as the files of a folder, which Keras reads too."""

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -117,7 +117,5 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        try:
+        with suppress(OSError):  # another user's, or read-only by now: to be swept another time
             path.unlink(missing_ok=True)
-        except OSError:  # another user's, or it is read-only by now: to be swept another time
-            pass

@@ -157,9 +157,11 @@ def test_what_cannot_be_replaced_is_said_before_the_work(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "mkdir", denied)
-    with pytest.raises(PermissionError, match="Permission denied: '.*'") as error:
-        with files.complete_folder(tmp_path / "z", holds="x"):
-            raise AssertionError("was not said before the work")
+    with (
+        pytest.raises(PermissionError, match="Permission denied") as error,
+        files.complete_folder(tmp_path / "z", holds="x"),
+    ):
+        raise AssertionError("was not said before the work")
     assert error.value.filename == str(tmp_path)  # not the name of a temporary one
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import _backend
+import _ending
 
 from zoo import recipes
 
@@ -31,9 +32,8 @@ def parse() -> argparse.Namespace:
         action="store_true",
         help="continue an interrupted training from OUTPUT/checkpoints, or begin if there are none",
     )
-    parser.add_argument(
-        "--repeats", type=int, metavar="N", help="measure the spread over N seeds as well"
-    )
+    repeats = "measure the spread over N seeds as well"
+    parser.add_argument("--repeats", type=int, metavar="N", help=repeats)
     args = parser.parse_args()
     if args.repeats and args.resume:
         parser.error("--repeats leaves no checkpoints that --resume could continue from")
@@ -76,4 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with _ending.explained():
+        main()

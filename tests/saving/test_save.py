@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from tests.saving.test_hub import output, server  # noqa: F401
+from tests.saving import test_hub
+from tests.saving.test_hub import output
 
 pytestmark = pytest.mark.runs_on("torch")
+server = test_hub.server
 METRICS = {"task": "tabular-classification", "test": {"accuracy": 0.5}, "seed": 3}
 
 
@@ -118,7 +120,7 @@ def test_a_refused_card_changes_nothing(
     name,
     card,
     error,
-    message,  # noqa: F811
+    message,
 ):
     path = name if name.startswith("hf://") else tmp_path / name
     before = ka.save_model(model, path, card=METRICS)
@@ -210,7 +212,7 @@ def test_arguments_are_checked(model, tmp_path, monkeypatch, arguments, error, m
     assert not list(tmp_path.iterdir())
 
 
-def test_to_the_hub_and_back(model, server):  # noqa: F811
+def test_to_the_hub_and_back(model, server):
     saved = ka.save_model(model, "hf://someone/model", card=METRICS)
     assert saved.startswith("hf://someone/model@")
     card = server.commits["someone/model"][-1][1]["README.md"].decode()

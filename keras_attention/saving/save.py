@@ -1,7 +1,6 @@
 """Writing a model so that every backend can read it and go on training it."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from keras_attention.saving.archive import Archive
 from keras_attention.saving.config import portable
 from keras_attention.saving.files import complete, complete_folder, flush
 from keras_attention.saving.limits import Limits
+from keras_attention.saving.scratch import scratch
 
 _OWN = Limits(file_bytes=2**63, expanded_bytes=2**63, config_bytes=2**31)
 
@@ -57,7 +57,7 @@ def save_model(
         metrics = card
     if str(path).startswith(hub.SCHEME):
         address = hub.parse(str(path))
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch() as folder:
             _archive(model).write_folder(folder)
             model_card.write(folder, metrics or {}, url=f"{hub.SCHEME}{address.repository}")
             commit = hub.upload(folder, str(path), message="Save model")
@@ -80,9 +80,9 @@ def save_model(
 
 def _archive(model: keras.Model) -> Archive:
     """What Keras saves, in the words of no backend, with the state of the training."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder) / "model.keras")
-        saved = archive.read(Path(folder) / "model.keras", _OWN)
+    with scratch() as folder:
+        model.save(folder / "model.keras")
+        saved = archive.read(folder / "model.keras", _OWN)
     config = portable(saved.json(archive.CONFIG))
     if config.get("compile_config"):
         config["compile_config"]["jit_compile"] = "auto"  # not what this backend made of it

@@ -377,9 +377,14 @@ def operation_that_takes_functions(members, path):
     with_layer(members, path, module="keras.src.ops.core", class_name="WhileLoop", config={})
 
 
-@hostile("beyond its file's weights")
+@hostile("weights in the file, above the limit")
 def layer_larger_than_its_weights(members, path):
     with_setting(members, path, units=10**10)
+
+
+@hostile("beyond its file's weights")
+def layer_a_little_larger_than_its_weights(members, path):
+    with_setting(members, path, units=900_000)
 
 
 @hostile("state for each row")

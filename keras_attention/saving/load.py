@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_attention.saving import archive, graph, hub, resuming, training, weights
+from keras_attention.saving import archive, frozen, graph, hub, resuming, training, weights
 from keras_attention.saving.archive import Archive
 from keras_attention.saving.budget import budget
 from keras_attention.saving.config import Checker
@@ -88,6 +88,7 @@ def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) ->
     if not isinstance(config, dict) or "class_name" not in config:
         raise DamagedFileError("config.json is not that of a model.")
     compile_config = config.pop("compile_config", None)
+    flags = frozen.read(config)
     config = checker.check(config)
     _check_assets(saved, checker)
     graph.check(config, limits)
@@ -106,6 +107,7 @@ def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) ->
         _write(saved, config, file)
         try:
             model = _build(file, checker.custom_objects)
+            frozen.restore(model, flags)
             if not limits.non_finite:
                 weights.check_finite(model)
             if resume:
@@ -143,7 +145,10 @@ def _reason(error: Exception) -> str:
     if classes:
         reason = f"{classes[-1]}: {reason}"
     if _UNKNOWN.search(reason):
-        reason += " If it is your own and you trust the file, import it and pass `allow=[it]`."
+        reason = (
+            reason.rstrip(".")
+            + ". If it is your own and you trust the file, import it and pass `allow=[it]`."
+        )
     return reason
 
 

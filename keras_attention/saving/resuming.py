@@ -75,6 +75,8 @@ def restore_optimizer(model: keras.Model, variables: Sequence[np.ndarray]) -> No
             f"The file's optimizer has {len(variables)} variables, those of the model's "
             f"{type(optimizer).__name__} are {len(own)}"
             + (" of other shapes." if len(own) == len(variables) else ".")
+            + " If a part of a layer was frozen, as in `block.attention.trainable = False`: a file "
+            "of `ka.save_model` says so, one of `model.save` does not."
         )
     for variable, value in zip(own, variables, strict=True):
         _check_value(variable, value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_attention.saving import archive, hub, training
+from keras_attention.saving import archive, frozen, hub, training
 from keras_attention.saving import card as model_card
 from keras_attention.saving.archive import Archive
 from keras_attention.saving.config import portable
@@ -28,7 +28,8 @@ def save_model(
 
     Unlike `model.save` it leaves what was there as it was if anything fails, at whatever
     moment. It names the optimizer as every backend knows it, and keeps what Keras drops: the
-    random states, and which variables are not decayed. `keras.saving.load_model` reads it too.
+    random states, what is frozen inside layers, and which variables are not decayed.
+    `keras.saving.load_model` reads it too.
 
     ```python
     ka.save_model(model, "runs/iris/model.keras", card="runs/iris/metrics.json")
@@ -86,6 +87,7 @@ def _archive(model: keras.Model) -> Archive:
     config = portable(saved.json(archive.CONFIG))
     if config.get("compile_config"):
         config["compile_config"]["jit_compile"] = "auto"  # not what this backend made of it
+    frozen.write(model, config)
     saved.members[archive.CONFIG] = json.dumps(config).encode()
     if model.compiled:
         saved.members[archive.TRAINING] = json.dumps(training.state_of(model)).encode()

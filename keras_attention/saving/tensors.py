@@ -107,7 +107,7 @@ def from_safetensors(model: keras.Model, path: str | Path) -> None:
         raise FileError(f"{path}: Its tensors are not those of the model:{_listed(problems)}")
     for name, variable in found.items():
         variable.assign(arrays[name])
-    for _, layer in _walk(model, "", set()):
+    for _, layer in walk(model, "", set()):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # It computes with tensors that it makes of its weights.
 
@@ -124,7 +124,7 @@ def weights(model: keras.Model) -> dict[str, keras.Variable]:
         )
     found: dict[str, keras.Variable] = {}
     left = {id(variable) for variable in model.weights}
-    for path, layer in _walk(model, "", set()):
+    for path, layer in walk(model, "", set()):
         own = [variable for variable in layer.weights if id(variable) in left]
         left.difference_update(map(id, own))
         for name, variable in _numbered(own, lambda variable: "variable"):
@@ -137,12 +137,12 @@ def weights(model: keras.Model) -> dict[str, keras.Variable]:
     return found
 
 
-def _walk(layer: keras.Layer, path: str, seen: set[int]) -> Iterator[tuple[str, keras.Layer]]:
+def walk(layer: keras.Layer, path: str, seen: set[int]) -> Iterator[tuple[str, keras.Layer]]:
     """The parts of a layer with their paths, each once and before what it is part of."""
     if id(layer) not in seen:
         seen.add(id(layer))
         for name, child in _children(layer):
-            yield from _walk(child, f"{path}{name}/", seen)
+            yield from walk(child, f"{path}{name}/", seen)
         yield path, layer
 
 

@@ -308,8 +308,9 @@ class Checkpoint(keras.callbacks.Callback):
                 manifest = self._folder.verified(path)
                 self._check(manifest)
                 saving.restore(model, path.with_suffix(".keras"), limits=OWN)
-                for random in filter(None, (manifest.epoch_random, manifest.random)):
-                    set_random_state(random)
+                for random in (manifest.epoch_random, manifest.random):
+                    if random is not None:
+                        set_random_state(random)
                 if self.state is not None:
                     self.state.set_state(self._folder.state(path))
                 break

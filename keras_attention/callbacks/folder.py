@@ -128,7 +128,9 @@ def read(path: Path) -> Manifest:
     if not whole:
         raise DamagedFileError(f"{path.name} was changed: its digest does not fit.")
     known = content.get("format")
-    if type(known) is int and known > FORMAT:
+    if type(known) is not int:
+        raise DamagedFileError(f"{path.name} has {known!r:.80} as its format.")
+    if known > FORMAT:
         raise NewerFileError(
             f"{path} has format {known}; this version of keras_attention knows formats up to "
             f"{FORMAT}. Install a newer keras_attention."

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_attention.saving import archive, hub, scratch, training
+from keras_attention.saving import archive, frozen, hub, scratch, training
 from keras_attention.saving import card as model_card
 from keras_attention.saving.archive import Archive
 from keras_attention.saving.config import portable
@@ -29,8 +29,8 @@ def save_model(
 
     Unlike `model.save` it leaves what was there as it was if anything fails, at whatever
     moment; permissions and links stay as they are. It names the optimizer as every backend
-    knows it, and keeps what Keras drops: the random states, and which variables are not decayed.
-    `keras.saving.load_model` reads it too.
+    knows it, and keeps what Keras drops: the random states, what is frozen inside layers, and
+    which variables are not decayed. `keras.saving.load_model` reads it too.
 
     ```python
     ka.save_model(model, "runs/iris/model.keras", card="runs/iris/metrics.json")
@@ -103,6 +103,7 @@ def _archive(model: keras.Model) -> Archive:
         if model.optimizer is not None:
             # Keras saves the one that `compile` got, and none once it wrote the model as `.h5`.
             settings["optimizer"] = portable(keras.saving.serialize_keras_object(model.optimizer))
+    frozen.write(model, config)
     saved.members[archive.CONFIG] = json.dumps(config).encode()
     if model.compiled:
         saved.members[archive.TRAINING] = json.dumps(training.state_of(model)).encode()

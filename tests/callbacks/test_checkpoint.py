@@ -519,7 +519,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch, fault, o
 @pytest.mark.parametrize("on_error", ["stop", "continue"])
 def test_of_two_processes_in_one_folder_one_refuses(folder, on_error):
     before = content(folder)
-    with killing.process(killing.train, str(folder.parent / "other"), 1) as (_, pipe):
+    with killing.process(killing.train, str(folder.parent / "other"), 1, 100) as (_, pipe):
         assert pipe.poll(60)
         other = folder.parent / "other"
         model, checkpoint = make(), Checkpoint(other, resume=True, on_error=on_error)
@@ -538,17 +538,20 @@ def test_a_worker_that_outlives_its_training_does_not_keep_the_folder(tmp_path):
     folder = module.Folder(tmp_path)
     assert folder.claim()
     ours, theirs = os.pipe()
+    began, begins = os.pipe()
     pid = os.fork()
     if pid == 0:  # as a loader's process
         os.close(theirs)
+        os.write(begins, b"x")
         os.read(ours, 1)
         os._exit(0)
+    os.read(began, 1)
     folder.release()
     handle = scratch.lock(tmp_path)
     os.write(theirs, b"x")
     os.waitpid(pid, 0)
     assert handle is not None
-    for each in (handle, ours, theirs):
+    for each in (handle, ours, theirs, began, begins):
         os.close(each)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import _backend
 import _console
+import _ending
 
 from zoo import recipes
 
@@ -30,8 +31,7 @@ def parse() -> argparse.Namespace:
     add("--precision", type=precision, help=", ".join(PRECISIONS))
     add("--output", type=Path, help="folder; runs/RECIPE, or runs/RECIPE-smoke with --smoke")
     add("--smoke", action="store_true", help="see in seconds that it all runs")
-    resume = "continue an interrupted training from OUTPUT/checkpoints, or begin if there are none"
-    add("--resume", action="store_true", help=resume)
+    add("--resume", action="store_true", help="go on from OUTPUT/checkpoints, or begin")
     add("--repeats", type=count, metavar="N", help="measure the spread over N seeds as well")
     args = parser.parse_args()
     if args.repeats and args.resume:
@@ -76,4 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    _console.run(main)
+    with _ending.explained():
+        _console.run(main)

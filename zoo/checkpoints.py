@@ -24,10 +24,10 @@ def begin(
 
     Raises:
         ValueError: the checkpoints are of a training that was interrupted, and `resume` is
-            `False`; or they are of another training than this.
+            `False`; or they are of another training than this, or it cannot be told.
     """
     file = folder / _FILE
-    known = json.loads(file.read_text()) if file.exists() else {"training": training}
+    known = _read(file) if file.exists() else {"training": training}
     checkpoint = ka.callbacks.Checkpoint(folder, keep=KEEP, resume=resume, state=state)
     if not resume:
         if checkpoint.latest and not known.get("complete"):
@@ -45,6 +45,21 @@ def begin(
         raise ValueError(f"{folder} holds checkpoints of another training: {changes}.")
     write_json(file, {"training": training, "complete": False})
     return checkpoint
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(known["training"], dict):
+            return known
+        fault = f"it has {known['training']!r:.80} as 'training'"
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        fault = repr(error)
+    raise ValueError(
+        f"{file} is damaged: {fault}. It says which training the checkpoints beside it are of. If "
+        f"you know that they are of this one, delete {file} and continue with --resume; else "
+        f"delete {file.parent} to start over."
+    )
 
 
 def complete(training: dict[str, Any], folder: Path) -> None:

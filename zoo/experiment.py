@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from keras_attention.prediction import padding_mask
 from zoo import checkpoints
 from zoo.data import Arrays, Splits
 from zoo.data.batches import Batches
+from zoo.interruption import StopAtNaN, StopWhenAsked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -161,12 +163,14 @@ def train(
     Raises:
         ValueError: there are checkpoints of an interrupted training, and `resume` is `False`;
             or they are of another recipe, variant, seed, batch size, precision or data.
+        Interrupted: Ctrl-C or a signal ended it, and `checkpoint_folder` has what was trained.
+        FloatingPointError: the loss became NaN or infinite.
     """
     model, data = recipe.model, recipe.data
     compile_model(recipe, model)
     # TensorFlow traces a step twice if variables are made in it, as the optimizer's would be.
     model.optimizer.build(model.trainable_variables)
-    callbacks = [*recipe.callbacks, *([ProgressBar()] if watch else [])]
+    callbacks = [StopAtNaN(), *recipe.callbacks, *([ProgressBar()] if watch else [])]
     if recipe.play:
         recipe.play.replay.batch_size = recipe.batch_size
         callbacks.insert(0, recipe.play)
@@ -174,20 +178,21 @@ def train(
     if checkpoint_folder is not None:
         folder, training = Path(checkpoint_folder), identity(recipe)
         checkpoint = checkpoints.begin(training, folder, resume=resume, state=recipe.play)
-        callbacks.append(checkpoint)  # last, so that it sees what the others changed
     settings = {"batch_size": recipe.batch_size, "buckets": recipe.buckets}
     watched = None if recipe.play else data.validation or (data.test if watch else None)
     start = time.perf_counter()
-    history = model.fit(
-        recipe.play.replay if recipe.play else batches(model, data.train, **settings),
-        shuffle=False,  # these do
-        validation_data=batches(model, watched, shuffle=False, **settings)
-        if watched and (watch or recipe.callbacks)
-        else None,
-        epochs=recipe.epochs,
-        callbacks=callbacks,
-        verbose=0,
-    ).history
+    with StopWhenAsked() if checkpoint else nullcontext() as stop:
+        history = model.fit(
+            recipe.play.replay if recipe.play else batches(model, data.train, **settings),
+            shuffle=False,  # these do
+            validation_data=batches(model, watched, shuffle=False, **settings)
+            if watched and (watch or recipe.callbacks)
+            else None,
+            epochs=recipe.epochs,
+            # The checkpoint is last, so that it sees what the others changed.
+            callbacks=[*callbacks, *([stop, checkpoint] if checkpoint else [])],
+            verbose=0,
+        ).history
     seconds = time.perf_counter() - start
     if checkpoint:
         history, seconds = checkpoint.history, checkpoint.seconds

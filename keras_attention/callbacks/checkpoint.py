@@ -16,10 +16,10 @@ from keras_attention import saving
 from keras_attention.callbacks.folder import Folder, Manifest
 from keras_attention.ops import checks
 from keras_attention.saving import DamagedFileError, FileError, NewerFileError
+from keras_attention.saving.limits import OWN
 from keras_attention.saving.training import random_state, set_random_state
 from keras_attention.version import versions
 
-_OWN = saving.Limits(file_bytes=2**63, expanded_bytes=2**63)  # of files that we wrote
 _LOWER = ("loss", "error", "perplexity", "crossentropy", "divergence", "mse", "mae")
 _HIGHER = ("acc", "auc", "precision", "recall", "f1", "score", "iou", "bleu", "similarity")
 
@@ -39,8 +39,8 @@ class Checkpoint(keras.callbacks.Callback):
     The continued training is the uninterrupted one, bit for bit on the same backend and
     machine, if the data come in the same order. Those of arrays do, and those of any dataset
     that draws its order from NumPy's, Python's or PyTorch's global random numbers when an epoch
-    begins, such as `zoo.data.batches.Batches`. A `tf.data.Dataset` that shuffles does not: its random
-    state is out of reach. Of arrays, Keras on TensorFlow has but one order after
+    begins, such as `zoo.data.batches.Batches`. A `tf.data.Dataset` that shuffles does not: its
+    random state is out of reach. Of arrays, Keras on TensorFlow has but one order after
     `keras.utils.set_random_seed`, the same in every epoch. A dataset that runs on from one epoch
     into the next (`steps_per_epoch` below its length, or a generator) must itself be brought to
     where the interrupted epoch began.
@@ -62,12 +62,13 @@ class Checkpoint(keras.callbacks.Callback):
         resume: continue from the newest checkpoint in the folder, if there is one.
         state: what else a checkpoint shall bring back, such as a dataset that is made meanwhile:
             an object with `get_state()`, a mapping of arrays by name, and `set_state(state)`.
-        on_error: what happens when a checkpoint cannot be written: `"stop"` the training with an
-            error, or `"continue"` with a warning. Earlier checkpoints are unharmed.
+        on_error: what happens when a checkpoint cannot be written, because the disk is full or
+            weights are not finite: `"stop"` the training with an error, or `"continue"` with a
+            warning. Earlier checkpoints are unharmed.
 
     Raises:
         ValueError: of an argument; of `fit`, if the folder has checkpoints and `resume` is
-            `False`, or if they are of another training.
+            `False`, if they are of another training, or if another process trains there.
         DamagedFileError: of `fit`, if no checkpoint in the folder is whole. Where an earlier one
             is, it is used, with a warning, and the damaged are renamed.
         RuntimeError: of `fit`, if a checkpoint cannot be written and `on_error` is `"stop"`.
@@ -145,13 +146,19 @@ class Checkpoint(keras.callbacks.Callback):
         return self._seconds + running
 
     def clear(self) -> None:
-        """Removes all checkpoints in the folder, and no other file."""
+        """Removes all checkpoints in the folder, and no other file.
+
+        Raises:
+            ValueError: another process trains there.
+        """
+        self._claim()
         self._folder.clear()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._begin()
         self._start = time.perf_counter()
         found: list[Path] = []
+        self._claim()
         with self._errors("be read", stop=self.resume):
             found = self._folder.manifests()
         if found and not self.resume:
@@ -162,6 +169,7 @@ class Checkpoint(keras.callbacks.Callback):
             )
         with self._errors("be written"):
             self._folder.prepare()
+        self._claim()  # if it was not there before
         if found:
             self._continue(found)
         elif self.resume and self._folder.orphans():
@@ -215,6 +223,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self._seconds, self._start = self.seconds, None
+        self._folder.release()
         if self._resumed:  # nothing was left to train
             self._resumed = None
             self._reset_initial_epoch()
@@ -234,6 +243,13 @@ class Checkpoint(keras.callbacks.Callback):
         """Batches per epoch, if known."""
         return self.params.get("steps")
 
+    def _claim(self) -> None:
+        if not self._folder.claim():
+            raise ValueError(
+                "Another process trains with the checkpoints in `folder`. Wait until it ends, or "
+                f"pass another folder. Received: folder={str(self._folder.path)!r}"
+            )
+
     def _best(self) -> Path | None:
         return self._folder.best(self.monitor, self.mode) if self.monitor else None
 
@@ -242,12 +258,9 @@ class Checkpoint(keras.callbacks.Callback):
         with self._errors(f"be written at step {self._step}"):
             model = self.model
             if not _finite(model):
-                warnings.warn(
-                    f"The model at step {self._step} has weights that are not finite. It is not "
-                    "written, for training cannot go on from it.",
-                    stacklevel=2,
+                raise ValueError(
+                    "the model has weights that are not finite, from which no training goes on"
                 )
-                return
             manifest = Manifest(
                 step=self._step,
                 epoch=epoch,
@@ -294,7 +307,10 @@ class Checkpoint(keras.callbacks.Callback):
             try:
                 manifest = self._folder.verified(path)
                 self._check(manifest)
-                saving.restore(model, path.with_suffix(".keras"), limits=_OWN)
+                saving.restore(model, path.with_suffix(".keras"), limits=OWN)
+                for random in (manifest.epoch_random, manifest.random):
+                    if random is not None:
+                        set_random_state(random)
                 if self.state is not None:
                     self.state.set_state(self._folder.state(path))
                 break

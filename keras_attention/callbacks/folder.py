@@ -11,23 +11,33 @@ A file without its manifest is no checkpoint: a save, or a removal, was killed.
 import hashlib
 import json
 import math
+import os
 import re
 import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_attention import saving
-from keras_attention.saving import DamagedFileError, FileError, NewerFileError
+from keras_attention.saving import DamagedFileError, FileError, NewerFileError, scratch
 from keras_attention.saving.files import complete, sha256, write_text
 
 FORMAT = 2  # 1 had no `state_sha256`
+_COUNTS = ("step", "epoch", "position", "size", "format")
+_KINDS: dict[str, type | UnionType] = {
+    **dict.fromkeys(_COUNTS, int), "steps": int | None, "random": dict,
+    "epoch_random": dict | None, "metrics": list, "logs": list, "seconds": int | float,
+    "monitor": str | None, "value": int | float | None, "policy": str, "backend": str,
+    "versions": dict, "sha256": str, "state_sha256": str,
+}  # fmt: skip
 _NAME = re.compile(r"step-(\d{8,})(-end)?")
-_TEMPORARY = re.compile(r"\.step-\d{8,}(-end)?\..+")  # as `saving.files.complete` names them
+_TEMPORARY = re.compile(r"\.step-\d{8,}(-end)?\..+")  # as earlier versions named them
 _OWN = re.compile(r"\.?step-\d{8,}(-end)?\..+")
 
 
@@ -77,6 +87,23 @@ class Manifest:
         """Of the files, without suffix."""
         return f"step-{self.step:08d}" + ("" if self.position else "-end")
 
+    def check(self) -> None:
+        """Raises `DamagedFileError` for what no training has."""
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            fits = isinstance(value, kind) and not isinstance(value, bool)
+            if not fits or (name in _COUNTS and not 0 <= value < 2**63):
+                raise DamagedFileError(f"Its manifest has {value!r:.80} as {name!r}.")
+        if self.steps is not None and not self.position <= self.steps:
+            raise DamagedFileError(f"It is after batch {self.position} of {self.steps}.")
+        if not all(isinstance(logs, dict) and "epoch" in logs for logs in self.logs):
+            raise DamagedFileError(f"Its manifest has {self.logs!r:.80} as 'logs'.")
+        try:
+            for value in self.metrics:
+                np.asarray(value, "float64")
+        except (TypeError, ValueError) as error:
+            raise DamagedFileError(f"Its manifest has no numbers as 'metrics': {error}") from error
+
     def text(self) -> str:
         """JSON as Python writes it, NaN included, with a digest of its own."""
         content = dict(vars(self))
@@ -95,16 +122,52 @@ def read(path: Path) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         digest = content.pop("digest")
+        whole = digest == _digest(content)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedFileError(f"{path.name} is not a checkpoint's manifest: {error!r}") from error
-    if digest != _digest(content):
+    if not whole:
         raise DamagedFileError(f"{path.name} was changed: its digest does not fit.")
-    if content["format"] > FORMAT:
+    known = content.get("format")
+    if type(known) is not int:
+        raise DamagedFileError(f"{path.name} has {known!r:.80} as its format.")
+    if known > FORMAT:
         raise NewerFileError(
-            f"{path} has format {content['format']}; this version of keras_attention knows "
-            f"formats up to {FORMAT}. Install a newer keras_attention."
+            f"{path} has format {known}; this version of keras_attention knows formats up to "
+            f"{FORMAT}. Install a newer keras_attention."
         )
-    return Manifest(**content)
+    try:
+        manifest = Manifest(**content)
+    except TypeError as error:  # other fields
+        raise DamagedFileError(f"{path.name} is not a checkpoint's manifest: {error}") from error
+    manifest.check()
+    if manifest.name != path.stem:
+        raise DamagedFileError(f"{path.name} is the manifest of {manifest.name}.")
+    return manifest
+
+
+class Claim:
+    """That a folder is this process's. It ends with the last reference to it, or the process."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __del__(self) -> None:
+        os.close(self.handle)
+
+
+_claims: weakref.WeakValueDictionary[Path, Claim] = weakref.WeakValueDictionary()
+
+
+def _forget_claims() -> None:
+    """Leaves the folders to the parent: a worker that outlives it shall not keep them."""
+    for claim in _claims.values():
+        os.close(claim.handle)
+        claim.handle = os.open(os.devnull, os.O_RDONLY)
+    _claims.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_claims)
 
 
 class Folder:
@@ -112,6 +175,30 @@ class Folder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._claim: Claim | None = None
+
+    def claim(self) -> bool:
+        """Keeps other processes out until `release`, where the folder's disk has locks.
+
+        Returns:
+            Whether no other process has the folder. This one may claim it several times: a
+            training that was interrupted does not say so.
+        """
+        path = self.path.resolve()
+        self._claim = _claims.get(path)
+        if self._claim is None and path.is_dir():
+            try:
+                handle = scratch.lock(path)
+            except OSError:
+                return True
+            if handle is None:
+                return False
+            self._claim = _claims[path] = Claim(handle)
+        return True
+
+    def release(self) -> None:
+        """Lets other processes in."""
+        self._claim = None
 
     def manifests(self) -> list[Path]:
         """The manifests, the oldest first; a checkpoint's model is `.with_suffix(".keras")`."""
@@ -126,6 +213,7 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.path):
             pass
+        scratch.sweep(self.path)
         manifests = {path.stem for path in self.manifests()}
         for path in self.path.iterdir():
             orphan = path.suffix in (".keras", ".npz") and _NAME.fullmatch(path.stem)
@@ -216,7 +304,7 @@ class Folder:
     def set_aside(self, path: Path) -> None:
         """Renames a damaged checkpoint's files, so that they count no more and nothing is lost."""
         for file in (path, path.with_suffix(".keras"), path.with_suffix(".npz")):
-            if file.exists():
+            if os.path.lexists(file):  # a link that points nowhere too
                 file.rename(file.with_name(f"{file.name}.damaged"))
 
     def _files(self, suffix: str) -> list[Path]:

@@ -316,6 +316,15 @@ def random_state():
 
 
 def set_random_state(state):
-    """Sets what `random_state` gave."""
+    """Sets what `random_state` gave.
+
+    Raises:
+        ValueError: PyTorch would read outside of its 624 numbers, which it does not check.
+    """
     content = np.frombuffer(base64.b64decode(state, validate=True), "uint8")
+    if content.size == torch.get_rng_state().numel():
+        left, position = content[8:12].view("int32")[0], content[16:24].view("uint64")[0]
+        fresh = left == 1 and position == 0  # seeded, no number drawn
+        if not fresh and not (1 <= left <= 624 and position == 625 - left):
+            raise ValueError(f"position {position} with {left} numbers left of PyTorch's 624")
     torch.set_rng_state(torch.from_numpy(content.copy()))

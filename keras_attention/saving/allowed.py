@@ -5,6 +5,7 @@ objects. Not among them are therefore `Lambda`, `TextVectorization`, `TFSMLayer`
 `FlaxLayer`, `TorchModuleWrapper`, and the operations that take functions, such as `Map`.
 """
 
+from collections.abc import Iterator
 from functools import cache
 
 import keras
@@ -111,10 +112,16 @@ def _operations() -> frozenset[tuple[str, str]]:
     """What `x * 2` and its like become in a functional model."""
     return frozenset(
         (operation.__module__, operation.__name__)
-        for operation in keras.Operation.__subclasses__()
+        for operation in _subclasses(keras.Operation)
         if operation.__module__.startswith("keras.src.ops.")
         and operation.__name__ not in _TAKE_FUNCTIONS
     )
+
+
+def _subclasses(cls: type) -> Iterator[type]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)
 
 
 @cache

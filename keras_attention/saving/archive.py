@@ -1,5 +1,7 @@
 """The members of a `.keras` file, or of a folder of them, read with nothing taken on trust."""
 
+import hashlib
+import io
 import json
 import os
 import re
@@ -9,9 +11,10 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from keras_attention.saving.errors import DamagedFileError, FileError, RefusedFileError
+from keras_attention.saving.errors import DamagedFileError, FileError, RefusedFileError, cause
+from keras_attention.saving.files import list_digest
 from keras_attention.saving.limits import MIB, Limits, exceeded
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -43,7 +46,9 @@ class Archive:
         """Writes a `.keras` file that Keras reads."""
         with zipfile.ZipFile(path, "w") as file:
             for name, content in self.members.items():
-                file.writestr(name, content)
+                info = zipfile.ZipInfo(name)  # of 1980; a clock may be out of a zip file's range
+                info.external_attr = 0o600 << 16
+                file.writestr(info, content)
 
     def write_folder(self, path: str | Path) -> None:
         """Writes the members as the files of a folder, which Keras reads too."""
@@ -68,22 +73,35 @@ class Archive:
         except RecursionError as error:
             raise RefusedFileError(f"{name} is nested too deeply to be read.") from error
         except ValueError as error:  # also of bytes that are no UTF-8
-            raise DamagedFileError(f"{name} is not JSON as Keras writes it: {error}") from error
+            raise DamagedFileError(f"{name} is not JSON as Keras writes it: {error}") from cause(
+                error
+            )
 
 
-def read(path: str | Path, limits: Limits) -> Archive:
+def read(path: str | Path, limits: Limits, *, sha256: str | None = None) -> Archive:
     """The members of a `.keras` file, or of a folder in Keras's layout.
+
+    Args:
+        path: of the file or folder.
+        limits: of sizes.
+        sha256: the digest, as `digest` gives it, of what is read here and nowhere again.
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
         DamagedFileError: it is no such file, or not whole.
-        RefusedFileError: it has members that it should not have, or is too large.
+        RefusedFileError: it has members that it should not have, is too large, or has another
+            digest.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        archive = _read_folder(path, limits) if path.is_dir() else _read_zip(path, limits)
+        if path.is_dir():
+            archive = _read_folder(path, limits)
+            if sha256 is not None:
+                _check_digest(digest_of(archive.members), sha256)
+        else:
+            archive = _read_file(path, limits, sha256)
         absent = [name for name in REQUIRED if name not in archive.members]
         if absent:
             raise DamagedFileError(f"It lacks {' and '.join(absent)}.")
@@ -92,16 +110,38 @@ def read(path: str | Path, limits: Limits) -> Archive:
     return archive
 
 
-def _read_zip(path: Path, limits: Limits) -> Archive:
-    size = path.stat().st_size
+def digest_of(members: Mapping[str, bytes]) -> str:
+    """The digest of a folder with these members, as `ka.saving.digest` describes it."""
+    return list_digest({name: hashlib.sha256(each).hexdigest() for name, each in members.items()})
+
+
+def _check_digest(found: str, sha256: str) -> None:
+    if found != sha256.lower():
+        raise RefusedFileError(
+            f"Its SHA-256 is {found}, and {sha256} was asked for.",
+            "Get the file again, or find out who changed it.",
+        )
+
+
+def _read_file(path: Path, limits: Limits, sha256: str | None) -> Archive:
     if not path.is_file():
         raise DamagedFileError("It is not a regular file.")
-    if size > limits.file_bytes:
-        raise exceeded("The file's size", f"{size:,} bytes", "file_bytes", limits.file_bytes)
-    _check_type(path)
-    _check_directory(path)
+    with path.open("rb") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        if size > limits.file_bytes:
+            raise exceeded("The file's size", f"{size:,} bytes", "file_bytes", limits.file_bytes)
+        if sha256 is None:
+            return _read_zip(opened, limits)
+        content = opened.read()
+    _check_digest(hashlib.sha256(content).hexdigest(), sha256)
+    return _read_zip(io.BytesIO(content), limits)
+
+
+def _read_zip(opened: BinaryIO, limits: Limits) -> Archive:
+    _check_type(opened)
+    _check_directory(opened)
     try:
-        with zipfile.ZipFile(path) as file:
+        with zipfile.ZipFile(opened) as file:
             _check_members(file, limits)
             return Archive({info.filename: file.read(info) for info in file.infolist()})
     except FileError:
@@ -110,15 +150,14 @@ def _read_zip(path: Path, limits: Limits) -> Archive:
         what = "A member was changed" if "CRC" in str(error) else "The file is truncated or changed"
         raise DamagedFileError(
             f"{what} ({error}). Get it again, or load an earlier copy."
-        ) from error
+        ) from cause(error)
     except Exception as error:  # zipfile and zlib have many kinds for bytes that make no sense
-        raise DamagedFileError(f"Its archive cannot be read: {error!r}.") from error
+        raise DamagedFileError(f"Its archive cannot be read: {error!r}.") from cause(error)
 
 
-def _check_type(path: Path) -> None:
+def _check_type(opened: BinaryIO) -> None:
     """Says what a file is that is no zip file."""
-    with path.open("rb") as file:
-        start = file.read(8)
+    start = opened.read(8)
     if not start:
         raise DamagedFileError("The file is empty.")
     if start == b"\x89HDF\r\n\x1a\n":
@@ -130,20 +169,20 @@ def _check_type(path: Path) -> None:
         raise DamagedFileError("It is not a `.keras` file: it does not begin as a zip file does.")
 
 
-def _check_directory(path: Path) -> None:
+def _check_directory(opened: BinaryIO) -> None:
     """Refuses a directory that is long, before it is read, and a file that does not end with it."""
-    with path.open("rb") as file:
-        end = file.seek(-min(_END.size, path.stat().st_size), os.SEEK_END)
-        tail = file.read()
-        if not tail.startswith(b"PK\x05\x06") or len(tail) < _END.size:
-            raise DamagedFileError(
-                "The file is truncated, or something was added to its end. Get it again, or load "
-                "an earlier copy."
-            )
-        count, length = _END.unpack(tail)
-        if count == 0xFFFF or length == 0xFFFFFFFF:  # a larger file, and zipfile looks further
-            file.seek(max(0, end - _END_64.size - _LOCATOR))
-            count, length = _END_64.unpack(file.read(_END_64.size))
+    size = opened.seek(0, os.SEEK_END)
+    end = opened.seek(max(0, size - _END.size))
+    tail = opened.read()
+    if not tail.startswith(b"PK\x05\x06") or len(tail) < _END.size:
+        raise DamagedFileError(
+            "The file is truncated, or something was added to its end. Get it again, or load "
+            "an earlier copy."
+        )
+    count, length = _END.unpack(tail)
+    if count == 0xFFFF or length == 0xFFFFFFFF:  # a larger file, and zipfile looks further
+        opened.seek(max(0, end - _END_64.size - _LOCATOR))
+        count, length = _END_64.unpack(opened.read(_END_64.size))
     if count > _MEMBERS or length > MIB:
         raise RefusedFileError(f"It has {count:,} members, in a directory of {length:,} bytes.")
 
@@ -200,17 +239,48 @@ def _check_total(total: int, limits: Limits) -> None:
 
 def _read_folder(path: Path, limits: Limits) -> Archive:
     """The members in a folder; other files in it, such as a model card, are left alone."""
-    files = {name: path / name for name in (*REQUIRED, TRAINING) if (path / name).exists()}
-    for asset in sorted((path / ASSETS).rglob("*")):
-        if not asset.is_dir():
-            files[asset.relative_to(path).as_posix()] = asset
+    files = files_of(path)
     for name, file in files.items():
         _check_name(name)
-        if not file.is_file():
-            raise RefusedFileError(f"{name!r} is not a regular file.")
         _check_size(name, file.stat().st_size, limits)
     _check_total(sum(file.stat().st_size for file in files.values()), limits)
     return Archive({name: file.read_bytes() for name, file in files.items()})
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """The files of a model in a folder, by name and sorted by it.
+
+    Raises:
+        RefusedFileError: one is a link that leaves the folder, or no regular file, or has a name
+            of more than one line.
+    """
+    files = {name: folder / name for name in (*REQUIRED, TRAINING) if _is_there(folder / name)}
+    for asset in (folder / ASSETS).rglob("*"):
+        if asset.is_symlink() or not asset.is_dir():
+            files[asset.relative_to(folder).as_posix()] = asset
+    root = folder.resolve()
+    for name, file in files.items():
+        if not name.isprintable():  # it would look like other lines to `digest`
+            raise RefusedFileError(f"It has a file with the name {name!r}.")
+        _check_link(name, file, root)
+        if not file.is_file():
+            raise RefusedFileError(f"{name!r} is not a regular file.")
+    return dict(sorted(files.items()))
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _check_link(name: str, file: Path, folder: Path) -> None:
+    """Refuses a way out of the folder, but for that of the Hub's cache to what it downloaded."""
+    target = file.resolve()
+    cached = folder.parent.name == "snapshots" and target.parent == folder.parent.parent / "blobs"
+    if not cached and not target.is_relative_to(folder):
+        raise RefusedFileError(
+            f"{name!r} is a link to {target}, outside the folder.",
+            "If you trust it, copy that file into the folder.",
+        )
 
 
 def _no_constant(name: str) -> None:

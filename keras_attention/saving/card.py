@@ -31,16 +31,47 @@ def write(path: str | Path, metrics: Mapping[str, Any], *, url: str | None = Non
         The path of the card.
     """
     path = Path(path)
-    content = card(
+    target = path / CARD if path.is_dir() else path.with_suffix(".md")
+    write_text(target, describe(path, metrics, path=path, url=url))
+    return target
+
+
+def describe(
+    written: Path, metrics: Mapping[str, Any], *, path: Path, url: str | None = None
+) -> str:
+    """The card of a model that is written, perhaps under another name than it will have.
+
+    Args:
+        written: its file or folder.
+        metrics: the content of `metrics.json`.
+        path, url: where the model will be, see `write`.
+    """
+    files = digests(written)
+    return card(
         metrics,
         name=parse(url).repository.partition("/")[2] if url else path.stem,
         address=url or path.name,
-        sha256=digest(path),
-        files=digests(path),
+        sha256=digest(written),
+        files=files if written.is_dir() else {path.name: files[written.name]},
     )
-    target = path / CARD if path.is_dir() else path.with_suffix(".md")
-    write_text(target, content)
-    return target
+
+
+def metrics_of(source: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
+    """The content of a `metrics.json`, given as it is or by its path, of the shape of one.
+
+    Raises:
+        TypeError, ValueError: it is none; of a file, the error names it.
+    """
+    if not isinstance(source, str | Path):
+        _known(source)
+        return source
+    try:
+        content = json.loads(Path(source).read_text(encoding="utf-8"))
+        _known(content)
+    except (RecursionError, TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"`card` names {source}, which is no metrics.json: {error}") from error
+    return content
 
 
 def card(

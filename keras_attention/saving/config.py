@@ -1,6 +1,5 @@
 """The configuration of a model, checked before anything is built from it."""
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,6 +21,14 @@ _DTYPES = {
 _PATTERNS = {"DTypePolicyMap": "policy_map", "OptimizerMap": "optimizer_map"}
 _PATTERN = re.compile(r"[\w/.-]*(\.\*[\w/.-]*){0,2}", re.ASCII)
 _LARGEST = 2**63
+_NAMES = ("module", "class_name", "registered_name")
+_NO_SIZES = {
+    "batch_shape", "bin_boundaries", "boundaries", "mask_value", "max_value", "salt", "values",
+    "vocabulary",
+}  # fmt: skip
+_RANK = 16  # of a list that may be a shape
+# A key and where it is, outermost last: a path is written out only for a message.
+Where = tuple[Any, Any] | None
 OURS = "keras_attention>"
 
 
@@ -60,6 +67,8 @@ class Checker:
         self.refused_strings = registered.keys() - self.allowed.keys()
         self.classes: set[str] = set()
         self.objects = 0
+        self.values = 0
+        self._largest: tuple[int, Where] = (0, None)
 
     @property
     def custom_objects(self) -> dict[str, Any]:
@@ -71,32 +80,61 @@ class Checker:
         Raises:
             RefusedFileError: it names what it may not, or is too large.
         """
-        return self._value(config, "config.json", 0)
+        return self._value(config, None, 0)
 
-    def _value(self, value: Any, where: str, depth: int) -> Any:
+    def check_sizes(self, numbers: int) -> None:
+        """Refuses a layer, an optimizer or a metric of a size that the weights do not back.
+
+        Args:
+            numbers: how many the file's weights are.
+
+        Raises:
+            RefusedFileError: a size is more than the weights and `limits.parameters` together.
+        """
+        largest, where = self._largest
+        if largest > numbers + self.limits.parameters:
+            raise exceeded(
+                _path(where),
+                f"{largest:,} with {numbers:,} weights in the file",
+                "parameters",
+                f"{self.limits.parameters:,} more",
+            )
+
+    def _value(self, value: Any, where: Where, depth: int) -> Any:
         if depth > self.limits.config_depth:
             raise exceeded(
                 "The configuration's depth", depth, "config_depth", self.limits.config_depth
             )
         if isinstance(value, dict):
-            value = {
-                key: self._value(each, f"{where}/{key}", depth + 1)
-                if key not in ("module", "class_name", "registered_name")
-                else each
+            self._count(len(value))
+            # Keras builds an object of what has both, and of nothing else.
+            names = _NAMES if value.keys() >= {"class_name", "config"} else ()
+            checked = {
+                key: each if key in names else self._part(each, (where, key), depth)
                 for key, each in value.items()
             }
-            return self._object(_public(value), where) if "class_name" in value else value
-        if isinstance(value, list):
-            return [self._value(each, f"{where}/{i}", depth + 1) for i, each in enumerate(value)]
+            return self._object(_public(checked), where) if names else checked
+        self._count(len(value))
+        return [self._part(each, (where, i), depth) for i, each in enumerate(value)]
+
+    def _part(self, value: Any, where: Where, depth: int) -> Any:
+        if isinstance(value, dict | list):
+            return self._value(value, where, depth + 1)
         if isinstance(value, int) and abs(value) >= _LARGEST:
-            raise RefusedFileError(f"{where} is a number of {value.bit_length()} bits.")
+            raise RefusedFileError(f"{_path(where)} is a number of {value.bit_length()} bits.")
         if isinstance(value, str) and value in self.refused_strings:
             raise RefusedFileError(
-                f"{where} is {value!r}, the name of a registered object.", _how(value)
+                f"{_path(where)} is {value!r}, the name of a registered object.", _how(value)
             )
         return value
 
-    def _object(self, config: dict[str, Any], where: str) -> dict[str, Any]:
+    def _count(self, values: int) -> None:
+        self.values += values
+        if self.values > self.limits.values:
+            limit = f"{self.limits.values:,}"
+            raise exceeded("The number of its values", f"more than {limit}", "values", limit)
+
+    def _object(self, config: dict[str, Any], where: Where) -> dict[str, Any]:
         """Checks what a dict with a `class_name` names."""
         self.objects += 1
         if self.objects > self.limits.objects:
@@ -106,25 +144,30 @@ class Checker:
         name, module = config["class_name"], config.get("module")
         registered = config.get("registered_name")
         if not all(isinstance(each, str | None) for each in (name, module, registered)):
-            raise RefusedFileError(f"{where} names a class by something that is not a string.")
+            raise RefusedFileError(
+                f"{_path(where)} names a class by something that is not a string."
+            )
         if isinstance(name, str) and name.startswith("__"):
             return self._special(config, name, where)
-        inner = config.get("config")
+        inner = config["config"]
         if name == "function":
             return self._function(config, module, inner, where)
         if registered in self.allowed:
             self.classes.add(str(registered))
-            return config
+            cls = self.allowed[registered]  # which may have been in another module then
+            return config | {"module": cls.__module__, "class_name": cls.__name__}
+        if isinstance(inner, dict):
+            self._sizes(inner, (where, "config"))
         if registered in self.own:
             cls = self.own[registered]
             if (module, name) != (cls.__module__, cls.__name__):
-                raise RefusedFileError(f"{where} calls {registered!r} {module}.{name}.")
+                raise RefusedFileError(f"{_path(where)} calls {registered!r} {module}.{name}.")
             self.classes.add(str(registered))
             return config
         if not allowed.is_class(module, name) or registered not in (None, name):
             raise RefusedFileError(
-                f"{where} is {_named(module, name, registered)}, which is not on the list of what "
-                "a file may hold.",
+                f"{_path(where)} is {_named(module, name, registered)}, which is not on the list "
+                "of what a file may hold.",
                 _how(name),
             )
         if isinstance(inner, dict):
@@ -132,65 +175,73 @@ class Checker:
         self.classes.add(str(name))
         return config | {"registered_name": None}  # or a registered twin would be built instead
 
+    def _sizes(self, inner: dict[str, Any], where: Where) -> None:
+        """Notes the largest number that may be a size."""
+        for key, value in inner.items():
+            if key in _NO_SIZES or "seed" in key or "steps" in key:
+                continue
+            for each in value if isinstance(value, list) and len(value) <= _RANK else [value]:
+                if type(each) is int and each > self._largest[0]:
+                    self._largest = each, (where, key)
+
     def _function(
-        self, config: dict[str, Any], module: str | None, name: Any, where: str
+        self, config: dict[str, Any], module: str | None, name: Any, where: Where
     ) -> dict[str, Any]:
         if isinstance(name, str) and (name in self.allowed or allowed.is_function(module, name)):
             return config
         raise RefusedFileError(
-            f"{where} is the function {name!r} of {module}, which is not on the list of what a "
-            "file may hold.",
+            f"{_path(where)} is the function {name!r} of {module}, which is not on the list of "
+            "what a file may hold.",
             _how(name),
         )
 
-    def _special(self, config: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    def _special(self, config: dict[str, Any], name: str, where: Where) -> dict[str, Any]:
         """Values that Keras writes as objects: tensors, slices."""
         inner = config.get("config")
         if name in ("__numpy__", "__tensor__", "__keras_tensor__"):
             dtype = inner.get("dtype") if isinstance(inner, dict) else None
             symbolic = name == "__keras_tensor__" and dtype == "string"
             if not symbolic and (not isinstance(dtype, str) or dtype not in _DTYPES):
-                raise RefusedFileError(f"{where} is an array that is not of numbers.")
+                raise RefusedFileError(f"{_path(where)} is an array that is not of numbers.")
         elif name == "__lambda__":
             raise RefusedFileError(
-                f"{where} is a Python lambda, that is code.",
+                f"{_path(where)} is a Python lambda, that is code.",
                 "Replace it by a layer; or load the file by `keras.saving.load_model(path, "
                 "safe_mode=False)`, which runs that code.",
             )
         elif name not in ("__slice__", "__ellipsis__", "__bytes__"):
-            raise RefusedFileError(f"{where} is of the type {name!r}, which no model needs.")
+            raise RefusedFileError(f"{_path(where)} is of the type {name!r}, which no model needs.")
         return config
 
-    def _setting(self, inner: dict[str, Any], name: str, where: str) -> None:
+    def _setting(self, inner: dict[str, Any], name: str, where: Where) -> None:
         """Refuses what some of Keras's own layers may do."""
         for key in ("vocabulary", "idf_weights") if name in _LOOKUPS else ():
             if isinstance(inner.get(key), str):
                 raise RefusedFileError(
-                    f"{where} is a {name} that reads the file {inner[key]!r}.",
+                    f"{_path(where)} is a {name} that reads the file {inner[key]!r}.",
                     f"Give it the `{key}` itself, a list, and save it anew.",
                 )
         patterns = inner.get(_PATTERNS.get(name, ""))
         for pattern in patterns if isinstance(patterns, dict) else ():
             if not _PATTERN.fullmatch(pattern):
                 raise RefusedFileError(
-                    f"{where} has the pattern {pattern!r:.100}, which could take forever.",
+                    f"{_path(where)} has the pattern {pattern!r:.100}, which could take forever.",
                     "Save it anew with the paths themselves, or with `.*` at most twice in each.",
                 )
         if inner.get("stateful") and not self.limits.stateful:
             raise RefusedFileError(
-                f"{where} is a {name} with a state for each row of a batch.",
+                f"{_path(where)} is a {name} with a state for each row of a batch.",
                 "If you trust the file, pass `limits=ka.saving.Limits(stateful=True)`.",
             )
-        shape = inner.get("batch_shape")
-        if name == "InputLayer" and isinstance(shape, list):
-            size = math.prod(each for each in shape if isinstance(each, int))
-            if size > self.limits.input_numbers:
-                raise exceeded(
-                    f"The size of {where}",
-                    f"{size:,}",
-                    "input_numbers",
-                    f"{self.limits.input_numbers:,}",
-                )
+
+
+def _path(where: Where) -> str:
+    """Where something is in the configuration, such as `config.json/config/layers/2`."""
+    keys = []
+    while where is not None:
+        where, key = where
+        keys.append(f"{key!s:.80}")
+    return "/".join(["config.json", *reversed(keys)])
 
 
 def _named(module: str | None, name: str | None, registered: str | None) -> str:

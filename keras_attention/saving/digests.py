@@ -1,11 +1,10 @@
 """What a model's file, or its folder of files, is known by."""
 
-import hashlib
 from pathlib import Path
 
-from keras_attention.saving.archive import ASSETS, REQUIRED, TRAINING
-from keras_attention.saving.errors import RefusedFileError
-from keras_attention.saving.files import sha256
+from keras_attention.saving.archive import files_of
+from keras_attention.saving.errors import FileError
+from keras_attention.saving.files import list_digest, sha256
 
 
 def members(folder: str | Path) -> dict[str, Path]:
@@ -14,15 +13,13 @@ def members(folder: str | Path) -> dict[str, Path]:
     They are those that Keras writes, `training.json`, and what is under `assets`.
 
     Raises:
-        RefusedFileError: an asset has a name of more than one line.
+        RefusedFileError: one is a link that leaves the folder, or no regular file, or has a name
+            of more than one line.
     """
-    folder = Path(folder)
-    found = {name: folder / name for name in (*REQUIRED, TRAINING)}
-    found |= {path.relative_to(folder).as_posix(): path for path in (folder / ASSETS).rglob("*")}
-    for name in found:
-        if not name.isprintable():  # it would look like other lines to `digest`
-            raise RefusedFileError(f"{folder}: It has a file with the name {name!r}.")
-    return {name: path for name, path in sorted(found.items()) if path.is_file()}
+    try:
+        return files_of(Path(folder))
+    except FileError as error:
+        raise error.of(folder) from None
 
 
 def digests(path: str | Path) -> dict[str, str]:
@@ -52,5 +49,4 @@ def digest(path: str | Path) -> str:
         raise FileNotFoundError(f"There are no files of a model in {path}.")
     if not Path(path).is_dir():
         return next(iter(found.values()))
-    lines = "".join(f"{value}  {name}\n" for name, value in found.items())
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return list_digest(found)

@@ -1,14 +1,17 @@
 """Files that are written completely or not at all."""
 
+import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from keras_attention.saving import scratch
 
 
 @contextmanager
@@ -18,26 +21,30 @@ def complete(path: str | Path) -> Iterator[Path]:
     The name is in the folder of `path`, so that the replacement is atomic, and has its suffix,
     by which savers choose the format. What was written is on the disk before it gets its name,
     and the name before this returns; so after a power cut, as after an error, `path` is either
-    as it was or complete.
+    as it was or complete. A file that is replaced passes its permissions on; a link stays one,
+    and the file that it points to is replaced.
 
     ```python
     with complete("runs/iris/model.keras") as temporary:
         model.save(temporary)
     ```
+
+    Raises:
+        OSError: `path` is a folder, or may not be written to.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "It is a folder", str(path))
+    if path.exists() and not os.access(path, os.W_OK):  # which a replacement would not heed
+        raise PermissionError(errno.EACCES, "The file is read-only", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with scratch.file(path.parent, path.suffix) as temporary:
+        mode = (path if path.exists() else temporary).stat().st_mode
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's is private to the user
+        temporary.chmod(mode)
         flush(temporary)
         os.replace(temporary, path)
         flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -47,13 +54,13 @@ def complete_folder(path: str | Path, *, holds: str) -> Iterator[Path]:
     Args:
         path: if it is there, it must be empty or have a file `holds`, and is replaced as a
             whole. No system replaces folders at once: if the process dies in between, the old
-            one is beside it, with the name of the temporary one and `.old`.
+            one is beside it, as `.keras_attention_old-...`.
         holds: a file that tells a folder that may be replaced.
 
     Raises:
         ValueError: `path` is something else.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     if path.exists() and not (
         path.is_dir() and (not any(path.iterdir()) or (path / holds).exists())
     ):
@@ -62,27 +69,23 @@ def complete_folder(path: str | Path, *, holds: str) -> Iterator[Path]:
             "path."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    old = temporary.with_name(f"{temporary.name}.old")
-    try:
+    with scratch.folder(path.parent) as temporary:
+        mode = (path if path.exists() else temporary).stat().st_mode
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
+        temporary.chmod(mode)
         for written in temporary.rglob("*"):
             flush(written)
-        if path.exists():
-            os.replace(path, old)
-        os.replace(temporary, path)
+        old = path.with_name(f".keras_attention_old-{secrets.token_hex(6)}")
+        try:
+            if path.exists():
+                os.replace(path, old)
+            os.replace(temporary, path)
+        except BaseException:
+            if old.exists():
+                os.replace(old, path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
         flush(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
 
 
 def flush(path: Path) -> None:
@@ -111,3 +114,9 @@ def sha256(path: str | Path) -> str:
     """The digest of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def list_digest(digests: Mapping[str, str]) -> str:
+    """The digest of a list of digests by name, sorted, in the format of `sha256sum`."""
+    lines = "".join(f"{value}  {name}\n" for name, value in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()

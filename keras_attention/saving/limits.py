@@ -19,11 +19,16 @@ class Limits:
         config_bytes: size of the configuration.
         asset_bytes: size of an asset, such as a vocabulary.
         config_depth: how deep the configuration may be nested.
+        values: how many values it may hold.
         objects: how many layers, initializers and their like it may name; and how many groups
             and arrays the weights may have.
-        input_numbers: product of the sizes that an input fixes.
+        calls: how many calls of layers building the model may take. A layer that waits for
+            others counts each time that Keras tries it, a model inside a model with all its
+            layers.
+        input_numbers: product of the sizes that an input, or the result of a layer, fixes.
         parameters: numbers that the model may hold beyond those that the file brings along,
-            such as the states of metrics.
+            such as the states of metrics; and by how much a size in the configuration may exceed
+            the number of weights.
         stateful: whether recurrent layers may keep a state for each row of a batch, whose size
             the file chooses.
         non_finite: whether weights may be NaN or infinite.
@@ -35,7 +40,9 @@ class Limits:
     config_bytes: int = 16 * MIB
     asset_bytes: int = 64 * MIB
     config_depth: int = 100
+    values: int = 2**21
     objects: int = 50_000
+    calls: int = 5_000
     input_numbers: int = 2**26
     parameters: int = 1_000_000
     stateful: bool = False
@@ -43,6 +50,9 @@ class Limits:
 
 
 DEFAULT = Limits()
+OWN = Limits(  # of files that this process wrote, or finds by their digest
+    file_bytes=2**63, expanded_bytes=2**63, config_bytes=2**63, asset_bytes=2**63, objects=2**63
+)
 
 
 def exceeded(what: str, found: object, limit: str, value: object) -> RefusedFileError:

@@ -2,25 +2,27 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_attention.saving import archive, hub, resuming, training, weights
+from keras_attention.saving import archive, frozen, graph, hub, resuming, scratch, training, weights
 from keras_attention.saving.archive import Archive
 from keras_attention.saving.budget import budget
 from keras_attention.saving.config import Checker
-from keras_attention.saving.digests import digest
 from keras_attention.saving.errors import (
     DamagedFileError,
     FileError,
     NewerFileError,
     RefusedFileError,
+    cause,
 )
 from keras_attention.saving.limits import DEFAULT, Limits
+
+# How Keras says that it does not know a name.
+_UNKNOWN = re.compile(r"Could not (interpret|locate|find|deserialize)|Unknown|[Uu]nrecognized")
 
 
 def load_model(
@@ -72,12 +74,7 @@ def load_model(
             f"`revision` belongs to a path that begins with hf://. Received: path={path}, "
             f"revision={revision}"
         )
-    if sha256 is not None and (found := digest(location)) != sha256.lower():
-        raise RefusedFileError(
-            f"{path}: Its SHA-256 is {found}, and {sha256} was asked for.",
-            "Get the file again, or find out who changed it.",
-        )
-    saved = archive.read(location, limits)
+    saved = archive.read(location, limits, sha256=sha256)
     try:
         return _model(saved, Checker(allow, limits), limits, resume=resume)
     except FileError as error:
@@ -90,8 +87,10 @@ def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) ->
     if not isinstance(config, dict) or "class_name" not in config:
         raise DamagedFileError("config.json is not that of a model.")
     compile_config = config.pop("compile_config", None)
+    flags = frozen.read(config)
     config = checker.check(config)
     _check_assets(saved, checker)
+    graph.check(config, limits)
     stored = weights.read(saved.members[archive.WEIGHTS], limits)
     if resume:
         if not compile_config or not isinstance(compile_config, dict):
@@ -101,31 +100,55 @@ def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) ->
             )
         compile_config = checker.check(compile_config)
         state = training.read(saved)
-    with budget(stored.size, limits) as spent:
+    checker.check_sizes(stored.size)
+    with scratch.folder() as folder, budget(stored.size, limits) as spent:
+        file = folder / "model.keras"
+        _write(saved, config, file)
         try:
-            model = _build(saved, config, checker.custom_objects)
+            model = _build(file, checker.custom_objects)
+            frozen.restore(model, flags)
+            if not limits.non_finite:
+                weights.check_finite(model)
             if resume:
                 resuming.resume(model, compile_config, stored, state, checker.custom_objects)
         except Exception as error:  # of whatever kind Keras or its backend has for it
             if spent.refusal:
-                raise spent.refusal from error
+                raise spent.refusal from cause(error)
             if isinstance(error, FileError):
                 raise
-            raise DamagedFileError(f"No model can be built of it{age}: {error}") from error
+            raise DamagedFileError(
+                f"No model can be built of it{age}: {_reason(error)}"
+            ) from cause(error)
     return model
 
 
-def _build(saved: Archive, config: dict[str, Any], custom_objects: dict[str, Any]) -> keras.Model:
-    """What Keras makes of the checked members: of a copy, so that nobody changes it meanwhile."""
+def _write(saved: Archive, config: dict[str, Any], path: Path) -> None:
+    """Writes the checked members, so that nobody changes them before Keras reads them."""
     clean = Archive({**saved.members, archive.CONFIG: json.dumps(config).encode()})
     clean.members.pop(archive.TRAINING, None)
-    with tempfile.TemporaryDirectory(prefix="keras_attention_") as folder:
-        path = Path(folder) / "model.keras"
-        clean.write(path)
-        model = keras.saving.load_model(path, custom_objects=custom_objects, compile=False)
+    clean.write(path)
+
+
+def _build(path: Path, custom_objects: dict[str, Any]) -> keras.Model:
+    """What Keras makes of the checked members."""
+    model = keras.saving.load_model(path, custom_objects=custom_objects, compile=False)
     if not isinstance(model, keras.Model):
         raise RefusedFileError(f"It holds a {type(model).__name__}, not a model.")
     return model
+
+
+def _reason(error: Exception) -> str:
+    """What Keras says, without the configurations that it repeats for each layer around."""
+    classes = re.findall(r"deserializing class '(\w+)'", str(error))
+    reason = str(error).rpartition("Exception encountered: ")[2].strip()
+    if classes:
+        reason = f"{classes[-1]}: {reason}"
+    if _UNKNOWN.search(reason):
+        reason = (
+            reason.rstrip(".")
+            + ". If it is your own and you trust the file, import it and pass `allow=[it]`."
+        )
+    return reason
 
 
 def _age(saved: Archive) -> str:

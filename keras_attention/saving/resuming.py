@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import ml_dtypes
 import numpy as np
 
 from keras_attention.saving import training
@@ -74,9 +75,36 @@ def restore_optimizer(model: keras.Model, variables: Sequence[np.ndarray]) -> No
             f"The file's optimizer has {len(variables)} variables, those of the model's "
             f"{type(optimizer).__name__} are {len(own)}"
             + (" of other shapes." if len(own) == len(variables) else ".")
+            + " If a part of a layer was frozen, as in `block.attention.trainable = False`: a file "
+            "of `ka.save_model` says so, one of `model.save` does not."
         )
     for variable, value in zip(own, variables, strict=True):
+        _check_value(variable, value)
+    for variable, value in zip(own, variables, strict=True):
         variable.assign(value)
+
+
+def _check_value(variable: keras.Variable, value: np.ndarray) -> None:
+    """Refuses numbers that the variable of an optimizer cannot hold."""
+    if not value.size:
+        return
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    if keras.backend.is_float_dtype(dtype):
+        numbers = np.abs(value.astype("float64"))
+        largest = float(ml_dtypes.finfo(dtype).max)
+        fits = (
+            value.dtype.kind not in "biu" and not ((numbers > largest) & (numbers < np.inf)).any()
+        )
+    elif dtype == "bool":
+        fits = value.dtype.kind == "b"
+    else:
+        bounds = np.iinfo(dtype)
+        fits = value.dtype.kind in "iu" and bounds.min <= value.min() <= value.max() <= bounds.max
+    if not fits:
+        raise DamagedFileError(
+            f"The file's optimizer has numbers of type {value.dtype} for {variable.path!r} that a "
+            f"{dtype} cannot hold."
+        )
 
 
 def _optimizer(

@@ -1,21 +1,22 @@
 """Writing a model so that every backend can read it and go on training it."""
 
 import json
-import tempfile
+import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_attention.saving import archive, hub, training
+from keras_attention.saving import archive, frozen, hub, scratch, training
 from keras_attention.saving import card as model_card
 from keras_attention.saving.archive import Archive
 from keras_attention.saving.config import portable
 from keras_attention.saving.files import complete, complete_folder, flush
-from keras_attention.saving.limits import Limits
+from keras_attention.saving.limits import OWN
 
-_OWN = Limits(file_bytes=2**63, expanded_bytes=2**63, config_bytes=2**31)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def save_model(
@@ -27,8 +28,9 @@ def save_model(
     """Saves a model ready for any backend: as a file, a folder, or on the Hugging Face Hub.
 
     Unlike `model.save` it leaves what was there as it was if anything fails, at whatever
-    moment. It names the optimizer as every backend knows it, and keeps what Keras drops: the
-    random states, and which variables are not decayed. `keras.saving.load_model` reads it too.
+    moment; permissions and links stay as they are. It names the optimizer as every backend
+    knows it, and keeps what Keras drops: the random states, what is frozen inside layers, and
+    which variables are not decayed. `keras.saving.load_model` reads it too.
 
     ```python
     ka.save_model(model, "runs/iris/model.keras", card="runs/iris/metrics.json")
@@ -46,46 +48,62 @@ def save_model(
         What `ka.load_model` loads it from: `path`, on the Hub with the commit.
 
     Raises:
-        ValueError: `path` has another suffix, or is a folder of something else.
+        TypeError: `model` is none, or what `card` holds.
+        ValueError: `path` has another suffix, or is a folder of something else; or `card` is the
+            path of a file that is not JSON.
         OSError: the disk is full, or the folder may not be written to.
         ConnectionError, PermissionError: of the Hub, see `ka.saving.hub.upload`.
     """
-    metrics: Mapping[str, Any] | None
-    if isinstance(card, str | Path):
-        metrics = json.loads(Path(card).read_text(encoding="utf-8"))
-    else:
-        metrics = card
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r:.200}")
+    metrics = None if card is None else model_card.metrics_of(card)
     if str(path).startswith(hub.SCHEME):
         address = hub.parse(str(path))
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch.folder() as folder:
             _archive(model).write_folder(folder)
             model_card.write(folder, metrics or {}, url=f"{hub.SCHEME}{address.repository}")
             commit = hub.upload(folder, str(path), message="Save model")
         return f"{hub.SCHEME}{address.repository}@{commit}"
+    if not str(path) or _SCHEME.match(str(path)):
+        raise ValueError(
+            "`path` must be that of a file or folder, or begin with hf:// as a string. Received: "
+            f"path={path!r}"
+        )
     path = Path(path)
-    if path.suffix == ".keras":
-        with complete(path) as temporary:
+    if path.suffix not in ("", ".keras"):
+        raise ValueError(f"`path` must end in .keras, or be a folder. Received: path={path}")
+    # A refused card replaces nothing; the model gets its name first, and then the card.
+    with ExitStack() as stack:
+        if not path.suffix:
+            temporary = stack.enter_context(complete_folder(path, holds=archive.CONFIG))
+            _archive(model).write_folder(temporary)
+            card_path = temporary / hub.CARD
+        else:
+            if metrics is not None:
+                card_path = stack.enter_context(complete(path.with_suffix(".md")))
+            temporary = stack.enter_context(complete(path))
             _archive(model).write(temporary)
             flush(temporary)
-            archive.read(temporary, _OWN)  # what was written, by its checksums
-    elif path.suffix:
-        raise ValueError(f"`path` must end in .keras, or be a folder. Received: path={path}")
-    else:
-        with complete_folder(path, holds=archive.CONFIG) as temporary:
-            _archive(model).write_folder(temporary)
-    if metrics is not None:
-        model_card.write(path, metrics)
+            archive.read(temporary, OWN)  # what was written, by its checksums
+        if metrics is not None:
+            text = model_card.describe(temporary, metrics, path=path)
+            card_path.write_text(text, encoding="utf-8")
     return str(path)
 
 
 def _archive(model: keras.Model) -> Archive:
     """What Keras saves, in the words of no backend, with the state of the training."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder) / "model.keras")
-        saved = archive.read(Path(folder) / "model.keras", _OWN)
+    with scratch.folder() as folder:
+        # Not as a `.keras` file, which no clock before 1980 lets Keras write.
+        model.save(folder / "model", zipped=False)
+        saved = archive.read(folder / "model", OWN)
     config = portable(saved.json(archive.CONFIG))
-    if config.get("compile_config"):
-        config["compile_config"]["jit_compile"] = "auto"  # not what this backend made of it
+    if settings := config.get("compile_config"):
+        settings["jit_compile"] = "auto"  # not what this backend made of it
+        if model.optimizer is not None:
+            # Keras saves the one that `compile` got, and none once it wrote the model as `.h5`.
+            settings["optimizer"] = portable(keras.saving.serialize_keras_object(model.optimizer))
+    frozen.write(model, config)
     saved.members[archive.CONFIG] = json.dumps(config).encode()
     if model.compiled:
         saved.members[archive.TRAINING] = json.dumps(training.state_of(model)).encode()

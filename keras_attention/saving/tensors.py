@@ -1,6 +1,8 @@
 """Weights in the safetensors format, under names that people and other programs understand."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attention.saving.errors import DamagedFileError, FileError, NewerFileError
+from keras_attention.saving.errors import DamagedFileError, FileError, NewerFileError, cause
 from keras_attention.saving.files import complete
 from keras_attention.version import versions
 
@@ -94,15 +96,18 @@ def from_safetensors(model: keras.Model, path: str | Path) -> None:
     found = weights(model)
     try:
         with library.safe_open(path, framework="numpy") as file:
+            _check_header(path)
             _check_format(file.metadata() or {}, path)
             arrays, problems = _read(file, found)
     except library.SafetensorError as error:
-        raise DamagedFileError(f"{path}: It is no whole safetensors file: {error}.") from error
+        raise DamagedFileError(f"{path}: It is no whole safetensors file: {error}.") from cause(
+            error
+        )
     if problems:
         raise FileError(f"{path}: Its tensors are not those of the model:{_listed(problems)}")
     for name, variable in found.items():
         variable.assign(arrays[name])
-    for _, layer in _walk(model, "", set()):
+    for _, layer in walk(model, "", set()):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # It computes with tensors that it makes of its weights.
 
@@ -119,7 +124,7 @@ def weights(model: keras.Model) -> dict[str, keras.Variable]:
         )
     found: dict[str, keras.Variable] = {}
     left = {id(variable) for variable in model.weights}
-    for path, layer in _walk(model, "", set()):
+    for path, layer in walk(model, "", set()):
         own = [variable for variable in layer.weights if id(variable) in left]
         left.difference_update(map(id, own))
         for name, variable in _numbered(own, lambda variable: "variable"):
@@ -132,12 +137,12 @@ def weights(model: keras.Model) -> dict[str, keras.Variable]:
     return found
 
 
-def _walk(layer: keras.Layer, path: str, seen: set[int]) -> Iterator[tuple[str, keras.Layer]]:
+def walk(layer: keras.Layer, path: str, seen: set[int]) -> Iterator[tuple[str, keras.Layer]]:
     """The parts of a layer with their paths, each once and before what it is part of."""
     if id(layer) not in seen:
         seen.add(id(layer))
         for name, child in _children(layer):
-            yield from _walk(child, f"{path}{name}/", seen)
+            yield from walk(child, f"{path}{name}/", seen)
         yield path, layer
 
 
@@ -213,9 +218,31 @@ def _read(file: Any, found: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], l
     return arrays, problems
 
 
+def _check_header(path: str | Path) -> None:
+    """Refuses a name that is there twice, of which the library takes the last."""
+    with open(path, "rb") as file:
+        header = file.read(int.from_bytes(file.read(8), "little"))
+    try:
+        json.loads(header, object_pairs_hook=_no_twins)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"{path}: It is no whole safetensors file: {error}.") from cause(
+            error
+        )
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise ValueError(f"its header has {names.most_common(1)[0][0]!r} twice")
+    return content
+
+
 def _check_format(metadata: Mapping[str, str], path: str | Path) -> None:
     written = metadata.get("keras_attention_format", str(FORMAT))
-    if written.isdecimal() and int(written) > FORMAT:
+    if not re.fullmatch(r"\d{1,9}", written, re.ASCII):
+        raise DamagedFileError(f"{path}: Its format is {written[:80]!r}, which is no number.")
+    if int(written) > FORMAT:
         raise NewerFileError(
             f"{path}: It has format {written}; this version of keras_attention knows formats up "
             f"to {FORMAT}. Install a newer keras_attention."

@@ -15,7 +15,7 @@ import numpy as np
 from keras_attention import kernels
 from keras_attention.saving import archive
 from keras_attention.saving.archive import Archive
-from keras_attention.saving.errors import DamagedFileError, NewerFileError
+from keras_attention.saving.errors import DamagedFileError, NewerFileError, cause
 
 FORMAT = 1
 _FIELDS = {
@@ -66,8 +66,15 @@ def read(saved: Archive) -> dict[str, Any] | None:
     if found != FORMAT or state.keys() != _FIELDS.keys():
         raise DamagedFileError("training.json is not a training state.")
     for name, kind in _FIELDS.items():
-        if not isinstance(state[name], kind):
+        if type(state[name]) is not kind:
             raise DamagedFileError(f"training.json has {state[name]!r:.80} as {name!r}.")
+    if not all(_are_numbers(each, 2, 2**63) for each in state["seeds"]):
+        raise DamagedFileError(
+            "training.json has random states of layers that are not two numbers."
+        )
+    if not all(_are_numbers(each, None, 2**31) for each in state["not_decayed"]):
+        raise DamagedFileError("training.json has no numbers of variables as 'not_decayed'.")
+    _check_random_state(state["random"])
     return state
 
 
@@ -110,15 +117,60 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """Sets what `random_state` read; the part of another backend is left out."""
+    """Sets what `random_state` read; the part of another backend is left out.
+
+    Raises:
+        DamagedFileError: it is not as `random_state` makes it, and nothing is set.
+    """
+    _check_random_state(state)
     try:
+        if state.get(keras.backend.backend()) is not None:
+            kernels.set_random_state(state[keras.backend.backend()])
         version, numbers, gauss = state["python"]
         random.setstate((version, tuple(numbers), gauss))
         np.random.set_state(state["numpy"])
-        if state.get(keras.backend.backend()) is not None:
-            kernels.set_random_state(state[keras.backend.backend()])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DamagedFileError(f"The random state cannot be set: {error}") from error
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise DamagedFileError(f"The random state cannot be set: {error}") from cause(error)
+
+
+def _check_random_state(state: Mapping[str, Any]) -> None:
+    """Raises `DamagedFileError` for numbers that Python or NumPy would take and crash by.
+
+    Both have the Mersenne twister, of 624 numbers and a position among them. NumPy does not
+    check the position, and reads the memory behind.
+    """
+    try:
+        version, numbers, gauss = state["python"]
+        numpy = state["numpy"]
+        key, position = numpy["state"]["key"], numpy["state"]["pos"]
+        python_fits = version == 3 and _is_number(gauss, none=True)
+        numpy_fits = numpy["bit_generator"] == "MT19937" and _is_number(numpy["gauss"])
+        positions = [position, numpy["has_gauss"], numbers[-1]]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DamagedFileError(f"The random state is not whole: {error!r}.") from cause(error)
+    if not (
+        python_fits
+        and numpy_fits
+        and _are_numbers(numbers, 625, 2**32)
+        and _are_numbers(key, 624, 2**32)
+        and _are_numbers(positions, 3, 625)
+        and numpy["has_gauss"] in (0, 1)
+        and isinstance(state.get(keras.backend.backend()), str | None)
+    ):
+        raise DamagedFileError("The random state has numbers that no generator can have.")
+
+
+def _are_numbers(value: Any, length: int | None, end: int) -> bool:
+    """Whether `value` is a list of so many whole numbers from 0 on, below `end`."""
+    return (
+        isinstance(value, list)
+        and length in (None, len(value))
+        and all(type(each) is int and 0 <= each < end for each in value)
+    )
+
+
+def _is_number(value: Any, none: bool = False) -> bool:
+    return (none and value is None) or (type(value) in (int, float) and abs(value) < 1e3)
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:

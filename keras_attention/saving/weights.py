@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
-from keras_attention.saving.errors import DamagedFileError, FileError, RefusedFileError
+from keras_attention.saving.errors import DamagedFileError, FileError, RefusedFileError, cause
 from keras_attention.saving.limits import Limits, exceeded
 
 if TYPE_CHECKING:
@@ -63,7 +64,18 @@ def read(content: bytes, limits: Limits) -> Weights:
     except FileError:
         raise
     except Exception as error:  # whatever HDF5 says of bytes that make no sense to it
-        raise DamagedFileError(f"model.weights.h5 cannot be read: {error}") from error
+        raise DamagedFileError(f"model.weights.h5 cannot be read: {error}") from cause(error)
+
+
+def check_finite(model: keras.Model) -> None:
+    """Refuses what became infinite in a model whose type is narrower than that of its file.
+
+    Raises:
+        RefusedFileError: a weight is NaN or infinite.
+    """
+    for variable in model.variables:
+        if keras.backend.is_float_dtype(variable.dtype):
+            _check_finite(variable.path, keras.ops.convert_to_numpy(variable.value))
 
 
 def _datasets(file: "h5py.File", limits: Limits) -> Iterator[tuple[str, "h5py.Dataset"]]:
@@ -134,14 +146,18 @@ def _array(where: str, dataset: "h5py.Dataset", limits: Limits) -> np.ndarray:
     if _is_bfloat16(dataset):
         array = array.view("bfloat16")  # by ml_dtypes, which Keras imports
     if not limits.non_finite and array.dtype.kind not in "biu":
-        flat = array.reshape(-1)
-        for start in range(0, flat.size, _CHUNK):
-            if not np.isfinite(flat[start : start + _CHUNK].astype("float64")).all():
-                raise RefusedFileError(
-                    f"model.weights.h5 has NaN or an infinity in {where!r}.",
-                    "If you trust the file, pass `limits=ka.saving.Limits(non_finite=True)`.",
-                )
+        _check_finite(where, array)
     return array
+
+
+def _check_finite(where: str, array: np.ndarray) -> None:
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _CHUNK):
+        if not np.isfinite(flat[start : start + _CHUNK].astype("float64")).all():
+            raise RefusedFileError(
+                f"model.weights.h5 has NaN or an infinity in {where!r}.",
+                "If you trust the file, pass `limits=ka.saving.Limits(non_finite=True)`.",
+            )
 
 
 def _is_bfloat16(dataset: "h5py.Dataset") -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import keras_attention as ka
 from zoo.data.batches import Batches
 
-BATCHES, EPOCHS = 6, 100
+BATCHES = 6
 
 
 @contextmanager
@@ -73,14 +73,14 @@ class Tell(keras.callbacks.Callback):
             self.step = -1
 
 
-def train(connection, folder, every):
+def train(connection, folder, every, epochs):
     """Trains to the end, from where the checkpoints in `folder` are, and sends the weights."""
     model = make()
     callbacks = []
     if folder is not None:  # told of a batch before it is saved
         checkpoint = ka.callbacks.Checkpoint(folder, every=every, keep=2, resume=True)
         callbacks = [Tell(connection.send), checkpoint]
-    model.fit(data(), shuffle=False, epochs=EPOCHS, verbose=0, callbacks=callbacks)
+    model.fit(data(), shuffle=False, epochs=epochs, verbose=0, callbacks=callbacks)
     connection.send(("done", model.get_weights()))
 
 

@@ -12,7 +12,10 @@ import pytest
 
 import keras_attention as ka
 from keras_attention.callbacks import Checkpoint
-from keras_attention.saving import DamagedFileError, NewerFileError, files
+from keras_attention.callbacks import folder as module
+from keras_attention.saving import DamagedFileError, NewerFileError, files, scratch
+from keras_attention.saving.training import random_state
+from tests.callbacks import killing
 from tests.callbacks.training import (
     STEPS,
     Cut,
@@ -33,6 +36,9 @@ class Logs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs.update({name: values[epoch] for name, values in self.added.items()})
+
+
+once = pytest.mark.runs_on("torch")  # for what is on the disk
 
 
 def names(folder):
@@ -58,6 +64,7 @@ def test_a_checkpoint_says_what_it_is(tmp_path):
             np.testing.assert_array_equal(ours, theirs)
 
 
+@once
 def test_the_manifest_is_the_last_to_appear(tmp_path, monkeypatch):
     appeared = []
     replace = os.replace
@@ -74,6 +81,7 @@ def test_the_manifest_is_the_last_to_appear(tmp_path, monkeypatch):
     ]
 
 
+@once
 def test_keeps_the_newest_and_the_best(tmp_path):
     quality = Logs(quality=[0.1, 0.9, 0.3, 0.2, math.nan])
     checkpoint = Checkpoint(tmp_path, keep=2, monitor="quality", mode="max")
@@ -83,6 +91,7 @@ def test_keeps_the_newest_and_the_best(tmp_path):
     assert checkpoint.latest == tmp_path / "step-00000025-end.keras"
 
 
+@once
 @pytest.mark.parametrize("never", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_is_never_best(tmp_path, never):
     checkpoint = Checkpoint(tmp_path, monitor="val_loss")
@@ -97,12 +106,16 @@ def test_weights_that_are_not_finite_displace_nothing(tmp_path):
             if epoch == 1:
                 self.model.trainable_variables[0].assign(np.full((4, 8), np.nan))
 
-    checkpoint = Checkpoint(tmp_path, keep=1)
-    with pytest.warns(UserWarning, match="step 10 has weights that are not finite"):
-        fit(make(), Diverge(), checkpoint, epochs=3)
+    with pytest.raises(RuntimeError, match=r"at step 10: .*weights that are not finite.*unharmed"):
+        fit(make(), Diverge(), Checkpoint(tmp_path, keep=1), epochs=3)
+    assert names(tmp_path) == ["step-00000005-end"]
+    goes_on = Checkpoint(tmp_path, keep=1, resume=True, on_error="continue")
+    with pytest.warns(UserWarning, match=r"at step 15: .*weights that are not finite.*goes on"):
+        fit(make(), Diverge(), goes_on, epochs=3)
     assert names(tmp_path) == ["step-00000005-end"]
 
 
+@once
 def test_the_best_survives_a_restart(tmp_path):
     quality = Logs(quality=[0.9, 0.3, 0.5, 0.4])
     arguments = {"keep": 1, "monitor": "quality", "mode": "max"}
@@ -114,6 +127,7 @@ def test_the_best_survives_a_restart(tmp_path):
     assert names(tmp_path) == ["step-00000005-end", "step-00000020-end"]
 
 
+@once
 def test_monitor_writes_at_the_end_of_epochs_too(tmp_path):
     checkpoint = Checkpoint(tmp_path, every=3, keep=9, monitor="loss")
     fit(make(), checkpoint, epochs=2)
@@ -124,6 +138,7 @@ def test_monitor_writes_at_the_end_of_epochs_too(tmp_path):
     assert checkpoint.best.stem == f"step-{STEPS * (1 + np.argmin(losses)):08d}-end"
 
 
+@once
 def test_an_unknown_monitor_is_named(tmp_path):
     checkpoint = Checkpoint(tmp_path, monitor="val_loss")
     with pytest.warns(UserWarning, match="a number: accuracy, loss.*monitor='val_loss'"):
@@ -132,6 +147,7 @@ def test_an_unknown_monitor_is_named(tmp_path):
     assert checkpoint.latest is not None
 
 
+@once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -148,6 +164,7 @@ def test_arguments_are_checked(arguments, message):
         Checkpoint("folder", **arguments)
 
 
+@once
 @pytest.mark.parametrize(
     ("monitor", "mode"),
     [("val_loss", "min"), ("accuracy", "max"), ("perplexity", "min"), ("val_f1_score", "max")],
@@ -177,6 +194,20 @@ def other_position(path):
 
 def no_manifest(path):
     path.write_text("[1, 2]\n")
+
+
+def nested(path):
+    path.write_text("[" * 100_000)
+
+
+def a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def a_dangling_link(path):
+    path.unlink()
+    path.symlink_to(path.parent / "nowhere")
 
 
 def swap(path):
@@ -225,15 +256,23 @@ def resume(folder, **arguments):
     ("suffix", "damage", "reason"),
     [
         (".keras", flip, "its sha256 does not fit"),
-        (".keras", truncate, "bytes were written|were written"),
-        (".keras", empty, "has 0 bytes"),
-        (".keras", os.unlink, "is not there"),
-        (".keras", swap, "its sha256 does not fit|were written"),
-        (".json", flip, "step-00000003.json (was changed|is not a checkpoint's manifest)"),
-        (".json", truncate, "is not a checkpoint's manifest"),
-        (".json", empty, "is not a checkpoint's manifest"),
-        (".json", no_manifest, "is not a checkpoint's manifest"),
         (".json", other_position, "was changed: its digest does not fit"),
+        *(
+            pytest.param(*case, marks=once)
+            for case in [
+                (".keras", truncate, "bytes were written|were written"),
+                (".keras", empty, "has 0 bytes"),
+                (".keras", os.unlink, "is not there"),
+                (".keras", swap, "its sha256 does not fit|were written"),
+                (".json", flip, "03.json (was changed|is not a checkpoint's manifest)"),
+                (".json", truncate, "is not a checkpoint's manifest"),
+                (".json", empty, "is not a checkpoint's manifest"),
+                (".json", no_manifest, "is not a checkpoint's manifest"),
+                (".json", nested, "is not a checkpoint's manifest"),
+                (".json", a_folder, "Is a directory"),
+                (".json", a_dangling_link, "No such file"),
+            ]
+        ),
     ],
 )
 def test_the_one_before_a_damaged_one_is_used(folder, three, suffix, damage, reason):
@@ -246,10 +285,51 @@ def test_the_one_before_a_damaged_one_is_used(folder, three, suffix, damage, rea
         np.testing.assert_array_equal(ours, theirs)
     # It counts no more, but is still there to be looked at.
     assert names(folder) == ["step-00000001", "step-00000002"]
-    assert (folder / "step-00000003.json.damaged").exists()
+    assert os.path.lexists(folder / "step-00000003.json.damaged")
     assert resume(folder).step == 2  # and no warning
 
 
+def remake(path, **changes):
+    """A manifest with other content, `None` to leave a field out, and a digest that fits."""
+    content = {name: value for name, value in json.loads(path.read_text()).items()}
+    del content["digest"]
+    content = {name: value for name, value in (content | changes).items() if value is not ...}
+    path.write_text(json.dumps(content | {"digest": module._digest(content)}))
+
+
+def twister(position=624, **changes):
+    """A random state with something else in it."""
+    state = random_state()
+    state["numpy"]["state"]["pos"] = position
+    return state | changes
+
+
+JUNK = {
+    "step": ["3", -1, 2**63, 3.5, None, True, ..., 4], "epoch": [-1, "x", None, ...],
+    "position": [-1, 6, "x", None, [3], ...], "steps": [0, "x", 2.5, ...],
+    "random": [None, [], {}, {"python": 1}, twister(10**9), twister(python=[3, [1], None]), ...],
+    "epoch_random": ["x", {"numpy": {}}, twister(-1), twister(numpy=[])],
+    "metrics": [None, "x", ["x"], [[[1], 2]], [{}], ...], "logs": [None, ["x"], [{"a": 1}], {}],
+    "seconds": ["x", None, ...], "monitor": [3], "value": ["x", [1]], "policy": [None, 3],
+    "backend": [None], "versions": [None, []], "size": ["x", -1, 0, None], "sha256": [None, 3, ""],
+    "state_sha256": [None, 1], "format": [None, "x", "99", 2.5, -1, ...], "other": [1],
+}  # fmt: skip
+
+
+@once
+@pytest.mark.parametrize("field", JUNK)
+def test_whatever_is_wrong_in_a_manifest_the_one_before_is_used(folder, three, field):
+    for value in JUNK[field]:
+        for name, data in three[0].items():
+            (folder / name).write_bytes(data)
+        remake(folder / "step-00000003.json", **{field: value})
+        with pytest.warns(UserWarning, match=r"(?s)goes on from step-00000002.*step-00000003: ."):
+            assert resume(folder, monitor="loss").step == 2, value
+        assert (folder / "step-00000003.json.damaged").exists()
+        (folder / "step-00000003.json.damaged").unlink()
+
+
+@once
 def test_all_damaged_is_an_error_that_lists_them(folder):
     for path in folder.glob("*.keras"):
         flip(path)
@@ -259,9 +339,8 @@ def test_all_damaged_is_an_error_that_lists_them(folder):
     assert content(folder) == before
 
 
+@once
 def test_a_newer_format_is_no_damage(folder):
-    from keras_attention.callbacks import folder as module
-
     path = folder / "step-00000003.json"
     text = module.replace(module.read(path), format=99).text()
     path.write_text(text)
@@ -269,9 +348,13 @@ def test_a_newer_format_is_no_damage(folder):
         resume(folder)
 
 
+@once
 def test_what_a_killed_save_left_is_removed(folder):
     expected = set(content(folder))
-    for name in (".step-00000004.ab12.keras", ".step-00000004-end.x_y.json", "step-00000004.keras"):
+    for name in (
+        ".step-00000004.ab12.keras", ".step-00000004-end.x_y.json", "step-00000004.keras",
+        ".keras_attention-ab12.keras",
+    ):  # fmt: skip
         (folder / name).write_bytes(b"half")
     for name in ("notes.txt", "model.keras", ".hidden"):  # not ours
         (folder / name).write_bytes(b"whole")
@@ -280,6 +363,7 @@ def test_what_a_killed_save_left_is_removed(folder):
     assert set(content(folder)) == expected
 
 
+@once
 def test_models_without_any_manifest_are_left_alone(folder):
     """They may be a copy from which manifests were left out."""
     for path in folder.glob("*.json"):
@@ -290,6 +374,7 @@ def test_models_without_any_manifest_are_left_alone(folder):
     assert content(folder) == before
 
 
+@once
 def test_clear_removes_checkpoints_alone(folder):
     (folder / "notes.txt").write_text("kept")
     flip(folder / "step-00000003.keras")
@@ -339,6 +424,7 @@ def test_a_state_beside_the_model_comes_back(counted):
     assert not list(counted.iterdir())
 
 
+@once
 @pytest.mark.parametrize("damage", [flip, truncate, os.unlink])
 def test_the_one_before_a_damaged_state_is_used(counted, damage):
     damage(counted / "step-00000003.npz")
@@ -348,6 +434,7 @@ def test_the_one_before_a_damaged_state_is_used(counted, damage):
     assert counter.count == 2
 
 
+@once
 def test_a_state_must_be_passed_again(counted):
     with pytest.raises(ValueError, match=r"with a `state`\. Pass the same\. Received: state=None"):
         resume(counted)
@@ -385,7 +472,13 @@ def no_space(*arguments):
 
 
 @pytest.mark.parametrize("on_error", ["stop", "continue"])
-@pytest.mark.parametrize("fault", ["config", "no space for model", "no space for manifest"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "config",
+        *(pytest.param(f"no space for {what}", marks=once) for what in ("model", "manifest")),
+    ],
+)
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch, fault, on_error):
     flush = files.flush
 
@@ -422,6 +515,47 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch, fault, o
     assert_same_weights(resumed, model)
 
 
+@once
+@pytest.mark.parametrize("on_error", ["stop", "continue"])
+def test_of_two_processes_in_one_folder_one_refuses(folder, on_error):
+    before = content(folder)
+    with killing.process(killing.train, str(folder.parent / "other"), 1, 100) as (_, pipe):
+        assert pipe.poll(60)
+        other = folder.parent / "other"
+        model, checkpoint = make(), Checkpoint(other, resume=True, on_error=on_error)
+        for attempt in (lambda: fit(model, checkpoint), checkpoint.clear):
+            with pytest.raises(ValueError, match=r"Another process trains.*Received: folder='"):
+                attempt()
+        assert int(model.optimizer.iterations) == 0
+    checkpoint.clear()  # it was killed
+    assert resume(folder).step == 3
+    assert resume(folder).step == 3  # a training that was interrupted in this process is over
+    assert content(folder) == before
+
+
+@once
+def test_a_worker_that_outlives_its_training_does_not_keep_the_folder(tmp_path):
+    folder = module.Folder(tmp_path)
+    assert folder.claim()
+    ours, theirs = os.pipe()
+    began, begins = os.pipe()
+    pid = os.fork()
+    if pid == 0:  # as a loader's process
+        os.close(theirs)
+        os.write(begins, b"x")
+        os.read(ours, 1)
+        os._exit(0)
+    os.read(began, 1)
+    folder.release()
+    handle = scratch.lock(tmp_path)
+    os.write(theirs, b"x")
+    os.waitpid(pid, 0)
+    assert handle is not None
+    for each in (handle, ours, theirs, began, begins):
+        os.close(each)
+
+
+@once
 @pytest.mark.parametrize("on_error", ["stop", "continue"])
 def test_a_folder_that_cannot_be_written(tmp_path, on_error):
     """A file in its place, which stops even root; and a folder that was made read-only."""

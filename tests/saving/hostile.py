@@ -1,6 +1,7 @@
 """Files that must be refused, each made of a good one by one change."""
 
 import io
+import itertools
 import json
 import struct
 import zipfile
@@ -14,11 +15,16 @@ import keras_attention as ka
 FILES = {}
 
 
-def hostile(match):
-    """Registers a function `(members, path)` that writes a hostile file; `match` is its refusal."""
+def hostile(match, *, built=False):
+    """Registers a function `(members, path)` that writes a hostile file.
+
+    Args:
+        match: its refusal.
+        built: whether that comes from building, which each backend does in its own way.
+    """
 
     def register(function):
-        FILES[function.__name__] = (function, match)
+        FILES[function.__name__] = (function, match, built)
         return function
 
     return register
@@ -58,6 +64,40 @@ def layers(config):
 def with_layer(members, path, **changes):
     """Writes the file with another class or configuration of its layer `dense`."""
     with_config(members, path, lambda config: layers(config)["dense"].update(changes))
+
+
+EVIL = {
+    "module": "tests.saving.test_hostile", "class_name": "Evil", "registered_name": "stranger>Evil",
+    "config": {},
+}  # fmt: skip
+
+
+def call_of(name, number=0):
+    """The call of a layer on what another returned."""
+    tensor = {"shape": [None, 4, 6], "dtype": "float32", "keras_history": [name, number, 0]}
+    return {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
+
+
+def dense(name, calls=()):
+    config = {"name": name, "units": 6, "use_bias": False}
+    kind = {"module": "keras.layers", "class_name": "Dense", "registered_name": None}
+    return {**kind, "config": config, "name": name, "inbound_nodes": list(calls)}
+
+
+def source(name):
+    kind = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None}
+    config = {"batch_shape": [None, 4, 6], "dtype": "float32", "name": name}
+    return {**kind, "config": config, "name": name, "inbound_nodes": []}
+
+
+def functional(name, layers, inputs, outputs):
+    config = {"name": name, "layers": layers, "input_layers": inputs, "output_layers": outputs}
+    kind = {"module": "keras.src.models.functional", "class_name": "Functional"}
+    return {**kind, "config": config, "registered_name": "Functional", "name": name}
+
+
+def with_more_layers(members, path, more):
+    with_config(members, path, lambda config: config["config"]["layers"].extend(more))
 
 
 def with_setting(members, path, **changes):
@@ -377,9 +417,14 @@ def operation_that_takes_functions(members, path):
     with_layer(members, path, module="keras.src.ops.core", class_name="WhileLoop", config={})
 
 
-@hostile("beyond its file's weights")
+@hostile("weights in the file, above the limit")
 def layer_larger_than_its_weights(members, path):
     with_setting(members, path, units=10**10)
+
+
+@hostile("beyond its file's weights", built=True)
+def layer_a_little_larger_than_its_weights(members, path):
+    with_setting(members, path, units=900_000)
 
 
 @hostile("state for each row")
@@ -388,7 +433,7 @@ def stateful_layer(members, path):
     with_layer(members, path, class_name="LSTM", config=config)
 
 
-@hostile("input_numbers")
+@hostile("input_numbers", built=True)
 def huge_input(members, path):
     def change(config):
         layers(config)["features"]["config"]["batch_shape"] = [10**7, 4, 6]
@@ -403,12 +448,114 @@ def pattern_that_takes_forever(members, path):
     with_setting(members, path, dtype=policies | {"config": pattern, "registered_name": None})
 
 
-@hostile("No model can be built")
+@hostile("No model can be built", built=True)
 def negative_units(members, path):
     with_setting(members, path, units=-3)
 
 
+@hostile("registered as 'stranger>Evil'")
+def class_under_a_key_like_those_of_a_class(members, path):
+    policies = {"module": "keras.dtype_policies", "class_name": "DTypePolicyMap"}
+    with_setting(members, path, dtype=policies | {"config": {"policy_map": {"module": EVIL}}})
+
+
+@hostile("name of a registered object")
+def name_under_a_key_like_those_of_a_class(members, path):
+    with_setting(members, path, activation={"class_name": "stranger>evil"})
+
+
+@hostile("called on constants alone")
+def computing_with_a_constant(members, path):
+    constant = {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "float32"}}
+    tile = {"module": "keras.src.ops.numpy", "class_name": "Tile", "config": {"repeats": 10**6}}
+    call = {"args": [constant], "kwargs": {}}
+    with_more_layers(members, path, [{"name": "tile", "inbound_nodes": [call], **tile}])
+
+
+@hostile("called on constants alone")
+def call_without_arguments(members, path):
+    with_more_layers(members, path, [dense("late", [{}])])
+
+
+@hostile("calls of layers")
+def models_in_models(members, path):
+    inner = dense("model_0")
+    for depth in range(1, 12):
+        names = [f"call_{i}" for i in range(8)]
+        layers = [source("x"), inner | {"inbound_nodes": [call_of("x")] * 8}]
+        outputs = [[inner["name"], i, 0] for i in range(len(names))]
+        inner = functional(f"model_{depth}", layers, [["x", 0, 0]], outputs)
+    with_more_layers(members, path, [inner | {"inbound_nodes": [call_of("features")]}])
+
+
+@hostile("calls of layers")
+def layers_in_reverse_order(members, path):
+    names = ["features", *(f"layer_{i}" for i in range(8000))]
+    chain = [dense(b, [call_of(a)]) for a, b in itertools.pairwise(names)]
+    with_more_layers(members, path, chain[::-1])
+
+
+@hostile("longest chain has 2,00. layers")
+def layers_deeper_than_the_stack(members, path):
+    names = ["features", *(f"layer_{i}" for i in range(2000))]
+    chain = [dense(b, [call_of(a)]) for a, b in itertools.pairwise(names)]
+    with_more_layers(members, path, chain)
+
+
+@hostile("calls of layers")
+def layers_that_are_called_again_for_each_that_is_added(members, path):
+    layers = [source("x"), *(dense(f"layer_{i}") for i in range(1000))]
+    config = {"name": "dense", "layers": layers}
+    with_layer(members, path, module="keras", class_name="Sequential", config=config)
+
+
+@hostile("waits for a result")
+def layers_in_a_circle(members, path):
+    with_more_layers(members, path, [dense("a", [call_of("b")]), dense("b", [call_of("a")])])
+
+
+@hostile("does not say on what")
+def call_before_the_first(members, path):
+    with_more_layers(members, path, [dense("a", [call_of("features", -1)])])
+
+
+@hostile("not listed as Keras lists them")
+def two_layers_of_a_name(members, path):
+    with_more_layers(members, path, [dense("dense", [call_of("features")])])
+
+
+@hostile("number of its values")
+def long_key_over_many_values(members, path):
+    with_setting(members, path, **{"x" * 2**22: [0] * 3_000_000})
+
+
+@hostile("input_numbers", built=True)
+def result_larger_than_any_memory(members, path):
+    names = ["features", "large", "larger"]
+    repeated = [
+        dense(b, [call_of(a)])
+        | {"class_name": "UpSampling1D", "config": {"name": b, "size": 10**6}}
+        for a, b in itertools.pairwise(names)
+    ]
+    with_more_layers(members, path, repeated)
+
+
+@hostile(r"is not on the list.*allow=\[Mine\]")
+def terminal_escapes(members, path):
+    with_layer(members, path, module="\x1b[2J\x9b31m\u202e\nfake", class_name="Mine")
+
+
+@hostile("Could not interpret activation.*fancy.*import it and pass `allow=", built=True)
+def unknown_activation(members, path):
+    with_setting(members, path, activation="fancy")
+
+
 # The weights.
+
+
+@hostile("NaN or an infinity in 'dense/kernel'", built=True)
+def weights_too_large_for_their_type(members, path):
+    with_weights(members, path, lambda file: replaced(file, data=np.full((6, 3), 1e300)))
 
 
 @hostile("not an HDF5 file")
@@ -527,12 +674,12 @@ def weights_with_infinity(members, path):
     with_weights(members, path, lambda file: replaced(file, data=np.full((6, 3), -np.inf, "f4")))
 
 
-@hostile("No model can be built")
+@hostile("No model can be built", built=True)
 def weights_of_another_shape(members, path):
     with_weights(members, path, lambda file: replaced(file, data=np.zeros((5, 3), "f4")))
 
 
-@hostile("No model can be built")
+@hostile("No model can be built", built=True)
 def weights_of_a_layer_missing(members, path):
     def change(file):
         del file["layers/dense"]

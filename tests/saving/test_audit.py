@@ -51,6 +51,22 @@ def test_nothing_else_is_opened_run_or_connected(tmp_path, resume):
     assert not os.listdir(tmp_path)[1:], "nothing is left beside the file"
 
 
+@pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("name", ["model.keras", "model"])
+def test_what_is_digested_is_what_is_loaded(tmp_path, name):
+    """Whoever changes a file between two readings finds only one."""
+    path = tmp_path / name
+    ka.save_model(hostile.model(), path)
+    digest = ka.saving.digest(path)
+    ka.load_model(path)
+    events = watched(lambda: ka.load_model(path, sha256=digest))
+    opened = [str(arguments[0]) for event, arguments in events if event == "open"]
+    files = [path] if path.is_file() else list(path.iterdir())
+    assert [opened.count(str(file)) for file in files] == [1] * len(files)
+    with pytest.raises(ka.saving.RefusedFileError, match="was asked for"):
+        ka.load_model(path, sha256=digest[::-1])
+
+
 def test_the_watch_sees_what_it_should(tmp_path):
     def function():
         os.system("true")

@@ -13,6 +13,7 @@ from keras_attention.saving import card, digests
 from zoo import experiment, reports
 from zoo.recipes.iris import recipe
 
+pytestmark = pytest.mark.runs_on("torch")
 METRICS = {
     "task": "tabular-classification",
     "license": "mit",

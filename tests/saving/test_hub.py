@@ -17,6 +17,7 @@ from keras_attention.saving.errors import RefusedFileError
 from keras_attention.saving.limits import Limits
 from tests.saving.hub_server import serve
 
+pytestmark = pytest.mark.runs_on("torch")
 URL = "hf://someone/model"
 
 

@@ -1,13 +1,20 @@
 """What `ka.save_model` leaves behind, when it succeeds and when it does not."""
 
 import json
+import tempfile
+import time
+from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import keras_attention as ka
-from tests.saving.test_hub import output, server  # noqa: F401
+from tests.saving import test_hub
+from tests.saving.test_hub import output
 
+pytestmark = pytest.mark.runs_on("torch")
+server = test_hub.server
 METRICS = {"task": "tabular-classification", "test": {"accuracy": 0.5}, "seed": 3}
 
 
@@ -25,6 +32,27 @@ class Fails(keras.layers.Layer):
 
     def get_config(self):
         raise RuntimeError("no configuration")
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Words(keras.layers.Layer):
+    """Has an asset of `size` bytes."""
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, x):
+        return x
+
+    def get_config(self):
+        return super().get_config() | {"size": self.size}
+
+    def save_assets(self, path):
+        (Path(path) / "words.txt").write_bytes(bytes(self.size))
+
+    def load_assets(self, path):
+        pass
 
 
 def test_a_card_beside_the_file(model, tmp_path):
@@ -72,7 +100,119 @@ def test_a_failure_leaves_what_was_there(model, tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_to_the_hub_and_back(model, server):  # noqa: F811
+@pytest.mark.parametrize("name", ["x.keras", "x", "hf://someone/model"])
+@pytest.mark.parametrize(
+    ("card", "error", "message"),
+    [
+        ({"test": 0.5}, TypeError, "`test`.*Received: 0.5"),
+        (5, TypeError, "Received: 5"),
+        ("[]", TypeError, r"`card` names .*metrics.json.*Received: \[\]"),
+        ("{", ValueError, "`card` names .*metrics.json, which is no metrics.json"),
+        ("\udc80", ValueError, "which is no metrics.json"),
+        (None, FileNotFoundError, "metrics.json"),
+    ],
+    ids=["inside", "no mapping", "file of a list", "no JSON", "no UTF-8", "no file"],
+)
+def test_a_refused_card_changes_nothing(
+    model,
+    tmp_path,
+    server,
+    name,
+    card,
+    error,
+    message,
+):
+    path = name if name.startswith("hf://") else tmp_path / name
+    before = ka.save_model(model, path, card=METRICS)
+    commits = len(server.commits.get("someone/model", ()))
+    content = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    if card is None or isinstance(card, str):
+        file = tmp_path.parent / f"{tmp_path.name}-metrics.json"
+        file.unlink(missing_ok=True)
+        if card is not None:
+            file.write_bytes(card.encode("utf-8", "surrogateescape"))
+        card = file
+    with pytest.raises(error, match=message):
+        ka.save_model(model, path, card=card)
+    assert {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()} == content
+    assert len(server.commits.get("someone/model", ())) == commits
+    assert (output(ka.load_model(before)) == output(model)).all()
+
+
+def test_a_card_that_cannot_be_written_changes_nothing(model, tmp_path):
+    ka.save_model(model, tmp_path / "x.keras")
+    (tmp_path / "x.md").mkdir()
+    before = ka.saving.digest(tmp_path / "x.keras")
+    with pytest.raises(IsADirectoryError, match=r"x\.md"):
+        ka.save_model(keras.Sequential([model, Fails()]), tmp_path / "x.keras", card=METRICS)
+    assert ka.saving.digest(tmp_path / "x.keras") == before
+
+
+def test_the_optimizer_is_that_of_now(tmp_path):
+    """Keras's writer of `.h5` takes it out of what `compile` was told, for good."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
+    model.save(tmp_path / "x.h5")
+    ka.save_model(model, tmp_path / "x.keras")
+    resumed = ka.load_model(tmp_path / "x.keras", resume=True)
+    assert type(resumed.optimizer) is type(model.optimizer)
+    for ours, its in zip(resumed.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, its)
+    model.optimizer = keras.optimizers.SGD(0.5, momentum=0.25)
+    ka.save_model(model, tmp_path / "x.keras")
+    resumed = ka.load_model(tmp_path / "x.keras", resume=True)
+    assert float(resumed.optimizer.learning_rate) == 0.5
+    assert resumed.optimizer.momentum == 0.25
+
+
+@pytest.mark.parametrize("now", [0.0, 2.0**33])
+def test_no_clock_is_too_wrong_to_save(model, tmp_path, monkeypatch, now):
+    """A zip file knows the years 1980 to 2107."""
+    monkeypatch.setattr(time, "time", lambda: now)
+    ka.save_model(model, tmp_path / "x.keras")
+    for load in (ka.load_model, keras.saving.load_model):
+        assert (output(load(tmp_path / "x.keras")) == output(model)).all()
+
+
+def test_what_saving_needs_in_between_is_removed(model, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    ka.save_model(model, tmp_path / "x.keras")
+    with pytest.raises(RuntimeError, match="no configuration"):
+        ka.save_model(keras.Model(model.input, Fails()(model.output)), tmp_path / "y.keras")
+    killed = tmp_path / "temporary" / ".keras_attention-0"
+    killed.mkdir()
+    (killed / "model.weights.h5").write_bytes(b"half a model")
+    ka.save_model(model, tmp_path / "x")
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_an_asset_of_any_size_is_saved(tmp_path, monkeypatch):
+    """The limits are for strangers' files: what is saved is the user's own."""
+    model = keras.Sequential([keras.Input(()), Words(65 * 2**20)])
+    path = ka.save_model(model, tmp_path / "x.keras")
+    with pytest.raises(ka.saving.RefusedFileError, match="asset_bytes"):
+        ka.load_model(path, allow=[Words])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("x", "y.keras"), TypeError, "`model` must be a `keras.Model`. Received: 'x'"),
+        ((None, ""), ValueError, "`path` must be.*Received: path=''"),
+        ((None, "s3://bucket/x.keras"), ValueError, "`path` must be.*Received: path='s3:"),
+        ((None, Path("hf://user/name")), ValueError, "as a string. Received"),
+    ],
+)
+def test_arguments_are_checked(model, tmp_path, monkeypatch, arguments, error, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        ka.save_model(arguments[0] or model, arguments[1])
+    assert not list(tmp_path.iterdir())
+
+
+def test_to_the_hub_and_back(model, server):
     saved = ka.save_model(model, "hf://someone/model", card=METRICS)
     assert saved.startswith("hf://someone/model@")
     card = server.commits["someone/model"][-1][1]["README.md"].decode()

@@ -301,3 +301,31 @@ def test_missing_library_is_named_with_its_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(ImportError, match=r'pip install "keras-attention\[hub\]"'):
         tensors.to_safetensors(small(), tmp_path / "x.safetensors")
+
+
+def with_header(path, change):
+    """Changes the text of the header."""
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = change(content[8:end].decode().strip()).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
+
+
+@pytest.mark.runs_on("torch")
+def test_a_name_that_is_there_twice_is_refused(tmp_path):
+    """The library takes the last."""
+    path = tmp_path / "x.safetensors"
+    tensors.to_safetensors(small(), path)
+    tensor = '"head/bias":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}'
+    with_header(path, lambda header: f"{{{tensor}," + header[1:])
+    with pytest.raises(DamagedFileError, match="'head/bias' twice"):
+        tensors.from_safetensors(small(), path)
+
+
+@pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "1.5", "one", "\u0661", ""])
+def test_a_format_that_is_no_number_is_refused(tmp_path, number):
+    path = tmp_path / "x.safetensors"
+    save_file({}, path, metadata={"keras_attention_format": number})
+    with pytest.raises(DamagedFileError, match="Its format is "):
+        tensors.from_safetensors(small(), path)

@@ -1,6 +1,8 @@
 import json
+import os
 import re
 import shlex
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -133,21 +135,27 @@ SETTINGS = ("iris", "--variant", "tiny", "--epochs", 3, "--seed", 4)
 
 
 @pytest.fixture
-def interrupted(train, tmp_path):
-    """The folder of a run that was interrupted in its third epoch, of 8 batches each."""
+def interrupted(train, tmp_path, capsys):
+    """The folder of a run that got Ctrl-C in its third epoch, of 8 batches each."""
 
-    class Interrupted(experiment.ProgressBar):
+    class Interrupting(experiment.ProgressBar):
         def on_train_batch_end(self, batch, logs=None):
             super().on_train_batch_end(batch, logs)
             if self._done == 18:
-                raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGINT)
 
     folder = tmp_path / "interrupted"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "ProgressBar", Interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(experiment, "ProgressBar", Interrupting)
+        with pytest.raises(SystemExit) as end:
             train(*SETTINGS, "--output", folder)
+    assert end.value.code == 128 + signal.SIGINT
+    said = capsys.readouterr().err
+    assert "interrupted by SIGINT. It is saved. To go on: python " in said
+    arguments = shlex.join([*map(str, SETTINGS), "--output", str(folder)])
+    assert f"scripts/train.py {arguments} --resume\n" in said
     assert {path.name for path in folder.iterdir()} == {"checkpoints"}
+    assert (folder / "checkpoints" / "step-00000018.json").exists()
     return folder
 
 

@@ -1,0 +1,28 @@
+"""How a script ends that is interrupted or whose training fails: a sentence and an exit code."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Ends with 130 after Ctrl-C, 143 after SIGTERM, and says how to go on.
+
+    Those are 128 and the number of the signal, as a shell has it. A loss that is no number ends
+    with 1.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:  # `zoo.interruption.Interrupted` has the number
+        number = getattr(error, "number", None)
+        again = [*sys.argv, *(["--resume"] if "--resume" not in sys.argv else [])]
+        if number is not None:
+            print(f"{error} It is saved. To go on: python {shlex.join(again)}", file=sys.stderr)
+        else:
+            print("Interrupted.", file=sys.stderr)
+        raise SystemExit(128 + (number or signal.SIGINT)) from None
+    except FloatingPointError as error:
+        raise SystemExit(str(error)) from None

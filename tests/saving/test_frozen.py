@@ -1,0 +1,73 @@
+"""What is frozen stays so, wherever it is: in a layer of a layer, or a single weight."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from tests.backend import to_numpy
+
+
+def model():
+    x = keras.Input((4, 6))
+    y = ka.layers.TransformerBlock(2, 8, name="block")(x)
+    y = keras.layers.MultiHeadAttention(2, 3, name="of_keras")(y, y)
+    y = keras.layers.BatchNormalization(name="norm")(y)
+    z = keras.Input((4, 6))
+    inner = keras.Model(z, keras.layers.Dense(5, name="inner")(z), name="nested")
+    return keras.Model(x, keras.layers.Dense(3, name="dense")(inner(y)))
+
+
+def trainable(model):
+    """The places of what is trained among the weights."""
+    ids = {id(variable) for variable in model.trainable_variables}
+    return [id(variable) in ids for variable in model.weights]
+
+
+FREEZE = {
+    "part of ours": lambda model: setattr(model.get_layer("block").attention, "trainable", False),
+    "all of ours": lambda model: setattr(model.get_layer("block"), "trainable", False),
+    "all but a part": lambda model: [
+        setattr(model.get_layer("block"), "trainable", False),
+        setattr(model.get_layer("block"), "_trainable", True),
+        setattr(model.get_layer("block").feed_forward, "trainable", True),
+    ],
+    "part of Keras's": lambda model: setattr(
+        model.get_layer("of_keras").query_dense, "trainable", False
+    ),
+    "a weight": lambda model: setattr(model.get_layer("dense").kernel, "trainable", False),
+    "a model inside": lambda model: setattr(model.get_layer("nested"), "trainable", False),
+    "a norm": lambda model: setattr(model.get_layer("norm"), "trainable", False),
+    "all": lambda model: setattr(model, "trainable", False),
+    "nothing": lambda model: None,
+}
+
+
+@pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("name", FREEZE)
+def test_a_file_keeps_what_is_frozen(name, tmp_path):
+    saved = model()
+    FREEZE[name](saved)
+    ka.save_model(saved, tmp_path / "model.keras")
+    loaded = ka.load_model(tmp_path / "model.keras")
+    assert trainable(loaded) == trainable(saved)
+    for part in ("attention", "feed_forward"):
+        mine, its = (getattr(each.get_layer("block"), part) for each in (loaded, saved))
+        assert mine.trainable == its.trainable
+        assert len(mine.trainable_variables) == len(its.trainable_variables)
+    keras.saving.load_model(tmp_path / "model.keras")  # reads it too
+
+
+@pytest.mark.parametrize("name", ["part of ours", "a weight"])
+def test_a_training_of_a_part_goes_on(name, tmp_path):
+    x, y = np.ones((2, 4, 6), "float32"), np.zeros((2, 4, 3), "float32")
+    saved = model()
+    FREEZE[name](saved)
+    saved.compile("adam", "mse")
+    saved.fit(x, y, verbose=0)
+    ka.save_model(saved, tmp_path / "model.keras")
+    resumed = ka.load_model(tmp_path / "model.keras", resume=True)
+    for each in (saved, resumed):
+        each.fit(x, y, epochs=2, verbose=0)
+    for mine, its in zip(resumed.weights, saved.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(mine), to_numpy(its), err_msg=its.path)

@@ -13,7 +13,7 @@ from keras_attention.decoding import prompts
 from keras_attention.decoding.parts import Parts
 
 # Of the largest number, what rounding may change on the way through a deep model.
-_ROUNDING = {"float64": 1e-6, "float32": 1e-3, "float16": 5e-2, "bfloat16": 1e-1}
+_ROUNDING = {"float64": 1e-6, "float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 _ROUNDING_OF_GPUS = 2e-2  # which may round the factors of products in float32
 _FAR = 30.0  # below the largest logit: a probability below e^-30 takes no part
 _TOKENS = 8  # that are read to find out which layer it is

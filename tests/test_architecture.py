@@ -18,6 +18,7 @@ DOORS = ("keras_attention.kernels.", "scripts.benchmarks.peers.")
 # A floor imports only from those below it.
 FLOORS = [
     ("keras_attention.kernels", "keras_attention.version"),
+    ("keras_attention.compiled",),
     ("keras_attention.ops",),
     ("keras_attention.scope",),
     ("keras_attention.layers",),

@@ -8,9 +8,11 @@ from keras_attention import kernels, scope
 from keras_attention.decoding.loop import without
 from keras_attention.decoding.parts import Parts
 from keras_attention.decoding.samplers import BeamSearch, History, Sampler
+from keras_attention.decoding.steps import Cached, Recomputed
 
 Tensor = Any
-_LOWEST = -1e9
+_NEVER = -float("inf")
+_LOWEST = -1e9  # of a sum of log probabilities that is impossible, and yet a number
 
 
 class BeamLoop:
@@ -18,6 +20,7 @@ class BeamLoop:
 
     Args:
         parts: of the model.
+        steps: how logits are computed.
         search: how to search.
         samplers: which change the log probabilities first.
         room: positions of prompt and continuation.
@@ -27,6 +30,7 @@ class BeamLoop:
     def __init__(
         self,
         parts: Parts,
+        steps: Cached | Recomputed,
         search: BeamSearch,
         samplers: tuple[Sampler, ...],
         room: int,
@@ -37,44 +41,53 @@ class BeamLoop:
                 "A penalty on coverage needs a model with cross-attention. Received: "
                 f"coverage_penalty={search.coverage_penalty}"
             )
+        if search.coverage_penalty and not isinstance(steps, Cached):
+            raise ValueError(
+                "A penalty on coverage needs a model that a cache continues. Received: "
+                f"coverage_penalty={search.coverage_penalty} and the model {parts.name!r}"
+            )
         self._parts = parts
+        self._steps = steps
         self._search = search
         self._samplers = samplers
-        self._room = room
+        self.room = room
         self._banned = banned
         self._graphs: dict = {}
-        self._begun = kernels.traced_with(self._begin, parts.variables)
-        self._ended = kernels.compile_with(self._go_on, parts.variables)
+        self.begin = kernels.traced_with(self._begin, parts.variables)
+        self._continued = kernels.compile_with(self._go_on, parts.variables)
 
-    def search(
+    def go_on(self, carry: dict, end: Tensor) -> dict:
+        """`carry` when all beams have ended, or `end` positions are filled, as `begin` was told.
+
+        Its sequences are `"ended"` `(B, K, R)`, the best first, with `"ended_scores"` `(B, K)`;
+        where `"has_ended"` is false there are no more.
+        """
+        others = {name: value for name, value in carry.items() if name != "weights"}
+        return {**carry, **self._continued(others, carry["weights"])}
+
+    def _begin(
         self, sources: list, token_ids: Tensor, present: Tensor | None, stops: Tensor, end: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Sequences `(B, K, R)`, the best first, and scores `(B, K)`.
+    ) -> dict:
+        """What a step starts from, with the first new token of each beam chosen.
 
         Args:
             sources, token_ids, present, stops: as in `Loop`.
             end: how many positions may be filled.
         """
-        return self._ended(self._begun(sources, token_ids, present, stops, end))
-
-    def _begin(
-        self, sources: list, token_ids: Tensor, present: Tensor | None, stops: Tensor, end: Tensor
-    ) -> dict:
-        """What a step starts from, with the first new token of each beam chosen."""
         search, beams = self._search, self._search.num_beams
         batch, length = token_ids.shape
         memory = self._parts.memory(sources)
         maps, ((logits, state), weights) = self._captured(
             lambda: kernels.noting_weights(
-                lambda: self._parts.begin(token_ids, present, memory, self._room),
+                lambda: self._steps.begin(token_ids, present, memory, self.room),
                 self._parts.variables,
-                rows=batch * beams,
+                rows=self._steps.rows(batch * beams),
             )
         )
-        tokens = ops.pad(token_ids, [[0, 0], [0, self._room - length]])
+        tokens = ops.pad(token_ids, [[0, 0], [0, self.room - length]])
         if present is None:
             present = ops.ones((batch, length), "bool")
-        present = ops.pad(present, [[0, 0], [0, self._room - length]], constant_values=True)
+        present = ops.pad(present, [[0, 0], [0, self.room - length]], constant_values=True)
         # The prompt is read once; from here on each of its beams is a row.
         repeated = {"logits": logits, "state": state, "memory": memory, "present": present}
         repeated = _mapped(lambda tensor: ops.repeat(tensor, beams, axis=0), repeated)
@@ -90,7 +103,7 @@ class BeamLoop:
             "tokens": running,
             "scores": ops.repeat(ops.where(first, 0.0, _LOWEST), batch, axis=0),
             "ended": running,
-            "ended_scores": ops.full((batch, beams), _LOWEST, "float32"),
+            "ended_scores": ops.full((batch, beams), _NEVER, "float32"),
             "has_ended": ops.zeros((batch, beams), "bool"),
             "open": ops.ones((batch,), "bool"),
             "state": repeated["state"],
@@ -102,17 +115,15 @@ class BeamLoop:
             )
         return self._extended(carry, repeated["logits"], None)
 
-    def _go_on(self, carry: dict) -> tuple[Tensor, Tensor]:
-        """Sequences and scores, when all beams have ended or no position is left."""
-        carry = {**carry}
-        weights = carry.pop("weights")
+    def _go_on(self, carry: dict, weights: dict) -> dict:
+        """What `go_on` changes of `carry`."""
 
         def unfinished(carry: dict) -> Tensor:
             return ops.logical_and(carry["index"] < carry["end"], ops.any(carry["open"]))
 
         def step(carry: dict) -> dict:
             maps, (logits, state, written) = self._captured(
-                lambda: self._parts.step(
+                lambda: self._steps.step(
                     carry["token"], carry["memory"], carry["state"], carry["index"] - 1
                 )
             )
@@ -122,7 +133,7 @@ class BeamLoop:
                 carry["coverage"] = carry["coverage"] + read
             return self._extended(carry, logits, written)
 
-        carry = kernels.while_loop(
+        return kernels.while_loop(
             unfinished,
             step,
             carry,
@@ -130,7 +141,6 @@ class BeamLoop:
             weights=weights,
             graphs=self._graphs,
         )
-        return carry["ended"], carry["ended_scores"]
 
     def _extended(self, carry: dict, logits: Tensor, written: list | None) -> dict:
         """`carry` with each beam one token longer, and those that end put aside."""
@@ -165,11 +175,12 @@ class BeamLoop:
                 ops.log(ops.clip(coverage, 1e-9, 1.0)), axis=-1
             )
         counts = ops.logical_and(ends, ops.arange(keep)[None] < beams)
+        counts = ops.logical_and(counts, scores > _LOWEST / 2)  # those that are possible
         closed = ~carry["open"]
         if search.early_stopping is True:
             closed = ops.logical_or(closed, ops.all(carry["has_ended"], axis=-1))
         counts = ops.logical_and(counts, ~closed[:, None])
-        final = ops.where(counts, final, _LOWEST)
+        final = ops.where(counts, final, _NEVER)
         ended_scores, best = ops.top_k(
             ops.concatenate([carry["ended_scores"], final], axis=1), beams
         )
@@ -191,6 +202,7 @@ class BeamLoop:
         token = ops.take_along_axis(token, ops.cast(best, "int32"), axis=1)
         new = {
             **carry,
+            "logits": logits,
             "tokens": _rows(candidates, best),
             "token": ops.reshape(token, (-1,)),
             "scores": scores,

@@ -1,6 +1,5 @@
 """Text or token ids from a model: at once, as they come, or the best of a beam search."""
 
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.decoding import prompts
+from keras_attention.compiled import compiled_for
+from keras_attention.decoding import checking, prompts
 from keras_attention.decoding.beams import BeamLoop
 from keras_attention.decoding.loop import Loop
-from keras_attention.decoding.parts import Parts
+from keras_attention.decoding.parts import Parts, parts_of
 from keras_attention.decoding.samplers import BeamSearch, Greedy, Sampler
+from keras_attention.decoding.steps import Cached, Recomputed
 from keras_attention.layers.tokenizer import Tokenizer
 from keras_attention.ops import checks
 
@@ -153,12 +154,13 @@ class _Run:
     ) -> None:
         checks.positive_int(max_new_tokens=max_new_tokens)
         self.samplers, self.search = _checked(sampler)
-        self.parts, self._loops = _compiled(model)
+        self.parts = parts_of(model)
+        self._known = compiled_for(model)
         self.prompt = prompts.read(self.parts, prompt)
         self.stops, self.stop_texts = _stops(self.parts, stop)
         self.max_new_tokens = max_new_tokens
-        self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
-        self.over = False
+        self.seed = _seed(seed)
+        self.over = not self.prompt.rows
         if self.stop_texts and (self.search is not None or not self.prompt.text):
             raise ValueError(
                 "Stops that are several tokens need text, and no beam search. Received: "
@@ -168,11 +170,11 @@ class _Run:
         # A tokenizer's padding is masked; a start token begins a text.
         banned = [] if tokenizer is None else [prompts.PAD, tokenizer.start_id]
         self._banned = tuple(i for i in banned if i is not None)
-        self.length, self._room = self._sizes()
+        self._longest = self._checked_length()
 
-    def _sizes(self) -> tuple[int, int]:
-        """Positions of the padded prompts, and of prompts and continuations."""
-        longest = max(len(row) for row in self.prompt.rows)
+    def _checked_length(self) -> int:
+        """Tokens of the longest prompt, if it and its continuation fit."""
+        longest = max((len(row) for row in self.prompt.rows), default=0)
         whole, context = longest + self.max_new_tokens, self.parts.context
         if context is not None and whole > context:
             number = max(range(len(self.prompt.rows)), key=lambda i: len(self.prompt.rows[i]))
@@ -181,60 +183,122 @@ class _Run:
                 f"{longest} tokens, and max_new_tokens={self.max_new_tokens}. Shorten them to "
                 f"{context} together."
             )
+        return longest
+
+    def _sizes(self, steps: Cached | Recomputed) -> tuple[int, int]:
+        """Positions of the padded prompts, and of prompts and continuations."""
+        if isinstance(steps, Recomputed):  # and how many a layer can read is not known
+            return self._longest, self._longest + self.max_new_tokens
         # Few different sizes, so that few are compiled.
-        length = -(-longest // 16) * 16
-        if context is not None:
-            length = min(length, context - self.max_new_tokens)
-        room = -(-(length + self.max_new_tokens) // 64) * 64
+        length = -(-self._longest // 16) * 16
+        if self.parts.context is not None:
+            length = min(length, self.parts.context - self.max_new_tokens)
+        room = -(-(length + max(self.max_new_tokens, 2)) // 64) * 64
         return length, room
 
     def _arguments(self) -> tuple[list, Any, Any, Any]:
         ids, present = prompts.padded(self.prompt.rows, self.length)
-        sources = [
-            _lengthened(array) if self._masked(name) else array
-            for name, array in zip(self.parts.sources, self.prompt.sources, strict=True)
-        ]
-        # Their number is part of what is compiled, so few numbers of them.
-        stops = np.full(-(-max(len(self.stops), 1) // 4) * 4, -1, np.int32)
-        stops[: len(self.stops)] = sorted(self.stops)
         return (
-            [ops.convert_to_tensor(array) for array in sources],
+            self._sources(),
             ops.convert_to_tensor(ids),
             None if present.all() else ops.convert_to_tensor(present),
-            ops.convert_to_tensor(stops),
+            self._stop_ids(self.stops),
         )
 
-    def _masked(self, name: str) -> bool:
-        """Whether an input may be padded: its layer hides that."""
-        return isinstance(self.parts.encoders[name], Tokenizer)
+    def _sources(self) -> list:
+        arrays = zip(self.parts.sources, self.prompt.sources, strict=True)
+        return [ops.convert_to_tensor(self._lengthened(name, array)) for name, array in arrays]
 
-    def _loop(self, kind: type, *values: Any) -> Any:
-        key = (kind, *values, self._room, self._banned)
-        if key not in self._loops:
-            self._loops[key] = kind(self.parts, *values, self._room, self._banned)
-        return self._loops[key]
+    def _stop_ids(self, ids: Iterable[int]) -> Any:
+        # Their number is part of what is compiled, so few numbers of them.
+        stops = np.full(-(-max(len(self.stops), 1) // 4) * 4, -1, np.int32)
+        stops[: len([*ids])] = sorted(ids)
+        return ops.convert_to_tensor(stops)
+
+    def _lengthened(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Ids of a source `(B, S)` padded on the right to a size of which there are few, if the
+        layer that encodes them hides that, and there are positions for it."""
+        if not isinstance(self.parts.encoders[name], Tokenizer):
+            return array
+        length = array.shape[1]
+        size = -(-length // 16) * 16
+        if self.parts.source_limit is not None:
+            size = max(length, min(size, self.parts.source_limit))
+        return np.pad(array, ((0, 0), (0, size - length)))
+
+    def _loop(self) -> Any:
+        """The loop to run, once it is known how logits are to be computed."""
+        sample = checking.sample(self.parts.variables)
+        steps, checked = self._known.get("steps", (None, None))
+        if steps is None:
+            steps = (Cached if self.parts.length is None else Recomputed)(self.parts)
+        loop = self._compiled(steps)
+        if checked == sample:
+            return loop
+        sources = self._sources()
+        if isinstance(steps, Cached):
+            length, stops = max(self.length, 2), self._stop_ids([])
+            batch = len(self.prompt.rows)
+            if not checking.continues(self.parts, loop, sources, batch, length, stops):
+                checking.refuse_looking_ahead(self.parts, sources)
+                checking.warn_of_recomputing(self.parts, sources)
+                steps = Recomputed(self.parts)
+                loop = self._compiled(steps)
+        else:
+            checking.refuse_looking_ahead(self.parts, sources)
+        self._known["steps"] = steps, sample
+        return loop
+
+    def _compiled(self, steps: Cached | Recomputed) -> Any:
+        """The loop for steps of a kind, compiled or not yet."""
+        self.length, room = self._sizes(steps)
+        kind: Any = Loop if self.search is None else BeamLoop
+        values = [self.samplers] if self.search is None else [self.search, self.samplers]
+        key = ("loop", type(steps), *values, room, self._banned)
+        if key not in self._known:
+            self._known[key] = kind(self.parts, steps, *values, room, self._banned)
+        return self._known[key]
 
     def chunks(self, size: int) -> Iterator[list[np.ndarray]]:
         """The new ids of all rows so far, after each `size` tokens; `over` with the last ones."""
-        loop = self._loop(Loop, self.samplers)
+        if self.over:
+            yield []
+            return
+        loop = self._loop()
         carry = loop.begin(*self._arguments(), _integer(self.seed))
         end = self.length + self.max_new_tokens
         filled = min(self.length + size, end)
         if size > 1:  # the first token is there already
             carry = loop.go_on(carry, _integer(filled))
         while True:
-            tokens = np.asarray(ops.convert_to_numpy(carry["tokens"]))[:, self.length : filled]
-            finished = np.asarray(ops.convert_to_numpy(carry["finished"]))
-            rows = [prompts.cut(row, self.stops) for row in tokens]
+            tokens, finished, counts = (
+                np.asarray(ops.convert_to_numpy(carry[name]))
+                for name in ("tokens", "finished", "count")
+            )
+            rows = [
+                prompts.cut(row[self.length : filled][:count], self.stops)
+                for row, count in zip(tokens, counts, strict=True)
+            ]
             self.over = filled == end or all(
                 ended or self._stopped(row, new)
                 for row, (ended, new) in enumerate(zip(finished, rows, strict=True))
             )
+            lengths = np.array([len(row) for row in rows])
+            if np.any((lengths == counts) & (counts < filled - self.length)):
+                self._check_numbers(carry["logits"])  # no token could come
             yield rows
             if self.over:
                 return
             filled = min(filled + size, end)
             carry = loop.go_on(carry, _integer(filled))
+
+    def _check_numbers(self, logits: Any) -> None:
+        """Raises `ValueError` if the last logits are no numbers."""
+        if np.isnan(ops.convert_to_numpy(logits)).any():
+            raise ValueError(
+                f"The logits of the model {self.parts.name!r} are NaN. Has its training diverged, "
+                "or does one of its sources have NaN?"
+            )
 
     def _stopped(self, row: int, new: np.ndarray) -> bool:
         if not self.stop_texts:
@@ -255,32 +319,30 @@ class _Run:
 
     def beams(self, search: BeamSearch) -> list:
         """What a beam search found for each prompt."""
-        loop = self._loop(BeamLoop, search, self.samplers)
-        end = self.length + self.max_new_tokens
-        sequences, scores = map(
-            np.asarray,
-            map(ops.convert_to_numpy, loop.search(*self._arguments(), _integer(end))),
+        if self.over:
+            return []
+        loop = self._loop()
+        end = _integer(self.length + self.max_new_tokens)
+        carry = loop.go_on(loop.begin(*self._arguments(), end), end)
+        sequences, scores, ended = (
+            np.asarray(ops.convert_to_numpy(carry[name]))
+            for name in ("ended", "ended_scores", "has_ended")
         )
-        results = []
-        for row, (found, values) in enumerate(zip(sequences, scores, strict=True)):
-            new = [prompts.cut(ids[self.length : end], self.stops) for ids in found]
-            new = [self.output(row, ids) for ids in new[: search.num_results or 1]]
-            results.append(
-                new[0]
-                if search.num_results is None
-                else [Hypothesis(o, float(v)) for o, v in zip(new, values, strict=False)]
-            )
+        if not ended.any(axis=1).all():
+            self._check_numbers(carry["logits"])
+        results: list = []
+        for row, (found, values, real) in enumerate(zip(sequences, scores, ended, strict=True)):
+            new = [prompts.cut(self._new(ids), self.stops) for ids in found[real]]
+            if search.num_results is None:
+                results.append(self.output(row, new[0] if new else np.zeros(0, np.int32)))
+            else:
+                outputs = [self.output(row, ids) for ids in new[: search.num_results]]
+                scored = zip(outputs, values[real].tolist(), strict=False)
+                results.append([Hypothesis(output, value) for output, value in scored])
         return results
 
-
-_models: Any = weakref.WeakKeyDictionary()
-
-
-def _compiled(model: keras.Model) -> tuple[Parts, dict]:
-    """The parts of a model and the loops that were compiled for it, kept while it lives."""
-    if model not in _models:
-        _models[model] = Parts(model), {}
-    return _models[model]
+    def _new(self, ids: np.ndarray) -> np.ndarray:
+        return ids[self.length : self.length + self.max_new_tokens]
 
 
 def _checked(sampler: Samplers) -> tuple[tuple[Sampler, ...], BeamSearch | None]:
@@ -325,9 +387,13 @@ def _stops(parts: Parts, stop: Stop) -> tuple[set[int], tuple[str, ...]]:
     return ids, tuple(texts)
 
 
-def _lengthened(ids: np.ndarray) -> np.ndarray:
-    """Ids `(B, S)` padded on the right to a size of which there are few."""
-    return np.pad(ids, ((0, 0), (0, -ids.shape[1] % 16)))
+def _seed(seed: Any) -> int:
+    """An integer of 31 bits."""
+    if seed is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"`seed` must be an integer or None. Received: seed={seed!r}")
+    return int(seed) % 2**31
 
 
 def _integer(value: int) -> Any:

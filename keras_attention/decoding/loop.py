@@ -8,6 +8,7 @@ from keras_attention import kernels
 from keras_attention.decoding.noise import gumbel
 from keras_attention.decoding.parts import Parts
 from keras_attention.decoding.samplers import History, Sampler
+from keras_attention.decoding.steps import Cached, Recomputed
 
 Tensor = Any
 
@@ -17,18 +18,25 @@ class Loop:
 
     Args:
         parts: of the model.
+        steps: how logits are computed.
         samplers: applied in order.
         room: positions of prompt and continuation.
         banned: ids that must not come.
     """
 
     def __init__(
-        self, parts: Parts, samplers: tuple[Sampler, ...], room: int, banned: tuple[int, ...]
+        self,
+        parts: Parts,
+        steps: Cached | Recomputed,
+        samplers: tuple[Sampler, ...],
+        room: int,
+        banned: tuple[int, ...],
     ) -> None:
         self._parts = parts
+        self._steps = steps
         self._samplers = samplers
         self._random = any(sampler.random for sampler in samplers)
-        self._room = room
+        self.room = room
         self._banned = banned
         self._graphs: dict = {}
         self.begin = kernels.traced_with(self._begin, parts.variables)
@@ -54,11 +62,11 @@ class Loop:
         memory = self._parts.memory(sources)
         batch, length = token_ids.shape
         (logits, state), weights = kernels.noting_weights(
-            lambda: self._parts.begin(token_ids, present, memory, self._room),
+            lambda: self._steps.begin(token_ids, present, memory, self.room),
             self._parts.variables,
-            rows=batch,
+            rows=self._steps.rows(batch),
         )
-        room = [[0, 0], [0, self._room - length]]
+        room = [[0, 0], [0, self.room - length]]
         if present is None:
             present = ops.ones((batch, length), "bool")
         carry = {
@@ -70,6 +78,7 @@ class Loop:
             "tokens": ops.pad(token_ids, room),
             "state": state,
             "finished": ops.zeros((batch,), "bool"),
+            "count": ops.zeros((batch,), "int32"),
             "index": ops.convert_to_tensor(length, "int32"),
         }
         return self._chosen(carry, logits)
@@ -81,7 +90,7 @@ class Loop:
             return ops.logical_and(carry["index"] < carry["end"], ops.any(~carry["finished"]))
 
         def step(carry: dict) -> dict:
-            logits, state, _ = self._parts.step(
+            logits, state, _ = self._steps.step(
                 carry["token"], carry["memory"], carry["state"], carry["index"] - 1
             )
             return self._chosen({**carry, "state": state}, logits)
@@ -96,22 +105,29 @@ class Loop:
         )
 
     def _chosen(self, carry: dict, logits: Tensor) -> dict:
-        """`carry` with the next token of each row; 0 for rows that have ended."""
+        """`carry` with the next token of each row; 0 for rows that have ended.
+
+        A row where no token may come ends without one: `count` tells how many did.
+        """
         index = carry["index"]
         history = History(carry["tokens"], carry["present"], index)
-        logits = without(logits, self._banned)
+        chosen = without(logits, self._banned)
         for sampler in self._samplers:
-            logits = sampler(logits, history)
+            chosen = sampler(chosen, history)
         if self._random:
-            logits = logits + gumbel(carry["seed"], index, *logits.shape)
-        token = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        token = ops.where(carry["finished"], 0, token)
+            chosen = chosen + gumbel(carry["seed"], index, *chosen.shape)
+        token = ops.argmax(chosen, axis=-1)
+        best = ops.take_along_axis(chosen, token[:, None], axis=-1)[:, 0]
+        finished = ops.logical_or(carry["finished"], ~(best > -float("inf")))  # or NaN
+        token = ops.where(finished, 0, ops.cast(token, "int32"))
         ends = ops.any(ops.equal(token[:, None], carry["stops"][None]), axis=-1)
         return {
             **carry,
+            "logits": logits,
             "tokens": kernels.store(carry["tokens"], token[:, None], index, axis=1, in_place=True),
             "token": token,
-            "finished": ops.logical_or(carry["finished"], ends),
+            "count": carry["count"] + ops.cast(~finished, "int32"),
+            "finished": ops.logical_or(finished, ends),
             "index": index + 1,
         }
 

@@ -1,28 +1,22 @@
 """A functional model cut in two: what is computed once, and what is computed for each token."""
 
+import threading
+from collections.abc import Iterable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_attention import prediction, scope
+from keras_attention import prediction
+from keras_attention.compiled import compiled_for
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.layers.multi_head_cross_attention import MultiHeadCrossAttention
 from keras_attention.layers.positional_encoding import PositionalEncoding
 
 Tensor = Any
 
-_MIXES = (
-    keras.layers.RNN,
-    keras.layers.Bidirectional,
-    keras.layers.MultiHeadAttention,
-    keras.layers.GroupQueryAttention,
-    keras.layers.Attention,
-    keras.layers.AdditiveAttention,
-    keras.layers.Conv1D,
-    keras.layers.SeparableConv1D,
-    keras.layers.DepthwiseConv1D,
-)
+_lock = threading.RLock()
 
 
 class Parts:
@@ -38,15 +32,18 @@ class Parts:
         target: name of the decoder's input.
         sources: names of the other inputs.
         encoders: the layer that encodes raw values, or `None`, by the name of the input.
+        name: of the model.
         vocabulary_size: V.
         variables: of the model.
         context: how many positions prompt and continuation may have together, or `None`.
+        source_limit: how many positions a source may have, or `None`.
+        length: how many positions the decoder always has, or `None` where any number will do.
+        masked: ids that are padding to the model, by the name of the input.
         decoder_layers: those of the decoder, inner ones too.
         cross_attention: paths of the decoder's attention layers that have a memory.
 
     Raises:
-        ValueError: the model is none of these, or a layer of Keras mixes positions of its decoder,
-            which knows nothing of the cache.
+        ValueError: the model is none of these.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -67,28 +64,28 @@ class Parts:
                 f"model {model.name!r} from {self.target!r} of shape {tuple(target.shape)} to "
                 f"outputs of shapes {shapes}"
             )
+        self.name = model.name
         self.vocabulary_size = model.outputs[0].shape[-1]
         self.variables = list(model.variables)
-        memory = _boundary(model.outputs, target)
+        memory, self._tensors = _cut(model.outputs, target)
         sources = [tensor for tensor in model.inputs if tensor is not target]
         self._encoder = keras.Model(sources, memory) if memory else None
-        history = target._keras_history
-        self._decoder = keras.Model([target, *memory], model.outputs[0])
-        # Keras has made the input that of its copy of the graph: `model` could not be saved.
-        target._keras_history = history
-        _check_layers(self._decoder, keras.Model(sources, memory).layers if memory else [])
-        limits = [
-            layer.max_length
-            for layer in self._decoder.layers
-            if isinstance(layer, PositionalEncoding)
-            and isinstance(layer.max_length, int)
-            and (self._encoder is None or layer not in self._encoder.layers)
-        ]
-        tokenizer = self.tokenizer
-        if tokenizer is not None and tokenizer.max_length is not None:
-            limits.append(tokenizer.max_length)
-        self.context = min(limits, default=None)
-        self.decoder_layers = list(self._decoder._flatten_layers())
+        self._target, self._memory = target, memory
+        self._decoder = self._model_of(model.outputs[0])
+        self.decoder_layers = list(self._decoder._flatten_layers(include_self=False))
+        encoder_layers = (
+            [] if self._encoder is None else self._encoder._flatten_layers(include_self=False)
+        )
+        self.length = target.shape[1]
+        limits = [_table_size(self.decoder_layers), self.length]
+        limits.append(None if self.tokenizer is None else self.tokenizer.max_length)
+        self.context = min((limit for limit in limits if limit is not None), default=None)
+        self.source_limit = _table_size(encoder_layers)
+        self.masked = {
+            tensor.name: _masked_ids(model, tensor, self.vocabulary_size)
+            for tensor in model.inputs
+            if len(tensor.shape) == 2 and not keras.backend.is_float_dtype(tensor.dtype)
+        }
         self.cross_attention = {
             layer.path
             for layer in self.decoder_layers
@@ -114,38 +111,48 @@ class Parts:
                 found[f"mask_{i}"] = mask
         return found
 
-    def begin(
-        self, token_ids: Tensor, padding_mask: Tensor | None, memory: dict, room: int
-    ) -> tuple[Tensor, dict]:
-        """Logits `(B, V)` after the prompt, float32, and the state of the cache."""
-        with scope.cache(max_length=room, padding_mask=padding_mask) as cache:
-            logits = self._logits(token_ids, memory)
-        return logits, cache.state
+    def logits(self, token_ids: Tensor, memory: dict) -> Tensor:
+        """Logits `(B, T, V)` after each of the tokens `(B, T)`."""
+        return self._call(self._decoder, token_ids, memory)
 
-    def step(
-        self, token: Tensor, memory: dict, state: dict, index: Any
-    ) -> tuple[Tensor, dict, list[str]]:
-        """Logits `(B, V)` after the token `(B,)` at position `index`, the state, and the keys of
-        it that were written, which are what differs between beams."""
-        with scope.cache(state, index=index, in_place=True) as cache:
-            logits = self._logits(token[:, None], memory)
-        return logits, cache.state, cache.written
+    def inside(self, token_ids: Tensor, memory: dict) -> list[tuple[Any, np.ndarray]]:
+        """The operations of the decoder in order, and what each makes of the tokens."""
+        operations = [tensor._keras_history.operation for tensor in self._tensors]
+        outputs = self._call(self._model_of(self._tensors), token_ids, memory)
+        arrays = [np.asarray(ops.convert_to_numpy(ops.cast(x, "float32"))) for x in outputs]
+        return list(zip(operations, arrays, strict=True))
 
-    def _logits(self, token_ids: Tensor, memory: dict) -> Tensor:
+    def _call(self, decoder: keras.Model, token_ids: Tensor, memory: dict) -> Any:
         inputs, given = [token_ids], [None]
         while f"tensor_{len(inputs) - 1}" in memory:
             number = len(inputs) - 1
             inputs.append(memory[f"tensor_{number}"])
             given.append(memory.get(f"mask_{number}"))
         if self._encoder is None:
-            logits = self._decoder(token_ids, training=False)
-        else:
-            logits = self._decoder(inputs, training=False, mask=given)
-        return ops.cast(logits[:, -1], "float32")
+            return decoder(token_ids, training=False)
+        return decoder(inputs, training=False, mask=given)
+
+    def _model_of(self, outputs: Any) -> keras.Model:
+        """The model from the decoder's input and its memory to tensors of its graph."""
+        history = self._target._keras_history
+        decoder = keras.Model([self._target, *self._memory], outputs)
+        # Keras has made the input that of its copy of the graph: the model could not be saved.
+        self._target._keras_history = history
+        return decoder
 
 
-def _boundary(outputs: list, target: Any) -> list:
-    """The tensors that do not depend on `target` and go to operations that do."""
+def parts_of(model: keras.Model) -> Parts:
+    """The parts of a model, made once as long as it stays as it is."""
+    known = compiled_for(model)
+    with _lock:  # which no two may make at once: for a moment they change the model's graph
+        if "parts" not in known:
+            known["parts"] = Parts(model)
+        return known["parts"]
+
+
+def _cut(outputs: list, target: Any) -> tuple[list, list]:
+    """The tensors that do not depend on `target` and go to operations that do, and those that do,
+    in their order."""
     depends: dict[int, bool] = {id(target): True}
     order: list = []
 
@@ -162,27 +169,44 @@ def _boundary(outputs: list, target: Any) -> list:
         if not visit(output):
             raise ValueError("The outputs of the model do not depend on its token ids.")
     boundary: dict[int, Any] = {}
-    for tensor in order:
-        if depends[id(tensor)]:
-            for source in _node(tensor).input_tensors:
-                if not depends[id(source)]:
-                    boundary[id(source)] = source
-    return list(boundary.values())
+    dependent = [tensor for tensor in order if depends[id(tensor)]]
+    for tensor in dependent:
+        for source in _node(tensor).input_tensors:
+            if not depends[id(source)]:
+                boundary[id(source)] = source
+    return list(boundary.values()), dependent
+
+
+def _table_size(layers: Iterable) -> int | None:
+    """The least number of positions that a learned table among `layers` has."""
+    return min(
+        (
+            layer.max_length
+            for layer in layers
+            if isinstance(layer, PositionalEncoding) and isinstance(layer.max_length, int)
+        ),
+        default=None,
+    )
+
+
+def _masked_ids(model: keras.Model, tensor: Any, size: int) -> frozenset[int]:
+    """The ids below `size` that the layers which read an input mask, wherever they stand."""
+    found: set[int] = set()
+    for layer in model.layers:
+        for node in layer._inbound_nodes:
+            places = [i for i, other in enumerate(node.input_tensors) if other is tensor]
+            if not places or isinstance(layer, keras.layers.InputLayer):
+                continue
+            if isinstance(layer, keras.Model):
+                if isinstance(layer.inputs, list):  # a functional one
+                    found |= _masked_ids(layer, layer.inputs[places[0]], size)
+            elif layer.supports_masking and len(node.input_tensors) == 1:
+                mask = layer.compute_mask(ops.arange(size, dtype="int32")[None], None)
+                if mask is not None:
+                    found.update(np.flatnonzero(~ops.convert_to_numpy(mask)[0]).tolist())
+    return frozenset(found)
 
 
 def _node(tensor: Any) -> Any:
     operation, node_index, _ = tensor._keras_history
     return operation._inbound_nodes[node_index]
-
-
-def _check_layers(decoder: keras.Model, encoder: list) -> None:
-    for layer in decoder.layers:
-        if isinstance(layer, keras.Model):
-            _check_layers(layer, [])
-        elif isinstance(layer, _MIXES) and layer not in encoder:
-            raise ValueError(
-                "The decoder must see new tokens alone and continue from a cache, which the layer "
-                f"{layer.name!r} ({type(layer).__name__}) of Keras does not know. Use the layers "
-                "of keras_attention: MultiHeadSelfAttention(causal=True), TransformerBlock("
-                "causal=True), MultiHeadCrossAttention, RecurrentDecoder."
-            )

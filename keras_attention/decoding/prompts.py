@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_attention.decoding.parts import Parts
 from keras_attention.ops import batches
@@ -38,26 +39,51 @@ def read(parts: Parts, raw: Any) -> Prompt:
         ValueError: a row is empty, or has ids that are not in the vocabulary.
     """
     single = isinstance(raw, str | os.PathLike)
-    given = [raw] if single else raw
+    given = [raw] if single else _array(raw)
     if parts.sources:
         sources, prefix, ids = _sources(parts, given)
         rows, text = _prefix(parts, len(sources[0]), prefix, not ids)
     else:
         sources = []
+        if isinstance(given, Mapping):
+            _check_names(parts, given)
+            given = _array(given[parts.target])
         rows, text = _rows(parts, given)
+    padding = parts.masked[parts.target]
+    rows = [_without_padding(_checked(parts, row, i), padding) for i, row in enumerate(rows)]
     for number, row in enumerate(rows):
         if not row.size:
             raise ValueError(
                 f"Prompt {number} of `prompt` has no tokens to continue from. Give it some text, "
                 "or train the tokenizer with start_end=True, whose start token begins all texts."
             )
-        if row.min() < 0 or row.max() >= parts.vocabulary_size:
-            wrong = row[(row < 0) | (row >= parts.vocabulary_size)][0]
-            raise ValueError(
-                f"Token ids must be between 0 and {parts.vocabulary_size - 1}. Received: the id "
-                f"{wrong} in prompt {number} of `prompt`. Is this the model's own tokenizer?"
-            )
     return Prompt([*sources], rows, text, single)
+
+
+def _array(raw: Any) -> Any:
+    """Tensors as arrays, and other values as they are."""
+    if ops.is_tensor(raw):
+        return np.asarray(ops.convert_to_numpy(raw))
+    if isinstance(raw, list | tuple) and any(map(ops.is_tensor, raw)):
+        return [_array(row) for row in raw]
+    return raw
+
+
+def _checked(parts: Parts, row: np.ndarray, number: int) -> np.ndarray:
+    """The ids of a prompt as int32, all of which the model knows."""
+    wrong = row[(row < 0) | (row >= parts.vocabulary_size)]
+    if wrong.size:
+        raise ValueError(
+            f"Token ids must be between 0 and {parts.vocabulary_size - 1}. Received: the id "
+            f"{wrong[0]} in prompt {number} of `prompt`. Is this the model's own tokenizer?"
+        )
+    return row.astype(np.int32)
+
+
+def _without_padding(row: np.ndarray, padding: frozenset[int]) -> np.ndarray:
+    """A row without the padding before and behind it, which the model does not read."""
+    real = np.flatnonzero(~np.isin(row, list(padding)))
+    return row[real[0] : real[-1] + 1] if real.size else row[:0]
 
 
 def padded(rows: list[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -93,13 +119,9 @@ def _sources(parts: Parts, raw: Any) -> tuple[list[np.ndarray], Any, bool]:
     sources are ids."""
     prefix = None
     if isinstance(raw, Mapping):
+        _check_names(parts, raw)
         given = dict(raw)
-        prefix = given.pop(parts.target, None)
-        if set(given) != set(parts.sources):
-            raise ValueError(
-                f"`prompt` must have entries for {', '.join(parts.sources)}, and may have one for "
-                f"{parts.target}. Received: {', '.join(map(str, raw))}"
-            )
+        prefix = _array(given.pop(parts.target, None))
     elif len(parts.sources) == 1:
         given = {parts.sources[0]: raw}
     else:
@@ -109,24 +131,38 @@ def _sources(parts: Parts, raw: Any) -> tuple[list[np.ndarray], Any, bool]:
         )
     arrays, ids = [], True
     for name in parts.sources:
-        layer, values = parts.encoders[name], given[name]
-        if layer is None:
-            arrays.append(batches.numbers(name, values))
-        else:
-            if not isinstance(values, np.ndarray):
-                values = _equal_length(values)
-            arrays.append(np.asarray(layer.encode(values)))
+        layer, values = parts.encoders[name], _array(given[name])
+        if not isinstance(values, np.ndarray):
+            values = _equal_length(parts, name, values)
+        found = batches.numbers(name, values) if layer is None else layer.encode(values)
+        arrays.append(np.asarray(found))
         # Integers `(B, S)`; pixels have more axes.
         ids = ids and isinstance(values, np.ndarray) and values.ndim == 2
         ids = ids and values.dtype.kind in "iu"
     return arrays, prefix, ids
 
 
-def _equal_length(values: Any) -> Any:
+def _check_names(parts: Parts, given: Mapping) -> None:
+    names = set(given) | ({parts.target} if parts.sources else set())
+    if names != {*parts.sources, parts.target}:
+        raise ValueError(
+            f"`prompt` must have entries for {', '.join(parts.sources) or parts.target}"
+            + (f", and may have one for {parts.target}" if parts.sources else "")
+            + f". Received: {', '.join(map(str, given))}"
+        )
+
+
+def _equal_length(parts: Parts, name: str, values: Any) -> Any:
     """Lists of ids as an array, padded on the right; other values as they are."""
     values = list(values)
     if not values or not all(_is_ids(row) for row in values):
         return values
+    lengths = [len(row) for row in values]
+    if len(set(lengths)) > 1 and PAD not in parts.masked.get(name, ()):
+        raise ValueError(
+            f"The rows of {name!r} must have the same length: the model has nothing to tell it "
+            f"what is padding, such as Embedding(mask_zero=True). Received: lengths {lengths}"
+        )
     return padded_right(values)
 
 
@@ -141,7 +177,9 @@ def padded_right(rows: Sequence[Any]) -> np.ndarray:
 def _is_ids(row: Any) -> bool:
     if isinstance(row, np.ndarray):
         return row.ndim == 1 and row.dtype.kind in "iu"
-    return isinstance(row, list | tuple) and all(isinstance(i, int | np.integer) for i in row)
+    return isinstance(row, list | tuple) and all(
+        isinstance(i, int | np.integer) and not isinstance(i, bool) for i in row
+    )
 
 
 def _prefix(parts: Parts, batch: int, prefix: Any, text: bool) -> tuple[list[np.ndarray], bool]:
@@ -172,21 +210,27 @@ def _rows(parts: Parts, raw: Any) -> tuple[list[np.ndarray], bool]:
                 f"array of shape {raw.shape}"
             )
         raw = list(raw)
+    if not isinstance(raw, Iterable) or isinstance(raw, bytes):
+        raise TypeError(_TAKES + type(raw).__name__)
     rows = list(raw)
-    if rows and all(isinstance(row, str) for row in rows):
+    if not rows:
+        return [], parts.tokenizer is not None
+    if all(isinstance(row, str) for row in rows):
         tokenizer = parts.tokenizer
         if tokenizer is None:
             raise TypeError(
                 "`prompt` is text, and the model has no Tokenizer layer. Give it token ids."
             )
         return [_ids(tokenizer, batches.text(text, row)) for row, text in enumerate(rows)], True
-    if rows and all(_is_ids(row) for row in rows):
-        found = [np.asarray(row, np.int32) for row in rows]
-        return (found if parts.tokenizer is None else [row[row != PAD] for row in found]), False
-    raise TypeError(
-        "`prompt` must be a text, a list of texts, ids (B, T), or a list of rows of ids. Received: "
-        f"{type(raw).__name__}" + (f" of {type(rows[0]).__name__}" if rows else ", which is empty")
-    )
+    if all(_is_ids(row) for row in rows):
+        return [np.asarray(row, None if len(row) else np.int32) for row in rows], False
+    kinds = dict.fromkeys(type(row).__name__ for row in rows)
+    raise TypeError(f"{_TAKES}{type(raw).__name__} of {', '.join(kinds)}")
+
+
+_TAKES = (
+    "`prompt` must be a text, a list of texts, ids (B, T), or a list of rows of ids. Received: "
+)
 
 
 def _ids(tokenizer: Any, text: str) -> np.ndarray:

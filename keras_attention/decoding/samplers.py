@@ -1,7 +1,9 @@
 """How the next token is chosen: small immutable values, which compose as a sequence."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 from keras import ops
@@ -61,7 +63,7 @@ class Temperature(Sampler):
         _positive(temperature=self.temperature)
 
     def __call__(self, logits: Tensor, history: History) -> Tensor:
-        return logits / self.temperature
+        return _cooled(logits, self.temperature)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class TopK(Sampler):
     """A draw from the k most probable tokens (Fan et al., 2018, https://arxiv.org/abs/1805.04833).
 
     Args:
-        k: how many; all if there are fewer.
+        k: how many; all if there are fewer. Of equally probable ones the first.
         temperature: divides the logits.
     """
 
@@ -82,9 +84,14 @@ class TopK(Sampler):
         _positive(temperature=self.temperature)
 
     def __call__(self, logits: Tensor, history: History) -> Tensor:
-        largest, _ = ops.top_k(logits, min(self.k, logits.shape[-1]))
-        kept = ops.where(logits >= largest[:, -1:], logits, _NEVER)
-        return kept / self.temperature
+        largest, places = ops.top_k(logits, min(self.k, logits.shape[-1]))
+        rows = ops.broadcast_to(ops.arange(logits.shape[0])[:, None], places.shape)
+        indices = ops.stack([rows, ops.cast(places, rows.dtype)], axis=-1)
+        nothing = ops.full_like(logits, _NEVER)
+        kept = ops.scatter_update(
+            nothing, ops.reshape(indices, (-1, 2)), ops.reshape(largest, (-1,))
+        )
+        return _cooled(kept, self.temperature)
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ class TopP(Sampler):
     (Holtzman et al., 2020, https://arxiv.org/abs/1904.09751).
 
     Args:
-        p: above 0, at most 1.
+        p: above 0, at most 1, which keeps all. Of equally probable tokens the first.
         temperature: divides the logits, before the nucleus is found.
     """
 
@@ -106,13 +113,21 @@ class TopP(Sampler):
         _positive(temperature=self.temperature)
 
     def __call__(self, logits: Tensor, history: History) -> Tensor:
-        logits = logits / self.temperature
+        logits = _cooled(logits, self.temperature)
+        if self.p == 1:  # whatever the sum of rounded probabilities
+            return logits
         ordered = ops.flip(ops.sort(logits, axis=-1), axis=-1)  # (B, V), the largest first
         probabilities = ops.softmax(ordered, axis=-1)
         before = ops.cumsum(probabilities, axis=-1) - probabilities
-        inside = before < self.p  # the first one always is
+        first = ops.arange(logits.shape[-1])[None] == 0
+        inside = ops.logical_or(before < self.p, first)
         least = ops.min(ops.where(inside, ordered, float("inf")), axis=-1, keepdims=True)
-        return ops.where(logits >= least, logits, _NEVER)
+        # Of those as probable as the least one, as many as the nucleus has.
+        equal = ops.cast(logits == least, "int32")
+        above = ops.sum(ops.cast(ordered > least, "int32"), axis=-1, keepdims=True)
+        count = ops.sum(ops.cast(inside, "int32"), axis=-1, keepdims=True)
+        last = ops.logical_and(equal > 0, ops.cumsum(equal, axis=-1) <= count - above)
+        return ops.where(ops.logical_or(logits > least, last), logits, _NEVER)
 
 
 @dataclass(frozen=True)
@@ -134,7 +149,7 @@ class MinP(Sampler):
         _positive(temperature=self.temperature)
 
     def __call__(self, logits: Tensor, history: History) -> Tensor:
-        logits = logits / self.temperature
+        logits = _cooled(logits, self.temperature)
         probabilities = ops.softmax(logits, axis=-1)
         least = self.p * ops.max(probabilities, axis=-1, keepdims=True)
         return ops.where(probabilities >= least, logits, _NEVER)
@@ -158,7 +173,8 @@ class RepetitionPenalty(Sampler):
         size = logits.shape[-1]
         filled = ops.arange(history.tokens.shape[1])[None] < history.length
         seen = _occurring(history.tokens, ops.logical_and(filled, history.present), size)
-        punished = ops.where(logits < 0, logits * self.penalty, logits / self.penalty)
+        penalty = _moderate(self.penalty)
+        punished = ops.where(logits < 0, logits * penalty, logits / penalty)
         return ops.where(seen, punished, logits)
 
 
@@ -208,6 +224,7 @@ class BeamSearch:
     Args:
         num_beams: beams of each prompt.
         length_penalty: 0 for the log probability itself; larger values favour longer sequences.
+            Between -8 and 8, where float32 can tell them apart.
         coverage_penalty: beta of Wu et al., 2016 (https://arxiv.org/abs/1609.08144), equation 14:
             `beta * sum_s log(min(sum_t a_ts, 1))`, a being the last cross-attention's weights,
             mean over heads, is added to the score: a source left unread costs. For models with
@@ -215,8 +232,8 @@ class BeamSearch:
         early_stopping: `True` stops when there are `num_beams` finished sequences; `False` when
             the best unfinished one, if it ended now, would score less than all of them; `"never"`
             when it could not get better than them within the room.
-        num_results: how many of the finished sequences are returned, with scores; `None` for the
-            best one alone, without.
+        num_results: how many of the finished sequences are returned at most, with scores; there are
+            fewer where no more exist. `None` for the best one alone, without.
     """
 
     num_beams: int
@@ -227,16 +244,13 @@ class BeamSearch:
 
     def __post_init__(self) -> None:
         checks.positive_int(num_beams=self.num_beams)
-        if self.early_stopping not in (True, False, "never"):
+        if not isinstance(self.early_stopping, bool) and self.early_stopping != "never":
             raise ValueError(
                 "`early_stopping` must be True, False or 'never'. Received: "
                 f"early_stopping={self.early_stopping!r}"
             )
-        if self.coverage_penalty < 0:
-            raise ValueError(
-                "`coverage_penalty` must not be negative. Received: "
-                f"coverage_penalty={self.coverage_penalty}"
-            )
+        _between(-8, 8, length_penalty=self.length_penalty)
+        _between(0, 1e6, coverage_penalty=self.coverage_penalty)
         if self.num_results is not None:
             checks.positive_int(num_results=self.num_results)
             checks.at_most(
@@ -276,13 +290,20 @@ def _spelled(word: str) -> Sampler | BeamSearch:
     try:
         make = SPELLINGS[name]
         whole = make in (TopK, NoRepeatNGrams, BeamSearch)
-        given = {key: float(value) for key, _, value in (o.partition("=") for o in options)}
+        given = {key: _number(value) for key, _, value in (o.partition("=") for o in options)}
         return make(*([(int if whole else float)(number)] if number else []), **given)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"A sampler is spelled as one of {', '.join(SPELLINGS)}, with its number: top_p=0.9. "
             f"Received: {word!r}" + (f". {error}" if number and name in SPELLINGS else "")
         ) from error
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _occurring(tokens: Tensor, where: Tensor, size: int) -> Tensor:
@@ -294,16 +315,38 @@ def _occurring(tokens: Tensor, where: Tensor, size: int) -> Tensor:
     return ops.reshape(counts, (batch, size)) > 0
 
 
+def _cooled(logits: Tensor, temperature: float) -> Tensor:
+    return logits / _moderate(temperature)
+
+
+def _moderate(number: float) -> float:
+    """A positive number, so that float32 can multiply by it and divide: what is beyond makes no
+    difference."""
+    return min(max(float(number), 1e-12), 1e12)
+
+
 def _positive(**values: float) -> None:
     for name, value in values.items():
-        if not value > 0:
+        if not _is_number(value) or value <= 0:
             raise ValueError(
-                f"`{name}` must be positive. Received: {name}={value}"
+                f"`{name}` must be a positive number. Received: {name}={value!r}"
                 + (". For the most probable token, use Greedy()." if name == "temperature" else "")
             )
 
 
 def _share(**values: float) -> None:
     for name, value in values.items():
-        if not 0 < value <= 1:
-            raise ValueError(f"`{name}` must be above 0 and at most 1. Received: {name}={value}")
+        if not _is_number(value) or not 0 < value <= 1:
+            raise ValueError(f"`{name}` must be above 0 and at most 1. Received: {name}={value!r}")
+
+
+def _between(least: float, most: float, **values: float) -> None:
+    for name, value in values.items():
+        if not _is_number(value) or not least <= value <= most:
+            raise ValueError(
+                f"`{name}` must be between {least} and {most:g}. Received: {name}={value!r}"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_attention.decoding import BeamSearch, Greedy, generate, prompts
 from keras_attention.decoding.generation import Samplers, Stop
-from keras_attention.decoding.parts import Parts
+from keras_attention.decoding.parts import Parts, parts_of
 from keras_attention.explain.maps import record, several, to_numpy
 from keras_attention.layers import Tokenizer
 
@@ -76,7 +76,7 @@ def generation_maps(
             "Maps are those of the best result, of which there is one. Received: "
             f"sampler={sampler!r}. Leave out num_results."
         )
-    parts = Parts(model)
+    parts = parts_of(model)
     read = prompts.read(parts, prompt)
     new = generate(
         model,

@@ -12,9 +12,10 @@ import numpy as np
 from keras import ops
 
 from keras_attention import kernels, scope
+from keras_attention.compiled import compiled_for
 from keras_attention.explain import foreign
 from keras_attention.explain.elements import Elements, Tokens
-from keras_attention.explain.maps import compiled, kept, to_numpy
+from keras_attention.explain.maps import compiled, to_numpy
 from keras_attention.layers import CharacterFeatures
 
 _EMBEDDINGS = (keras.layers.Embedding, CharacterFeatures)  # of ids that the model is given
@@ -116,7 +117,7 @@ def _gradients(
     position: Any,
 ) -> dict[str, np.ndarray]:
     """The gradient of `run(model, values, inputs, target, position)` by `values`."""
-    known = kept(model)
+    known = compiled_for(model)
     name = f"gradient by {name}"
     if name not in known:
         itself = proxy(model)  # a function that held the model would keep it alive
@@ -143,7 +144,7 @@ def _embeddings(model: keras.Model, elements: Tokens) -> dict[str, Any]:
             name: x if name in own or not _among(x, given) else np.zeros_like(x)
             for name, x in inputs.items()
         }
-    known = kept(model)
+    known = compiled_for(model)
     if "embeddings" not in known:
         itself = proxy(model)
 

@@ -3,21 +3,19 @@
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary, proxy
+from weakref import WeakValueDictionary, proxy
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_attention import kernels, scope
+from keras_attention.compiled import compiled_for
 from keras_attention.explain import foreign
 from keras_attention.layers.mechanism import Mechanism
 from keras_attention.prediction import encode
-
-# By model, its state and a name; a compiled pass serves all inputs of a shape.
-_passes: WeakKeyDictionary[keras.Model, dict[Hashable, dict[str, Callable]]] = WeakKeyDictionary()
 
 # Of the largest output, what rounding may change on the way through a deep model.
 _ROUNDING = {"float64": 1e-8, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
@@ -76,7 +74,7 @@ def attention_maps(
 
 def predicted(model: keras.Model, inputs: Any) -> Any:
     """The outputs of `model` for arrays, with their masks."""
-    known = kept(model)
+    known = compiled_for(model)
     if "predicted" not in known:
         itself = proxy(model)  # a function that held the model would keep it alive
         known["predicted"] = compiled(
@@ -94,7 +92,7 @@ def record(
     """
     if expected is None:
         expected = predicted(model, inputs)
-    known = kept(model)
+    known = compiled_for(model)
     key = repr({name: np.asarray(x).tolist() for name, x in wanted.items()})
     if key not in known:
         known[key] = _recording_pass(model, wanted)
@@ -128,14 +126,6 @@ def _recording_pass(model: keras.Model, wanted: Mapping[str, Any]) -> Callable:
         return _masked(outputs), recording
 
     return recorded
-
-
-def kept(model: keras.Model) -> dict[str, Callable]:
-    """The passes of a model as it is now: it may get other variables, by quantization say."""
-    now = tuple(map(id, model.variables)), *kernels.describe().values()
-    if now not in _passes.setdefault(model, {}):
-        _passes[model] = {now: {}}
-    return _passes[model][now]
 
 
 def compiled(function: Callable, model: keras.Model) -> Callable:

@@ -44,6 +44,7 @@ INDEX_DTYPE = _kernels.INDEX_DTYPE
 BRANCHES = _kernels.BRANCHES
 additive_scores = _kernels.additive_scores
 blocks = _kernels.blocks
+check_below = _kernels.check_below
 chunk_numbers = _kernels.chunk_numbers
 compile = _kernels.compile
 compile_with = _kernels.compile_with
@@ -126,6 +127,7 @@ __all__ = [
     "attention_branch",
     "block_size",
     "blocks",
+    "check_below",
     "chunk_numbers",
     "compile",
     "compile_with",

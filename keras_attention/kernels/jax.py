@@ -186,6 +186,12 @@ def is_concrete(tensor):
     return not isinstance(tensor, jax.core.Tracer)
 
 
+def check_below(indices, limit, message):
+    """Raises `ValueError` if an index is not below `limit`, where that can be known now."""
+    if is_concrete(indices) and int(jnp.max(indices)) >= limit:
+        raise ValueError(message)
+
+
 def _having(variables, values):
     """A context in which `variables` have these values; others that are not initialized stay so."""
     pairs = list(zip(variables, values, strict=True))

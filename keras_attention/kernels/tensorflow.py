@@ -155,6 +155,15 @@ def is_concrete(tensor):
     return tf.executing_eagerly() and not tf.is_symbolic_tensor(tensor)
 
 
+def check_below(indices, limit, message):
+    """Raises `ValueError` if an index is not below `limit`; a graph raises TensorFlow's error with
+    the message when it runs, but not under XLA."""
+    if not is_concrete(indices):
+        tf.debugging.assert_less(indices, limit, message=message)
+    elif int(tf.reduce_max(indices)) >= limit:
+        raise ValueError(message)
+
+
 def compile(function):
     """`function` as the backend runs it fastest: `tf.function` with XLA."""
     return tf.function(function, jit_compile=True, autograph=False)

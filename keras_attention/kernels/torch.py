@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.utils.checkpoint import checkpoint
 
 from keras_attention.kernels import loop_weights, torch_additive, torch_loop
@@ -42,7 +43,7 @@ def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropou
         is_causal=causal,
         scale=scale,
         dropout_p=dropout,
-        enable_gqa=query.shape[1] != key.shape[1],
+        enable_gqa=int(query.shape[1]) != int(key.shape[1]),  # tensors, in a trace
     )
 
 
@@ -183,7 +184,14 @@ def recompute(function):
 
 def is_concrete(tensor):
     """Whether the values of `tensor` can be looked at now (no tracing, no meta device)."""
-    return not (torch.compiler.is_compiling() or tensor.is_meta)
+    tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return not (tracing or tensor.is_meta or get_proxy_mode() is not None)
+
+
+def check_below(indices, limit, message):
+    """Raises `ValueError` if an index is not below `limit`, where that can be known now."""
+    if is_concrete(indices) and int(indices.max()) >= limit:
+        raise ValueError(message)
 
 
 def compile(function):

@@ -5,8 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.ops import checks, masks, positions
+
+_REMEDY = "Make the learned table larger, or use kind='sinusoidal'."
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -32,7 +34,9 @@ class PositionalEncoding(keras.layers.Layer):
         The shape of `inputs`.
 
     Raises:
-        ValueError: a sequence longer than the learned table.
+        ValueError: a sequence longer than the learned table. Where a compiled function alone knows
+            how long it is, such as a step at an index that is a tensor, positions beyond the table
+            are NaN; TensorFlow raises `InvalidArgumentError` outside of XLA.
     """
 
     def __init__(
@@ -111,16 +115,35 @@ class PositionalEncoding(keras.layers.Layer):
 
     def _encode(self, steps: Any, axis: int, inputs: Any) -> Any:
         if self.kind == "learned":
-            table = self._tables[axis]
-            if len(steps.shape) == 1:  # consecutive from 0
-                encoding = ops.convert_to_tensor(table)[: ops.shape(steps)[0]]
-            else:
-                encoding = ops.take(table, steps, axis=0)
+            encoding = self._look_up(steps, axis)
         else:
             encoding = positions.sinusoids(
                 steps, self._dims(inputs.shape)[axis], self.max_wavelength
             )
         return ops.cast(encoding, inputs.dtype)
+
+    def _look_up(self, steps: Any, axis: int) -> Any:
+        """The rows of a learned table."""
+        table, limit = ops.convert_to_tensor(self._tables[axis]), self._lengths()[axis]
+        if len(steps.shape) == 1 and steps.shape[0] is not None:  # consecutive from 0
+            return table[: steps.shape[0]]
+        if self._end(steps) <= limit:
+            return ops.take(table, steps, axis=0)
+        kernels.check_below(
+            steps,
+            limit,
+            f"The size of `inputs` must be at most max_length={limit} in the layer {self.path!r}, "
+            f"with what a cache holds. {_REMEDY}",
+        )
+        # In compiled code nothing raises, and a row that is not there would be any other one.
+        rows = ops.take(table, ops.minimum(steps, limit - 1), axis=0)
+        return ops.where(steps[..., None] < limit, rows, float("nan"))
+
+    @staticmethod
+    def _end(steps: Any) -> float:
+        """A number that all positions are below, infinite where the shapes do not tell."""
+        index, length = scope.first_position(), steps.shape[-1]
+        return index + length if isinstance(index, int) and length is not None else float("inf")
 
     def _check(self, shape: tuple) -> None:
         if len(shape) not in (3, 4):
@@ -142,7 +165,7 @@ class PositionalEncoding(keras.layers.Layer):
                     size,
                     "max_length",
                     limit,
-                    "Make the learned table larger, or use kind='sinusoidal'.",
+                    _REMEDY,
                 )
 
     def _lengths(self) -> tuple[int, ...]:

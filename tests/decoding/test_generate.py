@@ -8,8 +8,7 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
-from keras_attention import decoding
-from keras_attention.decoding.generation import _models
+from keras_attention import compiled, decoding
 from keras_attention.decoding.noise import gumbel
 from keras_attention.decoding.samplers import History
 from tests.decoding.models import V, greedy, language_model, logits_after, reader, translator
@@ -96,20 +95,22 @@ def test_a_row_stops_and_others_go_on():
 def test_what_was_compiled():
     """Another prompt of similar length and other weights find it again; it goes with the model."""
     gc.collect()
-    before = len(_models)
+    before = len(compiled._kept)
     model = language_model.__wrapped__()
     ka.generate(model, [[1, 2]], max_new_tokens=5)
-    (loop,) = _models[model][1].values()
+    functions = compiled.compiled_for(model)
+    kept = dict(functions)
     for variable in model.trainable_variables:
         variable.assign(variable + 0.5)
     row = [3, 4, 5, 6]
     assert ka.generate(model, [row], max_new_tokens=9)[0].tolist() == greedy(model, row, 9)
-    assert list(_models[model][1].values()) == [loop]
-    assert len(_models) == before + 1
+    assert functions.keys() == kept.keys()
+    assert all(functions[key] is kept[key] for key in kept if key != "steps")
+    assert len(compiled._kept) == before + 1
     reader.cache_clear()
-    del model, loop
+    del model, functions, kept
     gc.collect()
-    assert len(_models) == before
+    assert len(compiled._kept) == before
 
 
 def test_a_stream_is_the_whole_piece_by_piece():

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import additive, attention, checks, masks
 from keras_attention.ops.initializers import fresh
@@ -42,6 +43,10 @@ class BahdanauAttention(MemoryAttention):
     Raises:
         ValueError: key and value differ in length, or a mask has the wrong shape or dtype.
     """
+
+    takes = tensors(
+        query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)", projected_key="(B, S, units)"
+    )
 
     def __init__(
         self,

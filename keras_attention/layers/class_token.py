@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class ClassToken(keras.layers.Layer):
+class ClassToken(Entrance, keras.layers.Layer):
     """Prepends a learned class token, as ViT does, and register tokens after it.
 
     Dosovitskiy et al., 2021 (https://arxiv.org/abs/2010.11929), equation 1; registers of
@@ -24,6 +25,9 @@ class ClassToken(keras.layers.Layer):
     Output:
         `(B, 1 + R + T, D)`; position 0 is the class token.
     """
+
+    takes = tensors(inputs="(B, T, D)")
+    built_for = ("D",)
 
     def __init__(self, num_registers: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention import scope
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import additive, attention, checks, masks
 from keras_attention.ops.initializers import fresh
@@ -54,6 +55,8 @@ class LuongAttention(MemoryAttention):
         ValueError: query and key differ in width for the dot score, key and value in length,
             or a mask has the wrong shape or dtype.
     """
+
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)")
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.layers.bahdanau_attention import BahdanauAttention
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import attention as functions
 from keras_attention.ops import checks, masks, recurrent
@@ -18,7 +19,7 @@ _GATES = {"gru": 3, "lstm": 4}
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class RecurrentDecoder(keras.layers.Layer):
+class RecurrentDecoder(Entrance, keras.layers.Layer):
     """The decoder of Bahdanau et al., 2015 (https://arxiv.org/abs/1409.0473), or of Luong et al.,
     2015 (https://arxiv.org/abs/1508.04025), in the order of the attention's paper.
 
@@ -66,6 +67,9 @@ class RecurrentDecoder(keras.layers.Layer):
         ValueError: there is one of attention and `value` alone, `doubly_stochastic` is negative
             or without attention, or a shape does not fit.
     """
+
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)", initial_state="(B, state_size)")
+    built_for = ("D", "D_v")
 
     def __init__(
         self,

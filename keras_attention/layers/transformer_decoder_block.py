@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.multi_head_cross_attention import MultiHeadCrossAttention
 from keras_attention.layers.transformer_block import TransformerBlock
 from keras_attention.ops import checks, masks
@@ -32,6 +33,8 @@ class TransformerDecoderBlock(TransformerBlock):
     Output:
         `(B, T, D)`.
     """
+
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)")
 
     def __init__(
         self, num_heads: int, intermediate_dim: int, *, causal: bool = True, **kwargs: Any

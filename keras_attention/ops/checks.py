@@ -93,6 +93,15 @@ def same_size(name, shape, other, other_shape, *, axis, what):
         )
 
 
+def built_for(name, shape, *, axis, size, what):
+    """The size of `axis` must be the one that the weights have."""
+    if not shape or not _agree(shape[axis], size):
+        raise ValueError(
+            f"`{name}` must have the {what} that the weights were built for, {size}. "
+            f"Received: {name} of shape {tuple(shape)}"
+        )
+
+
 def at_most(name, size, limit_name, limit, remedy):
     """A static size must not exceed a limit."""
     if size is not None and size > limit:

@@ -15,11 +15,7 @@ from keras import ops
 
 NUMBERS, INTEGERS, ANY, MASK = "numbers", "integers", "any numbers", "mask"
 _REAL = ("float16", "float32", "float64")  # that NumPy and all backends have
-
-# Types that a backend computes with, and dtypes by their names: looked up once, as a call must
-# not become slower.
-_tensors: set[type] = set()
-_dtypes: dict[Any, str] = {}
+_SPARSE = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 
 
 @dataclass(frozen=True)
@@ -86,9 +82,10 @@ class Entrance:
             self._admit(self._arguments[name], x, sizes) if name in self._arguments else x
             for name, x in zip(self._call_order, args, strict=False)
         ]
-        for name, x in kwargs.items():
-            if name in self._arguments:
-                kwargs[name] = self._admit(self._arguments[name], x, sizes)
+        kwargs = {
+            name: self._admit(self._arguments[name], x, sizes) if name in self._arguments else x
+            for name, x in kwargs.items()
+        }
         return super().__call__(*admitted, *args[len(admitted) :], **kwargs)  # type: ignore[misc]
 
     def _known_sizes(self) -> dict[str, tuple[int, str | None]]:
@@ -102,9 +99,8 @@ class Entrance:
     def _sizes_of_weights(self) -> Any:
         """The letters in `built_for` and their sizes."""
         config = self.get_build_config() or {}  # type: ignore[attr-defined]
-        shapes = config.get("shapes_dict") or {
-            f"{self._call_order[0]}_shape": config.get("input_shape")
-        }
+        only = {f"{self._call_order[0]}_shape": config.get("input_shape")}
+        shapes = dict(config.get("shapes_dict") or only)
         shapes.setdefault("key_shape", shapes.get("value_shape"))  # where no keys are given
         for argument in self._arguments.values():
             shape = shapes.get(f"{argument.name}_shape") or ()
@@ -114,13 +110,16 @@ class Entrance:
 
     def _admit(self, argument: Argument, x: Any, sizes: dict) -> Any:
         """`x` as the layer computes with it."""
-        if type(x) not in _tensors:
+        if not (ops.is_tensor(x) or isinstance(x, keras.KerasTensor)):
             if x is None and not argument.required:
                 return None
             x = self._tensor(argument, x)
-        dtype = _dtypes.get(x.dtype) or _name_of(x.dtype)
+        elif type(x).__name__ in _SPARSE:
+            kind = type(x).__name__
+            self._refuse(argument, f"a {kind}. Make it dense, with a mask for padding", TypeError)
         if argument.kind == MASK:
             return x  # whose shape depends on other arguments: `checks` looks at it
+        dtype = _name_of(x.dtype)
         if dtype != "float32":
             x = self._cast(argument, x, dtype)
         self._check_shape(argument, x, sizes)
@@ -129,11 +128,6 @@ class Entrance:
     def _tensor(self, argument: Argument, x: Any) -> Any:
         """A tensor, or an array in the byte order of the machine."""
         kind = type(x).__name__
-        if kind in ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO"):
-            self._refuse(argument, f"{kind}. Make it dense, with a mask for padding", TypeError)
-        if isinstance(x, keras.KerasTensor) or ops.is_tensor(x):
-            _tensors.add(type(x))
-            return x
         if isinstance(x, keras.Variable):
             return ops.convert_to_tensor(x)
         if isinstance(x, (list, tuple)) and any(
@@ -259,10 +253,9 @@ def _argument(name: str, words: str, parameter: inspect.Parameter) -> Argument:
 
 def _name_of(dtype: Any) -> str:
     try:
-        name = keras.backend.standardize_dtype(dtype)
+        return keras.backend.standardize_dtype(dtype)
     except ValueError:  # of a dtype that Keras has not
-        name = str(dtype)
-    return _dtypes.setdefault(dtype, name)
+        return str(dtype)
 
 
 def _short(value: Any) -> str:

@@ -630,6 +630,40 @@ def low_precision_in_a_graph(case):
     np.testing.assert_allclose(found, case.shared.output, atol=close)
 
 
+def every_dtype(case):
+    """Numbers of whatever dtype, lists and arrays of either byte order are computed in the
+    layer's own dtype."""
+    shared, data = case.shared, case.data()
+    names = case.floats(data)
+    whole = {name: np.round(2 * data[name]).clip(0, 99) for name in names}
+    given = [
+        {name: x.astype(dtype) for name, x in whole.items()}
+        for dtype in ("int32", "uint8", "int64", "float16", "float64", ">f4", ">i2")
+    ]
+    given += [{name: x.tolist() for name, x in whole.items()}]
+    if not names:
+        given = [{name: x.astype(dtype) for name, x in data.items()} for dtype in ("int64", ">i4")]
+        given += [{name: x.tolist() for name, x in data.items()}]
+    expected = _array(shared.run({**data, **whole}))
+    for inputs in given:
+        call = {**data, **inputs}
+        if BACKEND == "jax":  # where numbers of each dtype cost a compilation
+            found = first(shapes_and_dtypes(lambda call=call: shared.layer(**call), {}))
+        else:
+            found = first(shared.layer(**call))
+            np.testing.assert_allclose(to_numpy(found), expected, atol=1e-5)
+        assert keras.backend.standardize_dtype(found.dtype) == expected.dtype.name
+        assert tuple(found.shape) == expected.shape
+    true = {name: x > 0 for name, x in whole.items()}
+    ones = {name: x.astype("float32") for name, x in true.items()}
+    found, expected = (_array(shared.run({**data, **inputs})) for inputs in (true, ones))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    if BACKEND != "jax" and not case.integer:  # JAX has no float64 unless it is told to
+        found = first(case.make(dtype="float64")(**data))
+        assert keras.backend.standardize_dtype(found.dtype) == "float64"
+        np.testing.assert_allclose(to_numpy(found), shared.output, atol=1e-5)
+
+
 # 9
 
 
@@ -750,6 +784,7 @@ CHECKS = {
     nothing_to_attend_to: lambda case: case.scores,
     weights_are_weights: lambda case: case.scores,
     low_precision: lambda case: not case.integer,
+    every_dtype: _always,
     low_precision_in_a_graph: lambda case: BACKEND == "tensorflow" and not case.integer,
     # PyTorch takes tiles for comparison alone, and does not trace them.
     traced_equals_eager: lambda case: (BACKEND, case.branch) != ("torch", "tiled"),

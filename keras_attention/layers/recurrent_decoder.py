@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.layers.bahdanau_attention import BahdanauAttention
 from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.memory_attention import MemoryAttention
@@ -86,7 +86,7 @@ class RecurrentDecoder(Entrance, keras.layers.Layer):
         checks.one_of("cell", cell, tuple(_GATES))
         self.units = units
         self.cell = cell
-        self.attention: Any = _copy_of(attention)
+        self.attention: Any = _copy_of(attention, self.dtype_policy)
         self.input_feeding = input_feeding
         self.doubly_stochastic = _weight_of(doubly_stochastic, self.attention)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -318,12 +318,12 @@ class RecurrentDecoder(Entrance, keras.layers.Layer):
     def _attentional(self, context: Any, hidden: Any) -> Any:
         """`tanh(W_c [c; h])`."""
         both = ops.concatenate([context, hidden], axis=-1)
-        return ops.tanh(ops.matmul(both, self.readout_kernel))
+        return ops.tanh(kernels.linear(both, self.readout_kernel))
 
     def _maxout(self, hidden: Any, query: Any, context: Any) -> Any:
         """The larger one of two projections, `(B, T, units)`."""
         both = ops.concatenate([hidden, query, context], axis=-1)
-        pairs = ops.matmul(both, self.readout_kernel) + self.readout_bias
+        pairs = kernels.linear(both, self.readout_kernel, self.readout_bias)
         return ops.maximum(*ops.split(pairs, 2, axis=-1))
 
     def _check(
@@ -393,8 +393,8 @@ class RecurrentDecoder(Entrance, keras.layers.Layer):
         }
 
 
-def _copy_of(attention: Any) -> MemoryAttention | None:
-    """The attention, which may be a layer or a layer's config."""
+def _copy_of(attention: Any, dtype: Any) -> MemoryAttention | None:
+    """The attention, which may be a layer or a layer's config, in the dtype of the decoder."""
     if isinstance(attention, dict):
         attention = keras.saving.deserialize_keras_object(attention)
     if attention is None:
@@ -404,7 +404,7 @@ def _copy_of(attention: Any) -> MemoryAttention | None:
             "`attention` must be None, a `BahdanauAttention` or a `LuongAttention`. Received: "
             f"attention={attention!r}"
         )
-    return type(attention).from_config(attention.get_config())
+    return type(attention).from_config({**attention.get_config(), "dtype": dtype})
 
 
 def _weight_of(doubly_stochastic: float, attention: Any) -> float:

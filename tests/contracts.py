@@ -265,6 +265,13 @@ class WithMask(keras.layers.Layer):
         return input_shape[0]
 
 
+class MaskOf(keras.layers.Layer):
+    """The mask of its input."""
+
+    def call(self, inputs, mask):
+        return mask
+
+
 def _propagating(case, layer):
     """A model of a model of the layer, whose masks come only from Keras's propagation."""
     inputs, attached = [], {}
@@ -418,22 +425,16 @@ def masks_agree(case):
         found = _array(shared.run({**call, "attention_mask": outer}))
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
-    def twice(data, masks):
-        attached = dict(data)
-        for name, of in case.masks.items():
-            attached[of] = WithMask()([data[of], masks[name]])
-        before = {of: attached[of]._keras_mask for of in case.masks.values()}
-        first = shared.layer(**attached)
-        for of, mask in before.items():
-            assert attached[of]._keras_mask is mask
-        return first, shared.layer(**attached), before  # a second layer sees them
-
-    tensors = {name: ops.convert_to_tensor(mask) for name, mask in masks.items()}
-    first, second, after = compiled(twice, shared.layer.variables)(data, tensors)
-    for of, mask in after.items():
+    attached = dict(data)
+    for name, of in case.masks.items():
+        attached[of] = WithMask()([data[of], ops.convert_to_tensor(masks[name])])
+    before = {of: attached[of]._keras_mask for of in case.masks.values()}
+    first = _array(shared.layer(**attached))
+    for of, mask in before.items():
+        assert attached[of]._keras_mask is mask
         np.testing.assert_array_equal(to_numpy(mask), masks[_name_of(case, of)])
-    np.testing.assert_array_equal(to_numpy(first), to_numpy(second))
-    np.testing.assert_allclose(to_numpy(first), expected, atol=1e-6)
+    np.testing.assert_array_equal(_array(shared.layer(**attached)), first)  # a second sees them
+    np.testing.assert_allclose(first, expected, atol=1e-6)
 
 
 def _name_of(case, of):
@@ -447,12 +448,14 @@ def residual_keeps_mask(case):
     masks = case.padding(data)
     mask = next(m for name, m in masks.items() if case.masks[name] == case.first)
 
-    def mask_behind(mask):
-        x = WithMask()([ops.convert_to_tensor(data[case.first]), mask])
-        y = layer(**{**data, case.first: x})
-        return keras.layers.Add()([x, y])._keras_mask
-
-    found = compiled(mask_behind, layer.variables)(ops.convert_to_tensor(mask))
+    inputs = {
+        name: keras.Input(batch_shape=x.shape, dtype=x.dtype.name) for name, x in data.items()
+    }
+    inputs["mask"] = keras.Input(batch_shape=mask.shape, dtype="bool")
+    x = WithMask()([inputs[case.first], inputs["mask"]])
+    y = layer(**{name: x if name == case.first else inputs[name] for name in data})
+    model = keras.Model(inputs, MaskOf()(keras.layers.Add()([x, y])))
+    found = compiled(model, model.variables)({**data, "mask": mask})
     np.testing.assert_array_equal(to_numpy(found), mask)
 
 

@@ -115,7 +115,6 @@ class AttentionPooling(Entrance, keras.layers.Layer):
         return ops.reshape(pooled, (batch, ops.shape(pooled)[1], width))
 
     def _check(self, value: Any, mask: Any) -> None:
-        checks.rank("value", value.shape, "(B, S, D)")
         checks.sequence_mask("mask", mask, "value", value.shape)
 
     def compute_mask(self, value: Any, previous_mask: Any) -> None:

@@ -169,7 +169,6 @@ class CharacterFeatures(Entrance, keras.layers.Layer):
         return ops.amax(ops.where(there[..., None], found, lowest), axis=1)
 
     def _check(self, characters: Any, mask: Any) -> None:
-        checks.rank("characters", characters.shape, "(B, T, C)")
         checks.sequence_mask("mask", mask, "characters", characters.shape)
 
     def compute_mask(self, characters: Any, previous_mask: Any = None) -> Any:

@@ -47,7 +47,6 @@ class ClassToken(Entrance, keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         shape = (ops.shape(inputs)[0], *self.tokens.shape)
         tokens = ops.broadcast_to(ops.cast(self.tokens, inputs.dtype)[None], shape)
         return ops.concatenate([tokens, inputs], axis=1)
@@ -65,7 +64,6 @@ class ClassToken(Entrance, keras.layers.Layer):
         return (batch, None if length is None else length + 1 + self.num_registers, width)
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -110,7 +110,6 @@ class FeedForward(Entrance, keras.layers.Layer):
         return kernels.linear(hidden, self.output_kernel, self.output_bias)
 
     def _check(self, inputs: Any, mask: Any) -> None:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
 
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:

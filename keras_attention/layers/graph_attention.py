@@ -348,28 +348,21 @@ class GraphAttention(Entrance, keras.layers.Layer):
     def _check(
         self, features: Any, edges: Any, adjacency: Any, edge_features: Any, mask: Any
     ) -> None:
-        checks.rank("features", features.shape, "(B, N, F)")
         checks.sequence_mask("features_mask", mask, "features", features.shape)
         if (edges is None) == (adjacency is None):
             raise ValueError(
                 "Pass either `edges` (B, E, 2) or `adjacency` (B, N, N). Received: "
                 f"{'neither' if edges is None else 'both'}"
             )
-        batch, nodes, _ = features.shape
         if adjacency is not None:
-            checks.matches("adjacency", adjacency.shape, (batch, nodes, nodes), "(B, N, N)")
             if edge_features is not None:
                 raise ValueError("`edge_features` go with `edges`. Received: `adjacency`")
             return
-        checks.matches("edges", edges.shape, (batch, None, 2), "(B, E, 2)")
         if not keras.backend.is_int_dtype(edges.dtype):
             raise ValueError(
                 "`edges` must be integers, (source, target) of each edge. Received: edges of "
                 f"dtype {keras.backend.standardize_dtype(edges.dtype)}"
             )
-        if edge_features is not None:
-            expected = (batch, edges.shape[1], None)
-            checks.matches("edge_features", edge_features.shape, expected, "(B, E, F)")
         if self.built and (edge_features is None) != (self.edge_kernel is None):
             raise ValueError(
                 "`edge_features` must be passed in every call or in none: the layer was built "

@@ -77,7 +77,6 @@ class ImageAugmentation(Entrance, keras.layers.Layer):
         self.built = True
 
     def call(self, image: Any, training: bool | None = None) -> Any:
-        checks.rank("image", image.shape, "(B, height, width, C)")
         if not training:
             return image
         x = ops.cast(image, "float32")

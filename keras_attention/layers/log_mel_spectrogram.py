@@ -105,7 +105,6 @@ class LogMelSpectrogram(Entrance, keras.layers.Layer):
         self.built = True
 
     def call(self, audio: Any, mask: Any = None) -> Any:
-        checks.rank("audio", audio.shape, "(B, T)")
         checks.sequence_mask("mask", mask, "audio", audio.shape)
         x = ops.cast(masks.zero_masked(audio, mask), "float32")
         frames = self._frames(x)  # (B, F, frame_length)

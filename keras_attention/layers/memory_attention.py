@@ -62,10 +62,9 @@ class MemoryAttention(Entrance, keras.layers.Layer):
         key_mask: Any,
         attention_mask: Any,
     ) -> None:
-        checks.memory_inputs(
+        checks.memory_masks(
             query,
             value,
-            key,
             query_mask=query_mask,
             value_mask=value_mask,
             key_mask=key_mask,

@@ -268,7 +268,6 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     def check(self, query: Any, mask: Any, query_mask: Any, attention_mask: Any) -> None:
         """Raises `ValueError` for arguments of `call` that do not fit together."""
-        checks.rank("query", query.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "query", query.shape)
         checks.sequence_mask("query_mask", query_mask, "query", query.shape)
         batch, length, _ = query.shape

@@ -75,7 +75,6 @@ class NGramConvolution(Entrance, keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         x = masks.zero_masked(inputs, mask)
         found = [
@@ -89,7 +88,6 @@ class NGramConvolution(Entrance, keras.layers.Layer):
         return (*inputs_shape[:-1], self.filters * len(self._sizes))
 
     def compute_output_spec(self, inputs: Any, mask: Any = None) -> keras.KerasTensor:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
 

@@ -104,13 +104,8 @@ class ReversibleNormalization(Entrance, keras.layers.Layer):
         return ops.stop_gradient(mean), ops.stop_gradient(std)
 
     def _check(self, inputs: Any, series: Any, mask: Any, series_mask: Any) -> None:
-        checks.rank("inputs", inputs.shape, "(B, T, C)")
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         if series is not None:
-            checks.rank("series", series.shape, "(B, S, C)")
-            checks.same_size(
-                "series", series.shape, "inputs", inputs.shape, axis=-1, what="channels"
-            )
             checks.sequence_mask("series_mask", series_mask, "series", series.shape)
 
     def compute_output_shape(self, inputs_shape: tuple, series_shape: tuple | None = None) -> tuple:

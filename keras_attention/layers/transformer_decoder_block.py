@@ -82,7 +82,6 @@ class TransformerDecoderBlock(TransformerBlock):
     def _check_memory(
         self, query: Any, value: Any, value_mask: Any, cross_attention_mask: Any
     ) -> None:
-        checks.rank("value", value.shape, "(B, S, D)")
         checks.sequence_mask("value_mask", value_mask, "value", value.shape)
         batch, length, _ = query.shape
         shape = (batch, self.attention.num_heads, length, value.shape[1])

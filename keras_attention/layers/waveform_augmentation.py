@@ -64,7 +64,6 @@ class WaveformAugmentation(Entrance, keras.layers.Layer):
         self.built = True
 
     def call(self, audio: Any, mask: Any = None, training: bool | None = None) -> Any:
-        checks.rank("audio", audio.shape, "(B, T)")
         checks.sequence_mask("mask", mask, "audio", audio.shape)
         audio = masks.zero_masked(audio, mask)
         if not training:

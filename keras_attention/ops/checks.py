@@ -150,13 +150,8 @@ def attention_mask(mask, shape):
         )
 
 
-def memory_inputs(query, value, key, *, query_mask, value_mask, key_mask, mask, num_heads=1):
-    """What a layer takes that attends from `query` to a memory of `value` and `key`."""
-    rank("query", query.shape, "(B, T, D)")
-    rank("value", value.shape, "(B, S, D)")
-    if key is not None:
-        rank("key", key.shape, "(B, S, D)")
-        same_size("key", key.shape, "value", value.shape, axis=1, what="length")
+def memory_masks(query, value, *, query_mask, value_mask, key_mask, mask, num_heads=1):
+    """The masks of a layer that attends from `query` to the memory `value`."""
     sequence_mask("query_mask", query_mask, "query", query.shape)
     sequence_mask("value_mask", value_mask, "value", value.shape)
     sequence_mask("key_mask", key_mask, "value", value.shape)

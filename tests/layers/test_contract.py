@@ -29,13 +29,13 @@ COMPUTED = {
     contracts.causality,
     contracts.nothing_to_attend_to,
     contracts.weights_are_weights,
-    contracts.traced_equals_eager,
     contracts.every_weight_learns,
 }
 BY_BRANCH = {
     contracts.batch_invariance,
     contracts.masks_agree,
     contracts.low_precision,
+    contracts.traced_equals_eager,
     contracts.determinism,
 }
 COSTLY = {

@@ -28,7 +28,7 @@ OF_ARRAYS = {
     "a word": (lambda x: "hello", "{name}='hello'."),
     "a path": (lambda x: np.ndarray, "{name}=<class 'numpy.ndarray'>."),
     "a dict": (lambda x: {"a": 1}, "{name}={{'a': 1}}."),
-    "a number": (lambda x: 3, "{name}=3."),
+    "a number": (lambda x: 3, "{name} of shape ()."),
     "words": (lambda x: x.astype(str), "an array of dtype <U"),
     "lists of words": (lambda x: x.astype(str).tolist(), REMEDY),
     "objects": (lambda x: x.astype(object), f"an array of dtype object. {REMEDY}"),

@@ -38,42 +38,96 @@ def whole(model):
     return compiled(model, model.variables)
 
 
+def pure(layer, **flags):
+    """The layer as `run(call, like=layer)`; on JAX compiled once for all layers of its kind.
+
+    `like` is a layer with the same configuration and other values.
+    """
+    if BACKEND != "jax":
+        return lambda call, like=layer: like(**call, **flags)
+    import jax
+
+    @jax.jit
+    def run(values, call):
+        with keras.StatelessScope(list(zip(layer.variables, values, strict=True))):
+            return layer(**call, **flags)
+
+    return lambda call, like=layer: run([v.value for v in like.variables], _tensors(call))
+
+
+def shapes_and_dtypes(function, call):
+    """What `function(**call)` returns, on JAX without computing it."""
+    call = _tensors(call)
+    if BACKEND == "jax":
+        import jax
+
+        return jax.eval_shape(lambda call: function(**call), call)
+    return function(**call)
+
+
+def _tensors(call):
+    return {name: ops.convert_to_tensor(x) for name, x in call.items()}
+
+
 def gradients(function, arrays, variables=()):
     """Value and gradients of the scalar `function(*arrays)` by its arrays and by variables."""
+    return differentiated(function, variables)(*arrays)
+
+
+def differentiated(function, variables=()):
+    """The scalar `function` with its gradients: `run(*arrays)`, on JAX compiled once.
+
+    Of a function that returns a scalar and something beside it, the value is both.
+    """
     if BACKEND == "jax":
         import jax
 
         def of(tensors, values):
             with keras.StatelessScope(list(zip(variables, values, strict=True))):
-                return ops.cast(function(*tensors), "float32")
+                value, beside = _split(function(*tensors))
+                return ops.cast(value, "float32"), beside
 
+        compute = jax.jit(jax.value_and_grad(of, argnums=(0, 1), has_aux=True))
+    else:
+        compute = functools.partial(_eager_gradients, function, variables)
+
+    def run(*arrays):
         tensors = [ops.convert_to_tensor(a) for a in arrays]
         values = [v.value for v in variables]
-        loss, found = jax.jit(jax.value_and_grad(of, argnums=(0, 1)))(tensors, values)
-        by_array, by_variable = found
-    elif BACKEND == "torch":
+        (value, beside), (by_array, by_variable) = compute(tensors, values)
+        zero = [
+            [_or_zeros(g, w) for g, w in zip(gs, ws, strict=True)]
+            for gs, ws in ((by_array, tensors), (by_variable, values))
+        ]
+        value = to_numpy(value)
+        return value if beside is None else (value, to_numpy(beside)), *zero
+
+    return run
+
+
+def _or_zeros(gradient, of):
+    return np.zeros(np.shape(of)) if gradient is None else to_numpy(gradient)
+
+
+def _split(found):
+    return found if isinstance(found, tuple) else (found, None)
+
+
+def _eager_gradients(function, variables, tensors, values):
+    if BACKEND == "torch":
         import torch
 
-        tensors = [ops.convert_to_tensor(a).clone().requires_grad_() for a in arrays]
-        values = [v.value for v in variables]
+        tensors = [x.clone().requires_grad_() for x in tensors]
         with torch.enable_grad():
-            loss = function(*tensors)
-            found = torch.autograd.grad(loss, [*tensors, *values], allow_unused=True)
-        by_array, by_variable = found[: len(tensors)], found[len(tensors) :]
-    else:
-        import tensorflow as tf
+            value, beside = _split(function(*tensors))
+            found = torch.autograd.grad(value, [*tensors, *values], allow_unused=True)
+        return (value, beside), (found[: len(tensors)], found[len(tensors) :])
+    import tensorflow as tf
 
-        tensors = [ops.convert_to_tensor(a) for a in arrays]
-        values = [v.value for v in variables]
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            loss = function(*tensors)
-        by_array, by_variable = tape.gradient(loss, [tensors, values])
-    zero = [
-        [np.zeros(np.shape(w)) if g is None else to_numpy(g) for g, w in zip(gs, ws, strict=True)]
-        for gs, ws in ((by_array, tensors), (by_variable, values))
-    ]
-    return to_numpy(loss), *zero
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value, beside = _split(function(*tensors))
+    return (value, beside), tape.gradient(value, [tensors, values])
 
 
 def traced(function):

@@ -173,7 +173,7 @@ BAD = {
     ),
     "rank 4": (
         lambda: L.MultiHeadCrossAttention(2)(x(2, 3, 8), x(2, 3, 4, 8)),
-        "`value` must have shape (B, S, D). Received: value of shape (2, 3, 4, 8)",
+        "`value` must have shape (B, S, D_v). Received: value of shape (2, 3, 4, 8)",
     ),
     "rank of a memory": (
         lambda: L.BahdanauAttention(4)(x(2, 8), x(2, 3, 8)),
@@ -190,13 +190,13 @@ BAD = {
     # lengths and widths that must agree
     "key and value length": (
         lambda: L.MultiHeadCrossAttention(2)(x(2, 3, 8), x(2, 4, 8), key=x(2, 5, 8)),
-        "`key` and `value` must have the same length. "
-        "Received: key of shape (2, 5, 8), value of shape (2, 4, 8)",
+        "`key` must have shape (B, S, D_k) with S=4, as `value` has. "
+        "Received: key of shape (2, 5, 8)",
     ),
     "key and value length, additive": (
         lambda: L.BahdanauAttention(2)(x(2, 3, 8), x(2, 4, 8), key=x(2, 5, 8)),
-        "`key` and `value` must have the same length. "
-        "Received: key of shape (2, 5, 8), value of shape (2, 4, 8)",
+        "`key` must have shape (B, S, D_k) with S=4, as `value` has. "
+        "Received: key of shape (2, 5, 8)",
     ),
     "width for the dot score": (
         lambda: L.LuongAttention("dot")(x(2, 3, 8), x(2, 4, 6)),
@@ -205,7 +205,8 @@ BAD = {
     ),
     "projected keys": (
         lambda: L.BahdanauAttention(5)(x(2, 3, 8), x(2, 4, 8), projected_key=x(2, 4, 6)),
-        "`projected_key` and `units` must have the same width.",
+        "`projected_key` must have shape (B, S, units) with units=5. "
+        "Received: projected_key of shape (2, 4, 6)",
     ),
     # masks
     "mask length": (
@@ -291,7 +292,7 @@ BAD = {
     ),
     "edge shape": (
         lambda: L.GraphAttention(4)(x(1, 3, 5), edges=np.zeros((1, 2, 3), "int32")),
-        "`edges` must have shape (B, E, 2)=(1, None, 2). Received: edges of shape (1, 2, 3)",
+        "`edges` must have shape (B, E, 2). Received: edges of shape (1, 2, 3)",
     ),
     "no edges": (
         lambda: L.GraphAttention(4)(x(1, 3, 5)),
@@ -299,7 +300,8 @@ BAD = {
     ),
     "adjacency shape": (
         lambda: L.GraphAttention(4)(x(1, 3, 5), adjacency=x(1, 3, 4)),
-        "`adjacency` must have shape (B, N, N)=(1, 3, 3). Received: adjacency of shape (1, 3, 4)",
+        "`adjacency` must have shape (B, N, N) with N=3, as `features` has. "
+        "Received: adjacency of shape (1, 3, 4)",
     ),
     # recurrent decoders
     "cell": (
@@ -322,7 +324,7 @@ BAD = {
     ),
     "initial state": (
         lambda: L.RecurrentDecoder(4, "lstm")(x(2, 3, 8), initial_state=x(2, 4)),
-        "`initial_state` must have shape (B, state_size)=(2, 8). "
+        "`initial_state` must have shape (B, state_size) with state_size=8. "
         "Received: initial_state of shape (2, 4)",
     ),
     # schedule and cache

@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from keras_attention import scope
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import attention, checks, masks
 from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import weights_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class AttentionPooling(keras.layers.Layer):
+class AttentionPooling(Entrance, keras.layers.Layer):
     """Attention pooling of Yang et al., 2016, "Hierarchical Attention Networks"
     (https://aclanthology.org/N16-1174, equations 5 to 7): a sequence to one vector.
 
@@ -41,6 +42,9 @@ class AttentionPooling(keras.layers.Layer):
         ValueError: the width is not divisible by `num_heads`, or the mask has the wrong shape
             or dtype.
     """
+
+    takes = tensors(value="(B, S, D)")
+    built_for = ("D",)
 
     def __init__(
         self,
@@ -111,7 +115,6 @@ class AttentionPooling(keras.layers.Layer):
         return ops.reshape(pooled, (batch, ops.shape(pooled)[1], width))
 
     def _check(self, value: Any, mask: Any) -> None:
-        checks.rank("value", value.shape, "(B, S, D)")
         checks.sequence_mask("mask", mask, "value", value.shape)
 
     def compute_mask(self, value: Any, previous_mask: Any) -> None:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import batches, checks
 
 _MOST_SAMPLES = 2**25
@@ -18,7 +19,7 @@ _PIECE = 2**18  # numbers that are read at a time
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class AudioConverter(keras.layers.Layer):
+class AudioConverter(Entrance, keras.layers.Layer):
     """Reads recordings, outside the graph; inside it, tells sound from padding.
 
     Recordings of a batch differ in length, and silence is sound: what is padded is NaN, so that
@@ -49,6 +50,8 @@ class AudioConverter(keras.layers.Layer):
         ImportError: soundfile or scipy is not installed, where they are needed.
         ValueError: a file that is no sound, a recording without samples, or one that is not 1-D.
     """
+
+    takes = tensors(audio="(B, T)")
 
     encodes = "recordings"
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import additive, attention, checks, masks
 from keras_attention.ops.initializers import fresh
@@ -42,6 +43,10 @@ class BahdanauAttention(MemoryAttention):
     Raises:
         ValueError: key and value differ in length, or a mask has the wrong shape or dtype.
     """
+
+    takes = tensors(
+        query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)", projected_key="(B, S, units)"
+    )
 
     def __init__(
         self,
@@ -105,8 +110,6 @@ class BahdanauAttention(MemoryAttention):
         projected_key: Any = None,
     ) -> Any:
         self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
-        if projected_key is not None:
-            self._check_projected(projected_key, value)
         memory = self._memory(
             value,
             masks.both(value_mask, key_mask),
@@ -123,17 +126,6 @@ class BahdanauAttention(MemoryAttention):
         )
         weights = attention.masked_softmax(logits, None if mask is None else mask[:, 0])
         return self._context(weights, memory["value"], training, return_attention_scores)
-
-    def _check_projected(self, projected_key: Any, value: Any) -> None:
-        expected = (*value.shape[:2], self.units)
-        checks.rank("projected_key", projected_key.shape, "(B, S, units)")
-        for axis, what in ((0, "batch size"), (1, "length")):
-            checks.same_size(
-                "projected_key", projected_key.shape, "value", value.shape, axis=axis, what=what
-            )
-        checks.same_size(
-            "projected_key", projected_key.shape, "units", expected, axis=2, what="width"
-        )
 
     def get_config(self) -> dict[str, Any]:
         return {

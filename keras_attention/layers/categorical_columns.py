@@ -7,12 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, tables
 from keras_attention.ops.initializers import fresh
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class CategoricalColumns(keras.layers.Layer):
+class CategoricalColumns(Entrance, keras.layers.Layer):
     """A token for each category of a row, as in Gorishniy et al., 2021
     (https://arxiv.org/abs/2106.11959, section 3.3): `b_j + W_j[x_j]`, a table for each column.
 
@@ -39,6 +40,8 @@ class CategoricalColumns(keras.layers.Layer):
         ValueError: another number of columns or vocabularies than names; or, in `encode`, a
             missing column.
     """
+
+    takes = tensors(categories="integers (B, F)")
 
     encodes = "tables"
 

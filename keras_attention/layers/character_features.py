@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.tokenizer import Tokenizer
 from keras_attention.ops import batches, checks, masks
 
@@ -17,7 +18,7 @@ _MOST_CHARACTERS = 4096
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class CharacterFeatures(keras.layers.Layer):
+class CharacterFeatures(Entrance, keras.layers.Layer):
     """A vector per word from its characters, by convolution and max pooling over the word.
 
     Ma and Hovy, 2016 (https://arxiv.org/abs/1603.01354, section 2.1) and Chiu and Nichols, 2016
@@ -49,6 +50,8 @@ class CharacterFeatures(keras.layers.Layer):
     Raises:
         TypeError: a text is neither a string nor a list of words.
     """
+
+    takes = tensors(characters="integers (B, T, C)")
 
     encodes = "texts"
 
@@ -161,6 +164,8 @@ class CharacterFeatures(keras.layers.Layer):
 
     def _convolved(self, x: Any, there: Any, size: int, kernel: Any, bias: Any) -> Any:
         """The largest response of each filter in each word: `(B T, filters)`."""
+        if x.shape[0] == 0:  # TensorFlow has no maximum of nothing
+            return ops.zeros((0, self.filters), x.dtype)
         count = ops.shape(x)[1]
         x = ops.pad(x, [[0, 0], [(size - 1) // 2, size // 2], [0, 0]])
         # One product of matrices: as fast as a convolution or faster, for words are short.
@@ -171,7 +176,6 @@ class CharacterFeatures(keras.layers.Layer):
         return ops.amax(ops.where(there[..., None], found, lowest), axis=1)
 
     def _check(self, characters: Any, mask: Any) -> None:
-        checks.rank("characters", characters.shape, "(B, T, C)")
         checks.sequence_mask("mask", mask, "characters", characters.shape)
 
     def compute_mask(self, characters: Any, previous_mask: Any = None) -> Any:

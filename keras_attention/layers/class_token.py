@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class ClassToken(keras.layers.Layer):
+class ClassToken(Entrance, keras.layers.Layer):
     """Prepends a learned class token, as ViT does, and register tokens after it.
 
     Dosovitskiy et al., 2021 (https://arxiv.org/abs/2010.11929), equation 1; registers of
@@ -24,6 +25,9 @@ class ClassToken(keras.layers.Layer):
     Output:
         `(B, 1 + R + T, D)`; position 0 is the class token.
     """
+
+    takes = tensors(inputs="(B, T, D)")
+    built_for = ("D",)
 
     def __init__(self, num_registers: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -43,7 +47,6 @@ class ClassToken(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         shape = (ops.shape(inputs)[0], *self.tokens.shape)
         tokens = ops.broadcast_to(ops.cast(self.tokens, inputs.dtype)[None], shape)
         return ops.concatenate([tokens, inputs], axis=1)
@@ -61,7 +64,6 @@ class ClassToken(keras.layers.Layer):
         return (batch, None if length is None else length + 1 + self.num_registers, width)
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.labels import Answer, Labels
 from keras_attention.ops import checks, masks
 
@@ -41,6 +42,8 @@ class EntityLabels(Labels):
         ValueError: the names are not tags in BIO, or the logits are of another shape.
     """
 
+    takes = tensors(logits="(B, T, num_classes)")
+
     def __init__(
         self,
         num_classes: int,
@@ -72,6 +75,7 @@ class EntityLabels(Labels):
         return masks.zero_masked(ops.cast(logits, self.compute_dtype), mask)
 
     def compute_output_spec(self, logits: Any, mask: Any = None) -> keras.KerasTensor:
+        checks.sequence_mask("mask", mask, "logits", logits.shape)
         return super().compute_output_spec(logits)
 
     def decode(self, logits: Any, *, top: int = 5) -> list[list[Answer]]:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_attention import kernels
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
 from keras_attention.ops.initializers import fresh
 
@@ -12,7 +13,7 @@ _GATED = {"swiglu": "silu", "geglu": "gelu", "reglu": "relu"}
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class FeedForward(keras.layers.Layer):
+class FeedForward(Entrance, keras.layers.Layer):
     """Position-wise feed-forward network (Vaswani et al., 2017, section 3.3, equation 2).
 
     `"swiglu"`, `"geglu"` and `"reglu"` are the gated variants of Shazeer, 2020
@@ -36,6 +37,9 @@ class FeedForward(keras.layers.Layer):
     Output:
         `(B, T, D)`.
     """
+
+    takes = tensors(inputs="(B, T, D)")
+    built_for = ("D",)
 
     def __init__(
         self,
@@ -106,7 +110,6 @@ class FeedForward(keras.layers.Layer):
         return kernels.linear(hidden, self.output_kernel, self.output_bias)
 
     def _check(self, inputs: Any, mask: Any) -> None:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
 
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:

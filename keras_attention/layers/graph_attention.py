@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from keras_attention import kernels, scope
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import additive, attention, checks, graph, masks
 from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import at_least_float32, weights_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class GraphAttention(keras.layers.Layer):
+class GraphAttention(Entrance, keras.layers.Layer):
     """Graph attention: every node attends to its neighbours.
 
     GAT of Velickovic et al., 2018 (https://arxiv.org/abs/1710.10903, equations 1 to 6), or
@@ -58,6 +59,14 @@ class GraphAttention(keras.layers.Layer):
             not exist. Inside a compiled function, where values cannot be looked at, the whole
             output of such a graph is NaN.
     """
+
+    takes = tensors(
+        features="(B, N, F)",
+        edges="any numbers (B, E, 2)",
+        adjacency="any numbers (B, N, N)",
+        edge_features="(B, E, F_e)",
+    )
+    built_for = ("F", "F_e")
 
     def __init__(
         self,
@@ -130,6 +139,7 @@ class GraphAttention(keras.layers.Layer):
         self.attention_target = self.attention_source
         if self.variant == "gat":
             self.attention_target = self._add("attention_target", heads)
+        self.edge_kernel = None
         if edge_features_shape is not None:
             checks.known("edge_features", edge_features_shape)
             self.edge_kernel = self._add("edge_kernel", (edge_features_shape[-1], width))
@@ -338,28 +348,27 @@ class GraphAttention(keras.layers.Layer):
     def _check(
         self, features: Any, edges: Any, adjacency: Any, edge_features: Any, mask: Any
     ) -> None:
-        checks.rank("features", features.shape, "(B, N, F)")
         checks.sequence_mask("features_mask", mask, "features", features.shape)
         if (edges is None) == (adjacency is None):
             raise ValueError(
                 "Pass either `edges` (B, E, 2) or `adjacency` (B, N, N). Received: "
                 f"{'neither' if edges is None else 'both'}"
             )
-        batch, nodes, _ = features.shape
         if adjacency is not None:
-            checks.matches("adjacency", adjacency.shape, (batch, nodes, nodes), "(B, N, N)")
             if edge_features is not None:
                 raise ValueError("`edge_features` go with `edges`. Received: `adjacency`")
             return
-        checks.matches("edges", edges.shape, (batch, None, 2), "(B, E, 2)")
         if not keras.backend.is_int_dtype(edges.dtype):
             raise ValueError(
                 "`edges` must be integers, (source, target) of each edge. Received: edges of "
                 f"dtype {keras.backend.standardize_dtype(edges.dtype)}"
             )
-        if edge_features is not None:
-            expected = (batch, edges.shape[1], None)
-            checks.matches("edge_features", edge_features.shape, expected, "(B, E, F)")
+        if self.built and (edge_features is None) != (self.edge_kernel is None):
+            raise ValueError(
+                "`edge_features` must be passed in every call or in none: the layer was built "
+                f"{'without' if self.edge_kernel is None else 'with'} them. Received: "
+                f"{'none' if edge_features is None else f'shape {tuple(edge_features.shape)}'}"
+            )
 
     def compute_mask(self, features: Any, previous_mask: Any) -> Any:
         return previous_mask

@@ -5,12 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
 from keras_attention.ops.resampling import resample
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class ImageAugmentation(keras.layers.Layer):
+class ImageAugmentation(Entrance, keras.layers.Layer):
     """Flips, turns, zooms and shifts images at random, each in its own way, in training alone.
 
     Keras's own layers for this do it whenever they are called without `training=False`, so that
@@ -32,6 +33,8 @@ class ImageAugmentation(keras.layers.Layer):
     Output:
         The shape of `image`.
     """
+
+    takes = tensors(image="(B, height, width, C)")
 
     def __init__(
         self,
@@ -74,7 +77,6 @@ class ImageAugmentation(keras.layers.Layer):
         self.built = True
 
     def call(self, image: Any, training: bool | None = None) -> Any:
-        checks.rank("image", image.shape, "(B, height, width, C)")
         if not training:
             return image
         x = ops.cast(image, "float32")

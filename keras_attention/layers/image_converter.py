@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import batches, checks
 
 _FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
@@ -16,7 +17,7 @@ _ORIENTATION = 0x0112  # in EXIF
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class ImageConverter(keras.layers.Layer):
+class ImageConverter(Entrance, keras.layers.Layer):
     """Reads images, outside the graph; inside it, standardises pixels of 0 to 255.
 
     As the first node of a model it carries size, channels and statistics in the `.keras` file, so
@@ -44,6 +45,8 @@ class ImageConverter(keras.layers.Layer):
         ValueError: an image of another size or with other channels than the model takes, or a
             file that is no image.
     """
+
+    takes = tensors(image="any numbers (B, height, width, channels)")
 
     encodes = "images"
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks
 
 
@@ -30,7 +31,7 @@ class Answer:
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class Labels(keras.layers.Layer):
+class Labels(Entrance, keras.layers.Layer):
     """Names the classes: logits pass, in float32, and `decode` turns them to named answers.
 
     As the last node of a model it carries the names in the `.keras` file, so that the file alone
@@ -49,6 +50,8 @@ class Labels(keras.layers.Layer):
     Raises:
         ValueError: another number of names or logits than classes, or two equal names.
     """
+
+    takes = tensors(logits="(B, ..., num_classes)")
 
     def __init__(self, num_classes: int, names: Sequence[str] | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})

@@ -6,11 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class LogMelSpectrogram(keras.layers.Layer):
+class LogMelSpectrogram(Entrance, keras.layers.Layer):
     """Logarithm of the power in mel bands of short frames (Davis and Mermelstein, 1980,
     https://doi.org/10.1109/TASSP.1980.1163420).
 
@@ -46,6 +47,8 @@ class LogMelSpectrogram(keras.layers.Layer):
         `(B, frames, M)`, or `(B, frames, M, 1)`, with a mask `(B, frames)`: a frame is valid if
         one of its first `hop_length` samples is. Masked frames are zeros.
     """
+
+    takes = tensors(audio="(B, T)")
 
     def __init__(
         self,
@@ -102,7 +105,6 @@ class LogMelSpectrogram(keras.layers.Layer):
         self.built = True
 
     def call(self, audio: Any, mask: Any = None) -> Any:
-        checks.rank("audio", audio.shape, "(B, T)")
         checks.sequence_mask("mask", mask, "audio", audio.shape)
         x = ops.cast(masks.zero_masked(audio, mask), "float32")
         frames = self._frames(x)  # (B, F, frame_length)

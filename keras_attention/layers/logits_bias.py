@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention import scope
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.position_strategy import PositionStrategy
 from keras_attention.ops import checks, masks
 
@@ -15,6 +16,9 @@ class LogitsBias(PositionStrategy):
 
     Called by itself such a layer adds its bias to logits `(B, N, T, S)`.
     """
+
+    takes = tensors(logits="(B, N, T, S)")
+    built_for = ("N",)
 
     needs_logits = True
 

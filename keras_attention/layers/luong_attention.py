@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from keras_attention import scope
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import additive, attention, checks, masks
 from keras_attention.ops.initializers import fresh
-from keras_attention.ops.precision import at_least_float32
+from keras_attention.ops.precision import alike
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -54,6 +55,8 @@ class LuongAttention(MemoryAttention):
         ValueError: query and key differ in width for the dot score, key and value in length,
             or a mask has the wrong shape or dtype.
     """
+
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)")
 
     def __init__(
         self,
@@ -133,7 +136,8 @@ class LuongAttention(MemoryAttention):
             weights = attention.masked_softmax(logits, masks.both(mask, near))
             if self.alignment == "local_p":
                 deviation = self.window / 2
-                weights = weights * ops.exp(-ops.square(distance) / (2 * deviation**2))
+                nearness = ops.exp(-ops.square(distance) / (2 * deviation**2))
+                weights = weights * ops.cast(nearness, weights.dtype)
         return self._context(weights, memory["value"], training, return_attention_scores)
 
     def _keys(self, key: Any) -> Any:
@@ -146,7 +150,7 @@ class LuongAttention(MemoryAttention):
         if self.score == "concat":
             projected = ops.matmul(query, self.query_kernel)
             return additive.scores(projected, key, self.vector[:, 0])
-        query, key = at_least_float32(query), at_least_float32(key)
+        query, key = alike(query, key)
         return ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, T, S)
 
     def _distances(self, query: Any, memory: dict[str, Any]) -> Any:

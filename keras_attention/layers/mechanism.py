@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_attention.layers import strategy
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import attention, checks, masks
 
 if TYPE_CHECKING:
     from keras_attention.layers.multi_head_self_attention import MultiHeadSelfAttention
 
 
-class Mechanism(keras.layers.Layer):
+class Mechanism(Entrance, keras.layers.Layer):
     """Base of the mechanisms of `MultiHeadSelfAttention`, in time and memory linear in T.
 
     A mechanism is a value: each attention layer keeps a copy of its own, built for queries, keys
     and values of shape `(B, N, T, H)`. It overrides what it changes. Called by itself it attends
     without projections.
     """
+
+    takes = tensors(query="(B, N, T, H)", key="(B, K, T, H)", value="(B, K, T, H)")
 
     recurrent = False  # whether a cache keeps a state of `summed` instead of keys and values
 

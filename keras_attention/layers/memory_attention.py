@@ -6,12 +6,15 @@ from typing import Any
 import keras
 
 from keras_attention import scope
+from keras_attention.layers.entrance import Entrance
 from keras_attention.ops import attention, checks, masks
 from keras_attention.ops.precision import weights_dtype
 
 
-class MemoryAttention(keras.layers.Layer):
+class MemoryAttention(Entrance, keras.layers.Layer):
     """Base of `BahdanauAttention` and `LuongAttention`; see those."""
+
+    built_for = ("D", "D_v", "D_k")
 
     def __init__(self, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -59,10 +62,9 @@ class MemoryAttention(keras.layers.Layer):
         key_mask: Any,
         attention_mask: Any,
     ) -> None:
-        checks.memory_inputs(
+        checks.memory_masks(
             query,
             value,
-            key,
             query_mask=query_mask,
             value_mask=value_mask,
             key_mask=key_mask,

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention import scope
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.multi_head_attention import MultiHeadAttention
 from keras_attention.ops import checks, masks
 
@@ -43,6 +44,9 @@ class MultiHeadCrossAttention(MultiHeadAttention):
             `num_kv_heads`, key and value differ in length, or a mask has the wrong shape or
             dtype.
     """
+
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)")
+    built_for = ("D", "D_v", "D_k")
 
     def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
         key_shape = key_shape or value_shape
@@ -137,10 +141,9 @@ class MultiHeadCrossAttention(MultiHeadAttention):
         key_mask: Any,
         attention_mask: Any,
     ) -> None:
-        checks.memory_inputs(
+        checks.memory_masks(
             query,
             value,
-            key,
             query_mask=query_mask,
             value_mask=value_mask,
             key_mask=key_mask,

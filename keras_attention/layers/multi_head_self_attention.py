@@ -9,6 +9,7 @@ from keras import ops
 from keras_attention import kernels, scope
 from keras_attention.layers import mechanism as mechanisms
 from keras_attention.layers import position_strategy, strategy
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.mechanism import Mechanism
 from keras_attention.layers.multi_head_attention import MultiHeadAttention
 from keras_attention.ops import checks, masks
@@ -63,6 +64,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             `num_kv_heads`, a mask has the wrong shape or dtype, or the mechanism has no place for
             another setting.
     """
+
+    takes = tensors(query="(B, T, D)")
+    built_for = ("D",)
 
     def __init__(
         self,
@@ -264,7 +268,6 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     def check(self, query: Any, mask: Any, query_mask: Any, attention_mask: Any) -> None:
         """Raises `ValueError` for arguments of `call` that do not fit together."""
-        checks.rank("query", query.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "query", query.shape)
         checks.sequence_mask("query_mask", query_mask, "query", query.shape)
         batch, length, _ = query.shape

@@ -6,12 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
 from keras_attention.ops.initializers import fresh
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class NGramConvolution(keras.layers.Layer):
+class NGramConvolution(Entrance, keras.layers.Layer):
     """Features of n-grams: convolutions of several sizes beside each other (Kim, 2014,
     https://arxiv.org/abs/1408.5882, section 2), one vector per element.
 
@@ -33,6 +34,9 @@ class NGramConvolution(keras.layers.Layer):
     Output:
         `(B, T, F)`, F being `filters` for each size.
     """
+
+    takes = tensors(inputs="(B, T, D)")
+    built_for = ("D",)
 
     def __init__(
         self,
@@ -71,7 +75,6 @@ class NGramConvolution(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         x = masks.zero_masked(inputs, mask)
         found = [
@@ -85,7 +88,6 @@ class NGramConvolution(keras.layers.Layer):
         return (*inputs_shape[:-1], self.filters * len(self._sizes))
 
     def compute_output_spec(self, inputs: Any, mask: Any = None) -> keras.KerasTensor:
-        checks.rank("inputs", inputs.shape, "(B, T, D)")
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
 

@@ -7,12 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, tables
 from keras_attention.ops.initializers import fresh
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class NumericColumns(keras.layers.Layer):
+class NumericColumns(Entrance, keras.layers.Layer):
     """A token for each number of a row, as in Gorishniy et al., 2021
     (https://arxiv.org/abs/2106.11959, section 3.3): `b_j + x_j W_j` of the standardised x_j.
 
@@ -38,6 +39,8 @@ class NumericColumns(keras.layers.Layer):
         ValueError: another number of columns; or, in `encode`, a missing column or a field that
             is no number.
     """
+
+    takes = tensors(numbers="any numbers (B, F)")
 
     encodes = "tables"
 

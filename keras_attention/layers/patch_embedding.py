@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class PatchEmbedding(keras.layers.Layer):
+class PatchEmbedding(Entrance, keras.layers.Layer):
     """Cuts an image or spectrogram into patches and projects each to a vector.
 
     Dosovitskiy et al., 2021 (https://arxiv.org/abs/2010.11929), equation 1; overlapping patches
@@ -44,6 +45,8 @@ class PatchEmbedding(keras.layers.Layer):
     Raises:
         ValueError: a patch larger than the image.
     """
+
+    takes = tensors(inputs="(...)")
 
     def __init__(
         self,
@@ -112,6 +115,8 @@ class PatchEmbedding(keras.layers.Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         self._check(inputs.shape, mask)
+        if inputs.shape[0] == 0:  # of which TensorFlow's convolution makes another shape
+            return ops.zeros(self.compute_output_shape(inputs.shape), self.compute_dtype)
         x = inputs
         if self.data_format == "channels_first":
             x = ops.transpose(x, (0, 2, 3, 1))
@@ -177,6 +182,9 @@ class PatchEmbedding(keras.layers.Layer):
         first = self.data_format == "channels_first"
         checks.rank("inputs", shape, "(B, C, height, width)" if first else "(B, height, width, C)")
         shape = self._channels_last(shape)
+        if self.built:
+            kernel = [*self._convolutions, self._projection][0].kernel
+            checks.built_for("inputs", shape, axis=-1, size=kernel.shape[2], what="channels")
         checks.sequence_mask("mask", mask, "inputs", shape)
         for name, size, patch in zip(
             ("height", "width"), shape[1:3], self.patch_size or (1, 1), strict=True

@@ -7,9 +7,10 @@ from typing import Any
 import keras
 
 from keras_attention.layers import strategy
+from keras_attention.layers.entrance import Entrance
 
 
-class PositionStrategy(keras.layers.Layer):
+class PositionStrategy(Entrance, keras.layers.Layer):
     """Base of the position strategies of `MultiHeadSelfAttention`.
 
     A strategy is a value: each attention layer keeps a copy of its own, built for queries of

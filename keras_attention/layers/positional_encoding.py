@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from keras_attention import kernels, scope
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks, positions
 
 _REMEDY = "Make the learned table larger, or use kind='sinusoidal'."
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class PositionalEncoding(keras.layers.Layer):
+class PositionalEncoding(Entrance, keras.layers.Layer):
     """Adds absolute positions to a sequence or a grid (https://arxiv.org/abs/1706.03762).
 
     Sinusoids of section 3.5 of Vaswani et al., 2017, or a learned table. On a grid the first
@@ -39,6 +40,8 @@ class PositionalEncoding(keras.layers.Layer):
             are NaN; TensorFlow raises `InvalidArgumentError` outside of XLA.
     """
 
+    takes = tensors(inputs="(B, T, D) or (B, height, width, D)")
+
     def __init__(
         self,
         kind: str = "sinusoidal",
@@ -63,6 +66,7 @@ class PositionalEncoding(keras.layers.Layer):
         self.max_wavelength = max_wavelength
         self.scale_inputs = scale_inputs
         self.supports_masking = True
+        self.built_for = ("D",) if kind == "learned" else ()
 
     def build(self, inputs_shape: tuple) -> None:
         self._check(inputs_shape)
@@ -182,6 +186,8 @@ class PositionalEncoding(keras.layers.Layer):
         return tuple(inputs_shape)
 
     def compute_output_spec(self, inputs: Any, mask: Any = None) -> keras.KerasTensor:
+        if len(inputs.shape) == 3:
+            checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

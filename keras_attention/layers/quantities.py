@@ -7,9 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
+
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class Quantities(keras.layers.Layer):
+class Quantities(Entrance, keras.layers.Layer):
     """Names what a regression predicts: standardised outputs pass, in float32, and `decode`
     turns them to named numbers in their own units.
 
@@ -30,6 +32,8 @@ class Quantities(keras.layers.Layer):
     Raises:
         ValueError: another number of offsets, scales or outputs than names.
     """
+
+    takes = tensors(outputs="(B, ..., Q)")
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Quantities(keras.layers.Layer):
         self.built = True
 
     def call(self, outputs: Any) -> Any:
+        self._check(outputs.shape)
         return ops.cast(outputs, self.compute_dtype)
 
     def decode(self, outputs: Any) -> list[dict[str, Any]]:

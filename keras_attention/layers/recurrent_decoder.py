@@ -5,8 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.layers.bahdanau_attention import BahdanauAttention
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import attention as functions
 from keras_attention.ops import checks, masks, recurrent
@@ -18,7 +19,7 @@ _GATES = {"gru": 3, "lstm": 4}
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class RecurrentDecoder(keras.layers.Layer):
+class RecurrentDecoder(Entrance, keras.layers.Layer):
     """The decoder of Bahdanau et al., 2015 (https://arxiv.org/abs/1409.0473), or of Luong et al.,
     2015 (https://arxiv.org/abs/1508.04025), in the order of the attention's paper.
 
@@ -67,6 +68,9 @@ class RecurrentDecoder(keras.layers.Layer):
             or without attention, or a shape does not fit.
     """
 
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)", initial_state="(B, state_size)")
+    built_for = ("D", "D_v")
+
     def __init__(
         self,
         units: int,
@@ -82,7 +86,7 @@ class RecurrentDecoder(keras.layers.Layer):
         checks.one_of("cell", cell, tuple(_GATES))
         self.units = units
         self.cell = cell
-        self.attention: Any = _copy_of(attention)
+        self.attention: Any = _copy_of(attention, self.dtype_policy)
         self.input_feeding = input_feeding
         self.doubly_stochastic = _weight_of(doubly_stochastic, self.attention)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -314,12 +318,12 @@ class RecurrentDecoder(keras.layers.Layer):
     def _attentional(self, context: Any, hidden: Any) -> Any:
         """`tanh(W_c [c; h])`."""
         both = ops.concatenate([context, hidden], axis=-1)
-        return ops.tanh(ops.matmul(both, self.readout_kernel))
+        return ops.tanh(kernels.linear(both, self.readout_kernel))
 
     def _maxout(self, hidden: Any, query: Any, context: Any) -> Any:
         """The larger one of two projections, `(B, T, units)`."""
         both = ops.concatenate([hidden, query, context], axis=-1)
-        pairs = ops.matmul(both, self.readout_kernel) + self.readout_bias
+        pairs = kernels.linear(both, self.readout_kernel, self.readout_bias)
         return ops.maximum(*ops.split(pairs, 2, axis=-1))
 
     def _check(
@@ -389,8 +393,8 @@ class RecurrentDecoder(keras.layers.Layer):
         }
 
 
-def _copy_of(attention: Any) -> MemoryAttention | None:
-    """The attention, which may be a layer or a layer's config."""
+def _copy_of(attention: Any, dtype: Any) -> MemoryAttention | None:
+    """The attention, which may be a layer or a layer's config, in the dtype of the decoder."""
     if isinstance(attention, dict):
         attention = keras.saving.deserialize_keras_object(attention)
     if attention is None:
@@ -400,7 +404,7 @@ def _copy_of(attention: Any) -> MemoryAttention | None:
             "`attention` must be None, a `BahdanauAttention` or a `LuongAttention`. Received: "
             f"attention={attention!r}"
         )
-    return type(attention).from_config(attention.get_config())
+    return type(attention).from_config({**attention.get_config(), "dtype": dtype})
 
 
 def _weight_of(doubly_stochastic: float, attention: Any) -> float:

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class ReversibleNormalization(keras.layers.Layer):
+class ReversibleNormalization(Entrance, keras.layers.Layer):
     """Takes mean and standard deviation over time from each series, and gives them back to the
     forecast: RevIN of Kim et al., 2022 (https://openreview.net/forum?id=cGDAkQo1C0p).
 
@@ -41,12 +42,15 @@ class ReversibleNormalization(keras.layers.Layer):
         ValueError: `inputs` and `series` have different channels.
     """
 
+    takes = tensors(inputs="(B, T, C)", series="(B, S, C)")
+
     def __init__(self, affine: bool = True, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         checks.positive(epsilon=epsilon)
         self.affine = affine
         self.epsilon = epsilon
         self.supports_masking = True
+        self.built_for = ("C",) if affine else ()
 
     def build(self, inputs_shape: tuple, series_shape: tuple | None = None) -> None:
         checks.rank("inputs", inputs_shape, "(B, T, C)")
@@ -100,13 +104,8 @@ class ReversibleNormalization(keras.layers.Layer):
         return ops.stop_gradient(mean), ops.stop_gradient(std)
 
     def _check(self, inputs: Any, series: Any, mask: Any, series_mask: Any) -> None:
-        checks.rank("inputs", inputs.shape, "(B, T, C)")
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         if series is not None:
-            checks.rank("series", series.shape, "(B, S, C)")
-            checks.same_size(
-                "series", series.shape, "inputs", inputs.shape, axis=-1, what="channels"
-            )
             checks.sequence_mask("series_mask", series_mask, "series", series.shape)
 
     def compute_output_shape(self, inputs_shape: tuple, series_shape: tuple | None = None) -> tuple:

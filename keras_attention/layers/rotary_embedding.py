@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_attention import scope
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.position_strategy import PositionStrategy
 from keras_attention.ops import checks, masks, positions
 
@@ -36,6 +37,9 @@ class RotaryEmbedding(PositionStrategy):
     Raises:
         ValueError: `fraction` of H is not an even, positive number of channels.
     """
+
+    takes = tensors(x="(B, N, T, H)")
+    built_for = ("H",)
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.layers.attention_pooling import AttentionPooling
+from keras_attention.layers.entrance import tensors
 from keras_attention.ops import attention, checks
 from keras_attention.ops.precision import weights_dtype
 
@@ -35,6 +36,8 @@ class SegmentPooling(AttentionPooling):
         zero where a segment has none; and `(B, num_heads, S, T)` weights before dropout if
         `return_attention_scores=True`.
     """
+
+    takes = tensors(value="(B, T, D)")
 
     def __init__(self, segment_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

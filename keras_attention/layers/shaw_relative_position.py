@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_attention import scope
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.position_strategy import PositionStrategy
 from keras_attention.ops import checks, masks, positions
 from keras_attention.ops.precision import at_least_float32
@@ -29,6 +30,9 @@ class ShawRelativePosition(PositionStrategy):
     Output:
         `(B, N, T, T)`: the key term of the logits, `q_i . a^K_ij`.
     """
+
+    takes = tensors(query="(B, N, T, H)")
+    built_for = ("H",)
 
     needs_logits = True
 

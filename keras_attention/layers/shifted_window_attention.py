@@ -63,6 +63,7 @@ class ShiftedWindowAttention(Mechanism):
         self.shift = shift
         self.grid = None if grid is None else tuple(grid)  # a file's config has a list
         self.use_bias = use_bias
+        self.built_for = ("N",) if use_bias else ()
 
     def check(self, layer: "MultiHeadSelfAttention") -> None:
         self._check_order(layer.causal)

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class SpectrogramAugmentation(keras.layers.Layer):
+class SpectrogramAugmentation(Entrance, keras.layers.Layer):
     """SpecAugment of Park et al., 2019 (https://arxiv.org/abs/1904.08779): in training, each
     spectrogram loses some spans of frames and some of bands.
 
@@ -34,6 +35,8 @@ class SpectrogramAugmentation(keras.layers.Layer):
     Output:
         The shape of `spectrogram`, zeros where it is masked.
     """
+
+    takes = tensors(spectrogram="(B, frames, M) or (B, frames, M, 1)")
 
     def __init__(
         self,

@@ -6,10 +6,12 @@ import keras
 from keras import ops
 
 from keras_attention import kernels
+from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.ops import checks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class TokenEmbedding(keras.layers.ReversibleEmbedding):
+class TokenEmbedding(Entrance, keras.layers.ReversibleEmbedding):
     """Embedding whose table is the output projection as well (Press and Wolf, 2017,
     https://arxiv.org/abs/1608.05859).
 
@@ -36,6 +38,8 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
         `(B, T, D)`; or `(B, T, V)`, if `reverse`.
     """
 
+    takes = tensors(inputs="any numbers (...)")
+
     def __init__(self, input_dim: int, output_dim: int, **kwargs: Any) -> None:
         super().__init__(input_dim, output_dim, **kwargs)
         self.supports_masking = True
@@ -44,6 +48,9 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
         super().build(inputs_shape)
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
+        if reverse:
+            width = self.embeddings.shape[-1]
+            checks.built_for("inputs", inputs.shape, axis=-1, size=width, what="width")
         plain = self.tie_weights and not self.lora_enabled
         if reverse and plain and self.reverse_dtype is None and self.logit_soft_cap is None:
             # In a model of mixed precision Keras leaves the table in 32 bits.

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.layers import tokenizer_file, tokenizer_training
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import batches, checks
 
 PAD, UNKNOWN, START, END = range(4)
@@ -21,7 +22,7 @@ _WORD = re.compile(tokenizer_file.WORD)
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class Tokenizer(keras.layers.Layer):
+class Tokenizer(Entrance, keras.layers.Layer):
     """Turns text to token ids, outside the graph; inside it, ids pass and get their mask.
 
     As the first node of a model it carries the vocabulary in the `.keras` file, so that the file
@@ -49,6 +50,8 @@ class Tokenizer(keras.layers.Layer):
         ImportError: `tokenizers` is not installed, where text is to be encoded.
         ValueError: the layer has no vocabulary.
     """
+
+    takes = tensors(token_ids="integers (B, T)")
 
     encodes = "texts"
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_attention.layers.entrance import tensors
 from keras_attention.layers.multi_head_cross_attention import MultiHeadCrossAttention
 from keras_attention.layers.transformer_block import TransformerBlock
 from keras_attention.ops import checks, masks
@@ -32,6 +33,8 @@ class TransformerDecoderBlock(TransformerBlock):
     Output:
         `(B, T, D)`.
     """
+
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)")
 
     def __init__(
         self, num_heads: int, intermediate_dim: int, *, causal: bool = True, **kwargs: Any
@@ -79,7 +82,6 @@ class TransformerDecoderBlock(TransformerBlock):
     def _check_memory(
         self, query: Any, value: Any, value_mask: Any, cross_attention_mask: Any
     ) -> None:
-        checks.rank("value", value.shape, "(B, S, D)")
         checks.sequence_mask("value_mask", value_mask, "value", value.shape)
         batch, length, _ = query.shape
         shape = (batch, self.attention.num_heads, length, value.shape[1])

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class WaveformAugmentation(keras.layers.Layer):
+class WaveformAugmentation(Entrance, keras.layers.Layer):
     """In training, changes each recording's speed, begin and loudness and adds noise.
 
     Speed as in Ko et al., 2015
@@ -32,6 +33,8 @@ class WaveformAugmentation(keras.layers.Layer):
     Output:
         The shape of `audio`, zeros where it is masked.
     """
+
+    takes = tensors(audio="(B, T)")
 
     def __init__(
         self,
@@ -61,7 +64,6 @@ class WaveformAugmentation(keras.layers.Layer):
         self.built = True
 
     def call(self, audio: Any, mask: Any = None, training: bool | None = None) -> Any:
-        checks.rank("audio", audio.shape, "(B, T)")
         checks.sequence_mask("mask", mask, "audio", audio.shape)
         audio = masks.zero_masked(audio, mask)
         if not training:

@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_attention import kernels
-from keras_attention.ops.precision import at_least_float32
+from keras_attention.ops.precision import alike
 
 _CHUNK = 16  # queries in a chunk where S is not known
 
@@ -21,7 +21,7 @@ def scores(query, key, vector, activation=None):
         vector: v, `(U,)`, or `(..., U)` with the leading axes of the others.
         activation: pointwise function; tanh if `None`, which PyTorch has a kernel for.
     """
-    query, key, vector = map(at_least_float32, (query, key, vector))
+    query, key, vector = alike(query, key, vector)
     *lead, length, units = ops.shape(query)
     key_length = ops.shape(key)[-2]
     if activation is None and len(vector.shape) == 1:

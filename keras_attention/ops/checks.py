@@ -93,6 +93,15 @@ def same_size(name, shape, other, other_shape, *, axis, what):
         )
 
 
+def built_for(name, shape, *, axis, size, what):
+    """The size of `axis` must be the one that the weights have."""
+    if not shape or not _agree(shape[axis], size):
+        raise ValueError(
+            f"`{name}` must have the {what} that the weights were built for, {size}. "
+            f"Received: {name} of shape {tuple(shape)}"
+        )
+
+
 def at_most(name, size, limit_name, limit, remedy):
     """A static size must not exceed a limit."""
     if size is not None and size > limit:
@@ -141,13 +150,8 @@ def attention_mask(mask, shape):
         )
 
 
-def memory_inputs(query, value, key, *, query_mask, value_mask, key_mask, mask, num_heads=1):
-    """What a layer takes that attends from `query` to a memory of `value` and `key`."""
-    rank("query", query.shape, "(B, T, D)")
-    rank("value", value.shape, "(B, S, D)")
-    if key is not None:
-        rank("key", key.shape, "(B, S, D)")
-        same_size("key", key.shape, "value", value.shape, axis=1, what="length")
+def memory_masks(query, value, *, query_mask, value_mask, key_mask, mask, num_heads=1):
+    """The masks of a layer that attends from `query` to the memory `value`."""
     sequence_mask("query_mask", query_mask, "query", query.shape)
     sequence_mask("value_mask", value_mask, "value", value.shape)
     sequence_mask("key_mask", key_mask, "value", value.shape)

@@ -49,8 +49,8 @@ def rotate(x, positions, frequencies, interleaved=False):
     """
     dim = 2 * len(frequencies)
     angles = _angles(positions, frequencies)  # (T, dim / 2)
-    cos, sin = ops.cos(angles), ops.sin(angles)
     turned = at_least_float32(x[..., :dim])
+    cos, sin = (ops.cast(f(angles), turned.dtype) for f in (ops.cos, ops.sin))
     if interleaved:
         a, b = turned[..., 0::2], turned[..., 1::2]
     else:

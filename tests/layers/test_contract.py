@@ -20,25 +20,38 @@ def cases_of(name):
 
 CASES = [case for name in ka.layers.__all__ for case in cases_of(name)]
 FIRST = {case.layer: case for case in reversed(CASES)}  # of each layer
-# What is checked of further configurations: on PyTorch, which compiles nothing, all but what takes
-# seconds, on the others what a configuration changes in the computation.
-FURTHER = {
+# What is checked of further configurations, and of the branches of attention: what they change in
+# the computation. PyTorch, which compiles nothing, checks the rest of them too.
+COMPUTED = {
     contracts.symbolic_shapes,
     contracts.unknown_sizes,
     contracts.padding_invariance,
     contracts.causality,
     contracts.nothing_to_attend_to,
     contracts.weights_are_weights,
-    contracts.traced_equals_eager,
     contracts.every_weight_learns,
 }
-if BACKEND == "torch":
-    FURTHER = set(contracts.CHECKS) - {contracts.traced_equals_eager, contracts.fits_one_batch}
+BY_BRANCH = {
+    contracts.batch_invariance,
+    contracts.masks_agree,
+    contracts.low_precision,
+    contracts.traced_equals_eager,
+    contracts.determinism,
+}
+COSTLY = {
+    contracts.traced_equals_eager,
+    contracts.fits_one_batch,
+    contracts.predict_equals_call,
+}
 
 
 def asked(check, case):
-    """The first case of a layer, and those of a branch, are asked everything."""
-    return check in FURTHER or case.branch or FIRST[case.layer] is case
+    """Whether a case is asked a check: the first of each layer is asked everything."""
+    if FIRST[case.layer] is case:
+        return True
+    if case.branch and check in BY_BRANCH:
+        return True
+    return check not in COSTLY if BACKEND == "torch" else check in COMPUTED
 
 
 RUNS = [
@@ -49,8 +62,8 @@ RUNS = [
         # One worker for all checks of a layer: it compiles their operations once.
         marks=pytest.mark.xdist_group(case.layer.__name__),
     )
+    for case in CASES  # one after the other, so that its checks share what they compile
     for check, applies in contracts.CHECKS.items()
-    for case in CASES
     if applies(case) and asked(check, case)
 ]
 
@@ -70,6 +83,7 @@ def test_contract(check, case, request):
             check(case)
 
 
+@pytest.mark.runs_on("torch")  # a file says what to import; what it computes is in `round_trip`
 def test_files_load_in_a_fresh_process(tmp_path):
     """After `import keras_attention` alone, with the same outputs."""
     for number, case in enumerate(FIRST.values()):

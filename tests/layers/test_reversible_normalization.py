@@ -82,7 +82,7 @@ def test_statistics_are_not_trained_through(series):
 
 
 def test_bad_input_is_explained(series):
-    with pytest.raises(ValueError, match=r"`series` and `inputs` must have the same channels"):
+    with pytest.raises(ValueError, match=r"`series` must have shape \(B, S, C\) with C="):
         LAYER()(series, series[..., :2])
     with pytest.raises(ValueError, match="`epsilon` must be a positive number"):
         LAYER(epsilon=0.0)

@@ -1,0 +1,263 @@
+"""The entrance of every layer: what a call is given is checked and converted in one place.
+
+It speaks before Keras and the backend do, so an error has the same words on every backend.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, NoReturn
+
+import keras
+import numpy as np
+from keras import ops
+
+NUMBERS, INTEGERS, ANY, MASK = "numbers", "integers", "any numbers", "mask"
+_REAL = ("float16", "float32", "float64")  # that NumPy and all backends have
+_SPARSE = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What a layer takes for one tensor of `call`."""
+
+    name: str
+    kind: str
+    forms: tuple[tuple[str, ...], ...]  # the sizes, by letter; none for a mask
+    words: str  # the forms as they are written
+    required: bool
+
+
+class Entrance:
+    """Mixin, before a Keras layer, that checks and converts the tensors that a call is given.
+
+    A layer says what it takes, in words like those of its docstring:
+
+    ```python
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)")
+    built_for = ("D", "D_v")
+    ```
+
+    Arguments whose names end in `mask` are masks. The same letter is the same size in all
+    arguments of a call. Letters in `built_for` have the size that the layer was built for, names
+    of settings (`units`) their value, and `...` is any number of axes. `or` stands between two
+    forms. Whatever the dtype of an input, a layer computes in its own; words that begin with
+    `integers` or `any numbers` leave this to the layer. Lists and NumPy arrays are taken like
+    tensors.
+
+    Raises:
+        TypeError: an argument is no array of numbers.
+        ValueError: an argument has another shape.
+    """
+
+    takes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    built_for: tuple[str, ...] = ()
+    _arguments: ClassVar[dict[str, Argument]]
+    _call_order: ClassVar[tuple[str, ...]]
+    _settings: ClassVar[frozenset[str]]
+    _built_sizes: tuple[tuple[str, int], ...] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        parameters = inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+        cls._call_order = tuple(parameters)[1:]
+        cls._arguments = {
+            name: _argument(name, cls.takes.get(name, MASK), parameters[name])
+            for name in cls._call_order
+            if name in cls.takes or name.endswith("mask")
+        }
+        settings = inspect.signature(cls.__init__).parameters
+        cls._settings = frozenset(  # of which a size is the value
+            size
+            for argument in cls._arguments.values()
+            for form in argument.forms
+            for size in form
+            if size in settings or hasattr(cls, size)
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        sizes = self._known_sizes()
+        admitted = [
+            self._admit(self._arguments[name], x, sizes) if name in self._arguments else x
+            for name, x in zip(self._call_order, args, strict=False)
+        ]
+        kwargs = {
+            name: self._admit(self._arguments[name], x, sizes) if name in self._arguments else x
+            for name, x in kwargs.items()
+        }
+        return super().__call__(*admitted, *args[len(admitted) :], **kwargs)  # type: ignore[misc]
+
+    def _known_sizes(self) -> dict[str, tuple[int, str | None]]:
+        """Sizes by letter, and the argument that has them; none if the weights have."""
+        if not self.built_for or not self.built:  # type: ignore[attr-defined]
+            return {}
+        if self._built_sizes is None:
+            self._built_sizes = tuple(self._sizes_of_weights())
+        return {letter: (size, None) for letter, size in self._built_sizes}
+
+    def _sizes_of_weights(self) -> Any:
+        """The letters in `built_for` and their sizes."""
+        config = self.get_build_config() or {}  # type: ignore[attr-defined]
+        only = {f"{self._call_order[0]}_shape": config.get("input_shape")}
+        shapes = dict(config.get("shapes_dict") or only)
+        shapes.setdefault("key_shape", shapes.get("value_shape"))  # where no keys are given
+        for argument in self._arguments.values():
+            shape = shapes.get(f"{argument.name}_shape") or ()
+            for letter, size in _matched(argument.forms, shape) or ():
+                if letter in self.built_for and size is not None:
+                    yield letter, size
+
+    def _admit(self, argument: Argument, x: Any, sizes: dict) -> Any:
+        """`x` as the layer computes with it."""
+        if not (ops.is_tensor(x) or isinstance(x, keras.KerasTensor)):
+            if x is None and not argument.required:
+                return None
+            x = self._tensor(argument, x)
+        elif type(x).__name__ in _SPARSE:
+            kind = type(x).__name__
+            self._refuse(argument, f"a {kind}. Make it dense, with a mask for padding", TypeError)
+        if argument.kind == MASK:
+            return x  # whose shape depends on other arguments: `checks` looks at it
+        dtype = _name_of(x.dtype)
+        if dtype != "float32":
+            x = self._cast(argument, x, dtype)
+        self._check_shape(argument, x, sizes)
+        return x
+
+    def _tensor(self, argument: Argument, x: Any) -> Any:
+        """A tensor, or an array in the byte order of the machine."""
+        kind = type(x).__name__
+        if isinstance(x, keras.Variable):
+            return ops.convert_to_tensor(x)
+        if isinstance(x, (list, tuple)) and any(
+            ops.is_tensor(part) or isinstance(part, keras.KerasTensor) for part in x
+        ):
+            self._refuse(
+                argument,
+                f"a {kind} of {len(x)} tensors. Pass arguments one by one, as in "
+                f"`layer({', '.join(self._call_order[:2])})`, or join the tensors by `ops.stack`",
+                TypeError,
+            )
+        try:
+            array = np.asarray(x)
+        except (ValueError, TypeError, RuntimeError):
+            self._refuse(
+                argument,
+                f"a {kind} whose rows differ in length or are no numbers. Pad the rows to one "
+                "length, and pass a mask",
+            )
+        if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+            if array.ndim:
+                self._refuse(
+                    argument,
+                    f"an array of dtype {array.dtype}. Convert it to numbers first, as by "
+                    '`.astype("float32")`',
+                )
+            self._refuse(argument, f"{argument.name}={_short(x)}")
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+    def _cast(self, argument: Argument, x: Any, dtype: str) -> Any:
+        """Numbers in what the layer computes in; Keras itself casts floats of other sizes."""
+        if not dtype.startswith(("float", "bfloat", "int", "uint", "bool")):
+            self._refuse(argument, f"dtype {dtype}. Convert it to real numbers", TypeError)
+        whole = not dtype.startswith(("float", "bfloat"))
+        target = self.compute_dtype  # type: ignore[attr-defined]
+        if argument.kind == NUMBERS and whole and target.startswith(("float", "bfloat")):
+            if isinstance(x, np.ndarray):
+                return x.astype(target if target in _REAL else "float32")
+        elif isinstance(x, np.ndarray) and dtype not in (*_REAL, "bfloat16") and not whole:
+            return x.astype("float64")  # the longer floats of some machines
+        elif argument.kind == INTEGERS and dtype not in ("int32", "int64"):
+            target = "int32"
+        else:
+            return x
+        mask = getattr(x, "_keras_mask", None)
+        x = ops.cast(x, target)
+        if mask is not None:
+            x._keras_mask = mask
+        return x
+
+    def _check_shape(self, argument: Argument, x: Any, sizes: dict) -> None:
+        shape = x.shape
+        pairs = _matched(argument.forms, shape)
+        if pairs is None:
+            self._refuse(argument, f"{argument.name} of shape {tuple(shape)}")
+        for letter, size in pairs:
+            if size is None:
+                continue
+            known = sizes.get(letter)
+            if known is None:
+                known = sizes[letter] = (self._size_of(letter, size), argument.name)
+            if size != known[0]:
+                self._refuse_size(argument, x, letter, *known)
+
+    def _size_of(self, letter: str, size: int) -> int:
+        """What a size is to be: a number, the value of a setting, or as it is."""
+        if letter in self._settings:
+            return getattr(self, letter)
+        return int(letter) if letter.isdigit() else size
+
+    def _refuse_size(
+        self, argument: Argument, x: Any, letter: str, size: int, source: str | None
+    ) -> NoReturn:
+        words = "" if letter.isdigit() else f" with {letter}={size}"
+        remedy = ""
+        if source is None:
+            words += ", which the layer was built for"
+            remedy = ". Make another layer for another size"
+        elif source != argument.name:
+            words += f", as `{source}` has"
+        received = f"{argument.name} of shape {tuple(x.shape)}{remedy}"
+        self._refuse(argument, received, given=words)
+
+    def _refuse(
+        self, argument: Argument, received: str, error: type = ValueError, *, given: str = ""
+    ) -> NoReturn:
+        what = f"have shape {argument.words}{given}" if argument.forms else "be a boolean mask"
+        raise error(
+            f"{type(self).__name__} {self.name!r}: `{argument.name}` must "  # type: ignore[attr-defined]
+            f"{what}. Received: {received}."
+        )
+
+
+def tensors(**words: str) -> Mapping[str, str]:
+    """What a layer takes; see `Entrance`."""
+    return MappingProxyType(words)
+
+
+def _matched(forms: tuple[tuple[str, ...], ...], shape: Any) -> list[tuple[str, int]] | None:
+    """The letters of the form that a shape has, and their sizes; `None` if it has none."""
+    rank = len(shape)
+    for form in forms:
+        if len(form) == rank and "..." not in form:
+            return list(zip(form, shape, strict=True))
+        if "..." in form and rank >= len(form) - 1:
+            before = form.index("...")
+            after = len(form) - before - 1
+            shape = tuple(shape)
+            pairs = [*zip(form[:before], shape[:before], strict=True)]
+            return [*pairs, *zip(form[before + 1 :], shape[rank - after :], strict=True)]
+    return None
+
+
+def _argument(name: str, words: str, parameter: inspect.Parameter) -> Argument:
+    required = parameter.default is inspect.Parameter.empty
+    if words == MASK:
+        return Argument(name, MASK, (), "", required)
+    kind = next((kind for kind in (INTEGERS, ANY) if words.startswith(kind)), NUMBERS)
+    words = words.removeprefix(kind).strip()
+    forms = tuple(tuple(form.strip("()").split(", ")) for form in words.split(" or "))
+    return Argument(name, kind, forms, words, required)
+
+
+def _name_of(dtype: Any) -> str:
+    try:
+        return keras.backend.standardize_dtype(dtype)
+    except ValueError:  # of a dtype that Keras has not
+        return str(dtype)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -6,7 +6,7 @@ the values are not given back: the model is lost.
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, proxy
@@ -16,9 +16,8 @@ import numpy as np
 from keras import ops
 
 from keras_attention import kernels
+from keras_attention.compiled import compiled_for
 
-# By model: the state that its pass was compiled for, and the pass.
-_passes: WeakKeyDictionary[keras.Model, tuple[Hashable, Callable]] = WeakKeyDictionary()
 _locks: WeakKeyDictionary[keras.Model, Any] = WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -96,18 +95,14 @@ def _is_lost(variable: keras.Variable) -> bool:
 
 
 def _forward(model: keras.Model) -> Callable:
-    """The compiled pass of a model as it is now: its set of variables and its dtypes may change."""
-    state = (
-        *map(id, model.variables),
-        *(layer.dtype_policy.name for layer in model._flatten_layers()),
-        *kernels.describe().values(),
-    )
-    known, call = _passes.get(model, (None, None))
-    if call is None or known != state:
+    """The compiled pass of a model as it is now."""
+    functions = compiled_for(model)
+    if "outputs" not in functions:
         itself = proxy(model)  # a function that held the model would keep it alive
-        call = kernels.forward(lambda inputs: itself(inputs, training=False), model.variables)
-        _passes[model] = state, call
-    return call
+        functions["outputs"] = kernels.forward(
+            lambda inputs: itself(inputs, training=False), model.variables
+        )
+    return functions["outputs"]
 
 
 def _rows(model: keras.Model, arrays: Any) -> int:

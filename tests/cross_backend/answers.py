@@ -3,7 +3,7 @@
 The files are read with Keras alone, after `import keras_attention`.
 """
 
-import json
+import pickle
 import wave
 
 import keras
@@ -38,7 +38,7 @@ def save(folder, share):
         # As `zoo.reports.save` does: what it was trained with stays here.
         ka.save_model(keras.Model(model.input, model.output), folder / f"{name}.keras")
         raw = as_files(name, recipe.data.test[0], folder)
-        (folder / f"{name}.json").write_text(json.dumps(raw))
+        (folder / f"{name}.pickle").write_bytes(pickle.dumps(raw))
 
 
 def as_files(name, x, folder):
@@ -58,15 +58,15 @@ def as_files(name, x, folder):
             file.setsampwidth(2)
             file.setframerate(8000)
             file.writeframes((np.clip(x[0], -1, 1) * 32767).astype("<i2").tobytes())
-        return [str(folder / "digit.wav")]
+        return [folder / "digit.wav"]
     if name == "gat_cora":
         np.savez(folder / "graph.npz", **x)
-        return str(folder / "graph.npz")
+        return folder / "graph.npz"
     if name == "series_etth1":
         rows = ["date," + ",".join(f"column {i}" for i in range(x.shape[-1]))]
         rows += ["2016-07-01," + ",".join(map(str, row)) for row in x[0]]
         (folder / "series.csv").write_text("\n".join(rows))
-        return str(folder / "series.csv")
+        return folder / "series.csv"
     if isinstance(x, dict):
         return [{column: values[0] for column, values in x.items()}]
     return [x[0] if isinstance(x[0], str) else " ".join(x[0])]
@@ -76,7 +76,7 @@ def picture(pixels, path):
     from PIL import Image
 
     Image.fromarray(pixels).save(path)
-    return str(path)
+    return path
 
 
 def read(folders):
@@ -84,7 +84,7 @@ def read(folders):
     answers = {}
     for name in RECIPES:
         model = keras.saving.load_model(folder / f"{name}.keras")
-        raw = json.loads((folder / f"{name}.json").read_text())
+        raw = pickle.loads((folder / f"{name}.pickle").read_bytes())
         if name == "caption_emoji":
             answers[name] = ka.generate(model, raw, max_new_tokens=6)
             continue

@@ -124,7 +124,7 @@ def mutate(value, data):
         parent = at(value, where[:-1])
         kind = data.draw(st.sampled_from(["another", "another", "nothing", "a copy"]))
         if kind == "another":
-            parent[where[-1]] = data.draw(VALUES)
+            parent[where[-1]] = copy.deepcopy(data.draw(VALUES))
         elif kind == "nothing":
             del parent[where[-1]]
         else:

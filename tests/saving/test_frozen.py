@@ -1,4 +1,4 @@
-"""What is frozen stays so, wherever it is: in a layer of a layer, or a single weight."""
+"""What is set on a layer in a layer, or on a weight, is kept: that it is frozen, its policy."""
 
 import copy
 import pickle
@@ -89,6 +89,19 @@ def test_layers_of_ours_stay_frozen_without_our_files(way, tmp_path):
     second = WAYS[way](first, tmp_path / "model.keras")
     assert trainable(second) == trainable(first)
     assert trainable(first).count(False) > 10
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_policy_that_is_set_afterwards_is_that_of_the_parts(way, tmp_path):
+    x = keras.Input((4, 6))
+    first = keras.Model(x, ka.layers.TransformerBlock(2, 8, name="block")(x))
+    first.get_layer("block").dtype_policy = "mixed_bfloat16"
+    second = WAYS[way](first, tmp_path / "model.keras")
+    second.set_weights(first.get_weights())
+    values = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    np.testing.assert_array_equal(*(to_numpy(each(values)) for each in (first, second)))
+    for each in (first, second):
+        assert each.get_layer("block").attention.compute_dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("name", ["part of ours", "a weight"])

@@ -10,11 +10,14 @@ from typing import Any
 
 from keras_attention.saving.archive import ASSETS, CONFIG, REQUIRED, TRAINING
 from keras_attention.saving.digests import members
-from keras_attention.saving.limits import DEFAULT, Limits, exceeded
+from keras_attention.saving.errors import RefusedFileError
+from keras_attention.saving.limits import DEFAULT, MIB, Limits, exceeded
 
 SCHEME = "hf://"
 CARD = "README.md"
 _LAYOUT = [*REQUIRED, TRAINING, f"{ASSETS}*"]
+_NAMES = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _ADDRESS = re.compile(
     r"hf://(?!datasets/|spaces/|models/)(?P<repository>[\w.-]+/[\w.-]+)"
     r"(@(?P<revision>refs/(pr|convert)/[\w.-]+|[^/@]+))?(/(?P<file>[^@]+))?",
@@ -87,12 +90,12 @@ def download(url: str, *, revision: str | None = None, limits: Limits = DEFAULT)
         FileNotFoundError: the repository, the revision, the file, or a model there is missing.
         PermissionError: the repository asks for a right that the token, if any, does not give.
         ConnectionError: the Hub cannot be reached, and the cache does not have the model.
-        RefusedFileError: it is too large.
+        RefusedFileError: it is too large, or the server's answers name paths that are none.
         ImportError: huggingface_hub is not installed.
     """
     address = parse(url, revision=revision)
     library = _library()
-    with _explained(library, url, address):
+    with _explained(library, url, address), _watched(library, url, address, limits):
         _check_size(library, url, address, limits)
         if address.file:
             path = library.hf_hub_download(
@@ -191,6 +194,47 @@ def _check_size(library: Any, url: str, address: Address, limits: Limits) -> Non
 
 
 @contextmanager
+def _watched(library: Any, url: str, address: Address, limits: Limits) -> Iterator[None]:
+    """Refuses answers that the library takes on trust, while a model is fetched.
+
+    It names files in its cache by the ETag and the commit of an answer, which may be any path,
+    and writes as many bytes as come. Its client is shared, so that what other threads fetch
+    meanwhile is watched too.
+    """
+    limit = "file_bytes" if address.file else "expanded_bytes"
+    most, received = getattr(limits, limit), 0
+
+    def watch(response: Any) -> None:
+        if response.request.method == "HEAD":
+            for header in _NAMES:
+                name = response.headers.get(header, "-").removeprefix("W/").strip('"')
+                if not _NAME.fullmatch(name):
+                    raise RefusedFileError(f"{url}: The server sent {name!r:.200} as {header}.", "")
+        iterate = response.iter_bytes
+
+        def count(*arguments: Any, **settings: Any) -> Iterator[bytes]:
+            nonlocal received
+            for chunk in iterate(*arguments, **settings):
+                received += len(chunk)
+                if received > most + MIB:  # a MiB for what the server tells of the repository
+                    what = f"{url}: What comes, whatever the server said before,"
+                    raise exceeded(what, f"more than {most:,} bytes", limit, f"{most:,}")
+                yield chunk
+
+        response.iter_bytes = count
+
+    client = library.get_session()
+    hooks = client.event_hooks
+    client.event_hooks = {**hooks, "response": [*hooks.get("response", ()), watch]}
+    try:
+        yield
+    finally:
+        hooks = client.event_hooks
+        remaining = [each for each in hooks["response"] if each is not watch]
+        client.event_hooks = {**hooks, "response": remaining}
+
+
+@contextmanager
 def _explained(library: Any, url: str, address: Address) -> Iterator[None]:
     """Says what to do about the library's errors, which stay as causes."""
     errors = library.errors
@@ -232,6 +276,15 @@ def _explained(library: Any, url: str, address: Address) -> Iterator[None]:
             ) from error
         if isinstance(problem, errors.EntryNotFoundError):
             raise FileNotFoundError(f"{url}: There is no such file in the repository.") from error
+        if isinstance(problem, OSError) and "Consistency check" in str(problem):
+            raise ConnectionError(
+                f"{url}: What came is not as long as the server said. Try again. ({problem})"
+            ) from error
+        if str(problem).startswith(("Invalid pointer path", "Invalid filename")):
+            raise RefusedFileError(
+                f"{url}: A name that the server sent leads out of the model's folder ({problem}).",
+                "",
+            ) from error
         if isinstance(problem, errors.HfHubHTTPError):
             raise ConnectionError(f"The Hub answered with an error for {url}: {problem}") from error
         raise

@@ -1,6 +1,7 @@
 """Writing a model so that every backend can read it and go on training it."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -95,7 +96,15 @@ def _archive(model: keras.Model) -> Archive:
     """What Keras saves, in the words of no backend, with the state of the training."""
     with scratch.folder() as folder:
         # Not as a `.keras` file, which no clock before 1980 lets Keras write.
-        model.save(folder / "model", zipped=False)
+        try:
+            model.save(folder / "model", zipped=False)
+        except RuntimeError as error:
+            number = re.search(r"errno = (\d+)", str(error))
+            if number is None:
+                raise
+            # HDF5 has an error of its own for a full disk, and pages of words.
+            code = int(number[1])
+            raise OSError(code, os.strerror(code), str(folder)) from error
         saved = archive.read(folder / "model", OWN)
     config = portable(saved.json(archive.CONFIG))
     if settings := config.get("compile_config"):

@@ -64,6 +64,7 @@ def test_interrupted_is_uninterrupted(tmp_path, name):
     assert_same_weights(model, whole)
 
 
+@pytest.mark.runs_on("torch")
 def test_orders_differ_from_epoch_to_epoch():
     """Otherwise the tests above would not see a random state that is not restored."""
     seen = []
@@ -147,6 +148,7 @@ def test_interruption_while_batches_are_passed_over(tmp_path):
     assert int(model.optimizer.iterations) == 4 + STEPS
 
 
+@pytest.mark.runs_on("torch")
 def test_resume_without_checkpoints_begins(tmp_path):
     whole = make(disturbed=False)
     fit(whole, epochs=1)
@@ -155,6 +157,7 @@ def test_resume_without_checkpoints_begins(tmp_path):
     assert_same_weights(model, whole)
 
 
+@pytest.mark.runs_on("torch")
 def test_checkpoints_are_not_overwritten_without_resume(tmp_path):
     fit(make(), Checkpoint(tmp_path), epochs=1)
     with pytest.raises(ValueError, match=r"holds checkpoints of a training already.*`resume=True`"):
@@ -185,6 +188,7 @@ def test_what_does_not_fit_is_explained(tmp_path, model, arguments, message):
         fit(make(**model), Checkpoint(tmp_path, resume=True), **arguments)
 
 
+@pytest.mark.runs_on("torch")
 def test_epochs_and_policy_that_do_not_fit_are_explained(tmp_path):
     fit(make(), Checkpoint(tmp_path), epochs=2)
     with pytest.raises(ValueError, match=r"has 2 epochs behind it.*Received: epochs=1"):

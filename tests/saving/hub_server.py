@@ -20,6 +20,9 @@ class Hub:
         private: names of repositories that want the token `good`.
         gated: names of repositories that nobody was given.
         failing: status of the answer to whatever is asked of a repository.
+        lies: headers that go with every file instead of true ones; `more`: so many MiB come in the
+            place of a file, without a length.
+        sent: bytes of these.
         requests: method and path of every request, for the tests to look at.
     """
 
@@ -27,6 +30,7 @@ class Hub:
         self.commits = {}
         self.private, self.gated, self.failing = set(), set(), {}
         self.blobs, self.requests = {}, []
+        self.lies, self.sent = {}, 0
         self.url = ""
 
     def commit(self, name, files):
@@ -114,7 +118,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.fail(404, "EntryNotFound")
             return
         etag = f'"{hashlib.sha1(files[file]).hexdigest()}"'
-        self.answer(content=files[file], ETag=etag, X_Repo_Commit=oid)
+        headers = {"ETag": etag, "X_Repo_Commit": oid} | self.hub.lies
+        if "Location" in headers:
+            self.answer(302, **headers)
+        elif "more" in headers and self.command == "GET":
+            self.send_response(200)
+            self.send_header("ETag", etag)
+            self.end_headers()
+            for _ in range(headers["more"]):
+                self.wfile.write(bytes(2**20))
+                self.hub.sent += 2**20
+            self.close_connection = True
+        else:
+            headers.pop("more", None)
+            self.answer(content=files[file], **headers)
 
     def do_POST(self):
         path = urlsplit(self.path).path

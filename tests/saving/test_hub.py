@@ -223,6 +223,58 @@ def test_a_large_model_is_refused_before_it_is_fetched(server, folder):
     assert hub.download("hf://someone/file/x.keras", limits=Limits(file_bytes=1000)).exists()
 
 
+@pytest.mark.parametrize("header", ["ETag", "X_Linked_Etag", "X_Repo_Commit"])
+@pytest.mark.parametrize("path", ["{}", "../../../../outside", ".."])
+@pytest.mark.parametrize("address", [URL, f"{URL}/x.keras"])
+def test_a_server_that_names_paths_writes_nothing(server, folder, tmp_path, header, path, address):
+    """huggingface_hub names files in its cache as these headers say."""
+    hub.upload(folder, URL, message="First")
+    server.commits["someone/model"][-1][1]["x.keras"] = b"x"
+    (tmp_path / "there").write_text("a file whose content a link in the cache would give away")
+    for name in ("outside", "there"):
+        server.lies = {header: f'"{path.format(tmp_path / name)}"'}
+        with pytest.raises(RefusedFileError, match=r"The server sent '.*' as "):
+            hub.download(address)
+    assert not list(tmp_path.rglob("outside*"))
+    assert not list((tmp_path / "cache").rglob("blobs/*"))
+    server.lies = {}
+    assert hub.download(address).exists()
+
+
+@pytest.mark.parametrize("address", [URL, f"{URL}/x.keras"])
+def test_a_server_that_sends_more_than_it_said_is_stopped(server, folder, address):
+    hub.upload(folder, URL, message="First")
+    server.commits["someone/model"][-1][1]["x.keras"] = b"x" * 1000
+    server.lies = {"more": 2000}
+    with pytest.raises(RefusedFileError, match=r"What comes.*1,000,000 bytes.*_bytes=\.\.\."):
+        hub.download(address, limits=Limits(file_bytes=10**6, expanded_bytes=10**6))
+    assert server.sent < 200 * 2**20  # of a minute's worth
+
+
+@pytest.mark.parametrize(
+    ("lies", "error"),
+    [
+        ({"X_Linked_Size": "-5"}, ConnectionError),
+        ({"X_Linked_Size": "7"}, ConnectionError),
+        ({"Location": "file:///etc/passwd"}, ConnectionError),
+        ({"Location": "/someone/model/resolve/main/x.keras"}, ConnectionError),  # again and again
+    ],
+)
+def test_a_server_that_lies_about_sizes_or_places_is_said(server, lies, error):
+    server.commit("someone/model", {"x.keras": b"x" * 1000})
+    server.lies = lies
+    with pytest.raises(error, match=r"hf://someone/model/x\.keras"):
+        hub.download(f"{URL}/x.keras")
+
+
+def test_a_file_whose_name_leads_out_of_the_folder_is_refused(server, folder, tmp_path):
+    hub.upload(folder, URL, message="First")
+    server.commits["someone/model"][-1][1]["assets/../../../../x"] = b"x"
+    with pytest.raises(RefusedFileError, match="leads out of the model's folder"):
+        hub.download(URL)
+    assert not list(tmp_path.rglob("x"))
+
+
 def test_a_card_that_the_hub_refuses_changes_nothing(server, folder):
     (folder / "README.md").write_text("---\nlicense: my own\n---\n")
     with pytest.raises(ValueError, match='"license" must be one of'):

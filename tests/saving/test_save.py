@@ -1,5 +1,6 @@
 """What `ka.save_model` leaves behind, when it succeeds and when it does not."""
 
+import errno
 import json
 import tempfile
 import time
@@ -186,6 +187,24 @@ def test_what_saving_needs_in_between_is_removed(model, tmp_path, monkeypatch):
     (killed / "model.weights.h5").write_bytes(b"half a model")
     ka.save_model(model, tmp_path / "x")
     assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_full_temporary_folder_is_said_in_words(model, tmp_path, monkeypatch):
+    """What HDF5 says of it."""
+    said = (
+        "Can't decrement id ref count (file write failed: time = Mon Nov 30 10:14:41 2026\\n, "
+        "filename = '/tmp/x/model.weights.h5', file descriptor = 12, errno = 28, error message = "
+        "'No space left on device', buf = 0x1, total write size = 96, offset = 0)"
+    )
+
+    def fail(*arguments, **settings):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(model, "save", fail)
+    with pytest.raises(OSError, match="No space left on device: '") as error:
+        ka.save_model(model, tmp_path / "x.keras")
+    assert error.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_asset_of_any_size_is_saved(tmp_path, monkeypatch):

@@ -1,3 +1,5 @@
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -138,3 +140,35 @@ def test_buckets_have_an_order_of_their_own_each_epoch():
 def test_buckets_need_a_mask():
     with pytest.raises(ValueError, match="`mask` and `buckets` go together"):
         Batches(np.zeros((2, 3)), np.zeros(2), batch_size=1, buckets=(2,))
+
+
+@pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("setting", [{"workers": 2}, {"use_multiprocessing": True}])
+def test_workers_that_would_mix_the_orders_of_two_epochs_are_refused(setting):
+    x = np.arange(8, dtype="float32")[:, None]
+    batches = Batches(x, x, batch_size=4)
+    for name, value in setting.items():
+        setattr(batches, name, value)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"Leave `workers` at 1.*Received: workers="):
+        model.fit(batches, shuffle=False, verbose=0)
+
+
+@pytest.mark.runs_on("torch")
+def test_a_loader_of_pytorch_takes_them_in_other_processes():
+    import torch
+
+    x = np.arange(10, dtype="float32")[:, None]
+    batches = Batches(x, x, batch_size=4)
+    loader = torch.utils.data.DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(batches.num_batches),
+        num_workers=2,
+        multiprocessing_context="fork",
+    )
+    np.testing.assert_array_equal(np.concatenate([array for array, _ in loader]), x)
+    copy = pickle.loads(pickle.dumps(batches))  # as spawned processes get them
+    for i in range(batches.num_batches):
+        np.testing.assert_array_equal(copy[i], batches[i])

@@ -91,6 +91,13 @@ class Batches(keras.utils.PyDataset):
         return (x, *(self._cut(array[rows], length) for array in others))
 
     def on_epoch_begin(self) -> None:
+        if self.workers > 1 or self.use_multiprocessing:
+            # Keras has them begin before this draws the epoch's order: rows of two orders.
+            raise ValueError(
+                "`Batches` come from memory, and other workers take them before their order is "
+                "drawn. Leave `workers` at 1 and `use_multiprocessing` out. Received: "
+                f"workers={self.workers}, use_multiprocessing={self.use_multiprocessing}"
+            )
         if self.shuffle:
             self._batches = self._split(np.random.permutation(len(self.y)))
 

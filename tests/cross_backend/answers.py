@@ -82,7 +82,10 @@ def ask(folder):
     answers = {}
     for name in RECIPES:
         model = keras.saving.load_model(folder / f"{name}.keras")
-        raw = json.loads((folder / f"{name}.json").read_text())
+        raw = keras.tree.map_structure(
+            lambda value: Path(value) if str(value).startswith(str(folder)) else value,
+            json.loads((folder / f"{name}.json").read_text()),
+        )
         if name == "caption_emoji":
             answers[name] = ka.generate(model, raw, max_new_tokens=6)
             continue

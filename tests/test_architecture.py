@@ -1,6 +1,7 @@
 """The house: who imports whom, what files look like, what imports cost."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +133,20 @@ print(sorted(name for name in added - {"keras_attention"} if name not in sys.std
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert run.stdout.strip().splitlines()[-1] in ("[]",), run.stdout
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_keras_trainer_is_called_under_guard(path):
+    """On JAX an error in it, or a second thread, would lose the model: see `inference`."""
+    names = ("evaluate", "train_on_batch", "test_on_batch", "predict_on_batch")
+    if path.parent.name != "recipes":  # where scikit-learn's models predict
+        names += ("predict",)
+    calls = re.compile(rf"^\s+[^`]*\b(model|network)\.({'|'.join(names)})\(")
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if calls.match(line) and not _in_docstring(lines, number):
+            assert "guarded(" in lines[number - 1], f"{path}:{number + 1}: {line}"
+
+
+def _in_docstring(lines, number):
+    return "\n".join(lines[:number]).count('"""') % 2

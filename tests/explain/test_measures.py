@@ -6,6 +6,7 @@ import pytest
 from scipy import integrate, special, stats
 
 import keras_attention as ka
+from keras_attention import inference
 from keras_attention.explain import methods, ranks
 from keras_attention.explain.measured import FRACTIONS, MEASURES
 from keras_attention.explain.measures import METHODS, explained, faithfulness
@@ -165,14 +166,14 @@ def test_methods_run_in_batches_that_change_nothing(reader, texts, found):
 
 def test_batches_have_one_size_and_no_input_is_computed_twice(reader, texts, monkeypatch):
     inputs, sizes = [], set()
-    predict = reader.predict
+    outputs = inference.outputs
 
-    def watched(x, batch_size, **how):
+    def watched(model, x, *, batch_size):
         inputs.extend(map(bytes, x))
         sizes.add((len(x) % batch_size, batch_size))
-        return predict(x, batch_size=batch_size, **how)
+        return outputs(model, x, batch_size=batch_size)
 
-    monkeypatch.setattr(reader, "predict", watched)
+    monkeypatch.setattr(inference, "outputs", watched)
     scores = np.random.default_rng(0).random(texts.shape) * (texts != 0)
     given = replace(methods.rollout(reader, texts[:1]), scores=scores[:1])
     faithfulness(reader, texts[:1], given, draws=1, batch_size=4)

@@ -210,6 +210,12 @@ def test_errors_teach(monkeypatch):
         Tokenizer.train(TEXTS).encode("one text")
     with pytest.raises(TypeError, match=r"A text must be a string. Received: 5"):
         Tokenizer.train(TEXTS).encode([5])
+    with pytest.raises(TypeError, match="Received: 5 in row 1"):
+        Tokenizer.train(["a", 5])
+    with pytest.raises(ValueError, match=r"half of one .* at position 0 of row 1"):
+        Tokenizer.train(["a", "\ud800"])
+    with pytest.raises(TypeError, match="`texts` must be a list of texts"):
+        Tokenizer.train("one text")
     with pytest.raises(ValueError, match="Use model='word'"):
         Tokenizer.train(TEXTS, words=True)
     with pytest.raises(ValueError, match="Use model='word' and start_end=False"):

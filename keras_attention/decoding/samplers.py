@@ -71,7 +71,7 @@ class TopK(Sampler):
     """A draw from the k most probable tokens (Fan et al., 2018, https://arxiv.org/abs/1805.04833).
 
     Args:
-        k: how many; all if there are fewer. Of equally probable ones the first.
+        k: how many; all if there are fewer.
         temperature: divides the logits.
     """
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention import explain, scope
+from keras_attention import compiled, explain, scope
 from keras_attention.explain import gradients, maps
 from tests.backend import to_numpy
 from tests.explain.test_propagation import joint_attention

@@ -53,6 +53,12 @@ def generate(
     and other weights neither. On a CPU the weights are laid out for the loop first, and take their
     memory once more while it runs.
 
+    Before the first token of a model, and again when it has been trained, one step is compared with
+    a pass over the same tokens. If they differ, a layer reads earlier elements and keeps nothing in
+    the cache, such as `ops.cumsum` or one of Keras's recurrent layers: then all tokens are read
+    again for each new one, after a warning that names it. A model whose logits change with later
+    tokens is refused.
+
     ```python
     ka.generate(gpt, "To be", sampler=ka.decoding.TopP(0.9), max_new_tokens=100, seed=0)
     ka.generate(translator, ["Ein Hund rennt."], sampler=ka.decoding.BeamSearch(5),
@@ -61,12 +67,14 @@ def generate(
     ```
 
     Args:
-        model: functional, made of this package's layers: from `token_ids` `(B, T)` to logits
-            `(B, T, V)`; or with several inputs, of which `target_ids` is the decoder's.
-        prompt: a text, or a list of texts; or ids, as an array `(B, T)` or a list of rows, which
-            may differ in length. For an encoder-decoder the sources, which may be what another
-            layer encodes, such as a `Path` of an image, a list of them, or pixels `(B, H, W, C)`;
-            a mapping by the names of the inputs gives the beginnings of the targets too.
+        model: functional, from `token_ids` `(B, T)` to logits `(B, T, V)`; or with several inputs,
+            of which `target_ids` is the decoder's.
+        prompt: a text, or a list of texts; or ids, as an array or a tensor `(B, T)` or a list of
+            rows, which may differ in length. Ids before and behind a row that the model masks, as
+            by `Embedding(mask_zero=True)`, are padding, which is left out. For an encoder-decoder
+            the sources, which may be what another layer encodes, such as a `Path` of an image, a
+            list of them, or pixels `(B, H, W, C)`; a mapping by the names of the inputs gives the
+            beginnings of the targets too.
         sampler: a value of `ka.decoding`, or several, applied in order.
         max_new_tokens: tokens that are generated at most, that which stops included.
         stop: what ends a row, and is left out: ids, or texts; the end token of the tokenizer, if
@@ -77,12 +85,12 @@ def generate(
     Returns:
         The new text of each prompt, without the prompt; or an int32 array of new ids, if ids were
         given. One, if one text or path was given. Of `BeamSearch(num_results=n)`, for each prompt a
-        list of n `Hypothesis`, the best first.
+        list of at most n `Hypothesis`, the best first.
 
     Raises:
         TypeError: the prompt, or the sampler, is nothing that can be read.
-        ValueError: a prompt is empty, longer than the context, or has unknown ids; or the model
-            cannot be continued from a cache.
+        ValueError: a prompt is empty, longer than the context, or has unknown ids; the model looks
+            ahead, or its logits are NaN.
     """
     run = _Run(model, prompt, sampler, max_new_tokens, stop, seed)
     if run.search is not None:
@@ -271,20 +279,20 @@ class _Run:
         if size > 1:  # the first token is there already
             carry = loop.go_on(carry, _integer(filled))
         while True:
-            tokens, finished, counts = (
+            tokens, finished, until = (
                 np.asarray(ops.convert_to_numpy(carry[name]))
-                for name in ("tokens", "finished", "count")
+                for name in ("tokens", "finished", "until")
             )
             rows = [
-                prompts.cut(row[self.length : filled][:count], self.stops)
-                for row, count in zip(tokens, counts, strict=True)
+                prompts.cut(row[self.length : last], self.stops)
+                for row, last in zip(tokens, until, strict=True)
             ]
             self.over = filled == end or all(
                 ended or self._stopped(row, new)
                 for row, (ended, new) in enumerate(zip(finished, rows, strict=True))
             )
             lengths = np.array([len(row) for row in rows])
-            if np.any((lengths == counts) & (counts < filled - self.length)):
+            if np.any((lengths == until - self.length) & (until < filled)):
                 self._check_numbers(carry["logits"])  # no token could come
             yield rows
             if self.over:

@@ -78,7 +78,7 @@ class Loop:
             "tokens": ops.pad(token_ids, room),
             "state": state,
             "finished": ops.zeros((batch,), "bool"),
-            "count": ops.zeros((batch,), "int32"),
+            "until": ops.full((batch,), length, "int32"),
             "index": ops.convert_to_tensor(length, "int32"),
         }
         return self._chosen(carry, logits)
@@ -107,7 +107,7 @@ class Loop:
     def _chosen(self, carry: dict, logits: Tensor) -> dict:
         """`carry` with the next token of each row; 0 for rows that have ended.
 
-        A row where no token may come ends without one: `count` tells how many did.
+        A row where no token may come ends without one: `until` tells how many positions it has.
         """
         index = carry["index"]
         history = History(carry["tokens"], carry["present"], index)
@@ -116,17 +116,17 @@ class Loop:
             chosen = sampler(chosen, history)
         if self._random:
             chosen = chosen + gumbel(carry["seed"], index, *chosen.shape)
-        token = ops.argmax(chosen, axis=-1)
-        best = ops.take_along_axis(chosen, token[:, None], axis=-1)[:, 0]
-        finished = ops.logical_or(carry["finished"], ~(best > -float("inf")))  # or NaN
-        token = ops.where(finished, 0, ops.cast(token, "int32"))
+        token = ops.cast(ops.argmax(chosen, axis=-1), "int32")
+        possible = ops.max(chosen, axis=-1) > -float("inf")  # and no NaN
+        finished = ops.logical_or(carry["finished"], ~possible)
+        token = ops.where(finished, 0, token)
         ends = ops.any(ops.equal(token[:, None], carry["stops"][None]), axis=-1)
         return {
             **carry,
             "logits": logits,
             "tokens": kernels.store(carry["tokens"], token[:, None], index, axis=1, in_place=True),
             "token": token,
-            "count": carry["count"] + ops.cast(~finished, "int32"),
+            "until": ops.where(finished, carry["until"], index + 1),
             "finished": ops.logical_or(finished, ends),
             "index": index + 1,
         }

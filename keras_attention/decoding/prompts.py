@@ -224,8 +224,11 @@ def _rows(parts: Parts, raw: Any) -> tuple[list[np.ndarray], bool]:
         return [_ids(tokenizer, batches.text(text, row)) for row, text in enumerate(rows)], True
     if all(_is_ids(row) for row in rows):
         return [np.asarray(row, None if len(row) else np.int32) for row in rows], False
-    kinds = dict.fromkeys(type(row).__name__ for row in rows)
-    raise TypeError(f"{_TAKES}{type(raw).__name__} of {', '.join(kinds)}")
+    text = isinstance(rows[0], str)
+    fits = [isinstance(row, str) if text else _is_ids(row) for row in rows]
+    number = fits.index(False)
+    wrong = rows[number]
+    raise TypeError(f"{_TAKES}{type(raw).__name__}, whose entry {number} is {repr(wrong)[:60]}")
 
 
 _TAKES = (

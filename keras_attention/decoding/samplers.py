@@ -71,7 +71,7 @@ class TopK(Sampler):
     """A draw from the k most probable tokens (Fan et al., 2018, https://arxiv.org/abs/1805.04833).
 
     Args:
-        k: how many; all if there are fewer. Of equally probable ones the first.
+        k: how many; all if there are fewer. Those as probable as the last one are kept too.
         temperature: divides the logits.
     """
 
@@ -84,13 +84,8 @@ class TopK(Sampler):
         _positive(temperature=self.temperature)
 
     def __call__(self, logits: Tensor, history: History) -> Tensor:
-        largest, places = ops.top_k(logits, min(self.k, logits.shape[-1]))
-        rows = ops.broadcast_to(ops.arange(logits.shape[0])[:, None], places.shape)
-        indices = ops.stack([rows, ops.cast(places, rows.dtype)], axis=-1)
-        nothing = ops.full_like(logits, _NEVER)
-        kept = ops.scatter_update(
-            nothing, ops.reshape(indices, (-1, 2)), ops.reshape(largest, (-1,))
-        )
+        largest, _ = ops.top_k(logits, min(self.k, logits.shape[-1]))
+        kept = ops.where(logits >= largest[:, -1:], logits, _NEVER)
         return _cooled(kept, self.temperature)
 
 
@@ -100,7 +95,7 @@ class TopP(Sampler):
     (Holtzman et al., 2020, https://arxiv.org/abs/1904.09751).
 
     Args:
-        p: above 0, at most 1, which keeps all. Of equally probable tokens the first.
+        p: above 0, at most 1, which keeps all. Tokens as probable as the last one are kept too.
         temperature: divides the logits, before the nucleus is found.
     """
 
@@ -119,15 +114,9 @@ class TopP(Sampler):
         ordered = ops.flip(ops.sort(logits, axis=-1), axis=-1)  # (B, V), the largest first
         probabilities = ops.softmax(ordered, axis=-1)
         before = ops.cumsum(probabilities, axis=-1) - probabilities
-        first = ops.arange(logits.shape[-1])[None] == 0
-        inside = ops.logical_or(before < self.p, first)
+        inside = before < _moderate(self.p)  # the first one always is
         least = ops.min(ops.where(inside, ordered, float("inf")), axis=-1, keepdims=True)
-        # Of those as probable as the least one, as many as the nucleus has.
-        equal = ops.cast(logits == least, "int32")
-        above = ops.sum(ops.cast(ordered > least, "int32"), axis=-1, keepdims=True)
-        count = ops.sum(ops.cast(inside, "int32"), axis=-1, keepdims=True)
-        last = ops.logical_and(equal > 0, ops.cumsum(equal, axis=-1) <= count - above)
-        return ops.where(ops.logical_or(logits > least, last), logits, _NEVER)
+        return ops.where(logits >= least, logits, _NEVER)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropou
     instead, the CPU kernel's gradient of a fully masked row is wrong. Not with `causal`. The
     dropout is drawn from PyTorch's own generator.
     """
+    groups = int(query.shape[1]) // int(key.shape[1])  # of tensors, in a trace
+    if groups > 1 and torch.jit.is_tracing():  # ONNX knows no groups
+        key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
+        groups = 1
     return F.scaled_dot_product_attention(
         query,
         key,
@@ -43,7 +47,7 @@ def fused_attention(query, key, value, *, mask=None, causal=False, scale, dropou
         is_causal=causal,
         scale=scale,
         dropout_p=dropout,
-        enable_gqa=int(query.shape[1]) != int(key.shape[1]),  # tensors, in a trace
+        enable_gqa=groups > 1,
     )
 
 
@@ -65,7 +69,9 @@ def linears(x, projections):
     biases = [bias.value for _, bias in projections if bias is not None]
     alike = len(biases) in (0, len(projections))
     found = loop_weights.find(x, variables, False) if alike else None
-    few = x[..., 0].numel() < 64 and not loop_weights.active()
+    rows = x[..., 0].numel()
+    known = isinstance(rows, int)  # and not a symbol or a tensor, in a trace
+    few = not known or (rows < 64 and not loop_weights.active())
     if few or torch.is_grad_enabled() or not alike:
         return [linear(x, kernel, bias) for kernel, bias in projections]
     weights, transposed = found or (torch.cat([v.value for v in variables], dim=1), False)

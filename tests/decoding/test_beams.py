@@ -45,6 +45,17 @@ def test_wide_beams_are_exhaustive(length_penalty):
         np.testing.assert_allclose([h.score for h in found], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_no_result_is_made_up():
+    """With two tokens, one of which ends, there are few sequences; with none left to come, none."""
+    model = language_model(vocabulary_size=2)
+    search = BeamSearch(8, num_results=8)
+    (found,) = ka.generate(model, [[1]], max_new_tokens=3, sampler=search, stop=0)
+    assert sorted(h.output.tolist() for h in found) == [[], [1], [1, 1], [1, 1, 1]]
+    assert min(h.score for h in found) > -100
+    nothing = (NoRepeatNGrams(1), search)
+    assert ka.generate(model, [[0, 1]], max_new_tokens=3, sampler=nothing, stop=0) == [[]]
+
+
 def test_one_beam_is_greedy():
     model = language_model()
     for stop in (None, 5):

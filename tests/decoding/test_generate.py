@@ -10,8 +10,17 @@ from keras import ops
 import keras_attention as ka
 from keras_attention import compiled, decoding
 from keras_attention.decoding.noise import gumbel
+from keras_attention.decoding.parts import parts_of
 from keras_attention.decoding.samplers import History
-from tests.decoding.models import V, greedy, language_model, logits_after, reader, translator
+from tests.decoding.models import (
+    V,
+    greedy,
+    language_model,
+    logits_after,
+    randomized,
+    reader,
+    translator,
+)
 
 PROMPTS = [[1, 2, 3], [4, 5, 6, 7, 8, 9, 10], [3]]
 SPARSE = ka.layers.BlockSparseAttention(2, window_blocks=0, random_blocks=1, seed=1)
@@ -94,6 +103,7 @@ def test_a_row_stops_and_others_go_on():
 
 def test_what_was_compiled():
     """Another prompt of similar length and other weights find it again; it goes with the model."""
+    reader.cache_clear()
     gc.collect()
     before = len(compiled._kept)
     model = language_model.__wrapped__()
@@ -188,7 +198,6 @@ def test_sources_as_text_begin_a_target(texts):
 
 
 BAD = {
-    "no prompt": ([], {}, "which is empty"),
     "empty prompt": ([[1], []], {}, "Prompt 1 of `prompt` has no tokens to continue from"),
     "unknown id": ([[1, V]], {}, f"between 0 and {V - 1}. Received: the id {V} in prompt 0"),
     "too long": (
@@ -196,6 +205,12 @@ BAD = {
         {},
         "context of 48 tokens. Received: prompt 0 of 40 tokens, and max_new_tokens=9",
     ),
+    "an id beyond 32 bits": (np.array([[1 + 2**32]]), {}, f"the id {1 + 2**32} in prompt 0"),
+    "padding alone": ({"token_ids": [[1], []]}, {}, "Prompt 1 of `prompt` has no tokens"),
+    "one row": ([1, 2], {}, "Received: list, whose entry 0 is 1"),
+    "truth": ([[True]], {}, "Received: list, whose entry 0 is [True]"),
+    "another input": ({"ids": [[1]]}, {}, "must have entries for token_ids. Received: ids"),
+    "seed": ([[1]], {"seed": 0.5}, "`seed` must be an integer or None. Received: seed=0.5"),
     "no tokenizer": ("hello", {}, "the model has no Tokenizer layer"),
     "nothing new": ([[1]], {"max_new_tokens": 0}, "`max_new_tokens` must be"),
     "no sampler": ([[1]], {"sampler": "greedy"}, "`sampler` must be a value of ka.decoding"),
@@ -226,15 +241,90 @@ def test_bad_input(small, case):
     assert message in str(error.value)
 
 
-def test_models_that_cannot_be_continued():
+def test_models_that_write_nothing():
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     x = keras.layers.Embedding(V, 8)(tokens)
-    recurrent = keras.Model(tokens, keras.layers.GRU(V, return_sequences=True, name="gru")(x))
-    with pytest.raises(ValueError, match="the layer 'gru' \\(GRU\\) of Keras does not know"):
-        ka.generate(recurrent, [[1]], max_new_tokens=2)
-    bidirectional = keras.Model(tokens, keras.layers.Dense(V)(ka.layers.TransformerBlock(2, 8)(x)))
-    with pytest.raises(ValueError, match="Only causal self-attention can be continued"):
-        ka.generate(bidirectional, [[1]], max_new_tokens=2)
     classifier = keras.Model(tokens, keras.layers.Dense(3)(ka.layers.AttentionPooling()(x)))
     with pytest.raises(ValueError, match=r"from token ids \(B, T\) to logits \(B, T, V\)"):
         ka.generate(classifier, [[1]], max_new_tokens=2)
+
+
+@pytest.mark.parametrize("sampler", [decoding.Greedy(), decoding.BeamSearch(2)], ids=str)
+def test_no_prompts_have_no_continuations(small, sampler):
+    for nothing in ([], np.zeros((0, 3), "int32")):
+        assert ka.generate(small, nothing, max_new_tokens=4, sampler=sampler) == []
+    assert list(ka.stream(small, [], max_new_tokens=4)) == []
+
+
+def masked(embedding):
+    tokens = keras.Input((None,), dtype="int32", name="token_ids")
+    x = ka.layers.PositionalEncoding()(embedding(tokens))
+    x = ka.layers.TransformerBlock(2, 16, causal=True)(x)
+    return randomized(keras.Model(tokens, keras.layers.Dense(V)(x), name="masked"))
+
+
+def test_padding_of_a_prompt_is_left_out():
+    """On either side, in whatever the prompts are, where the model masks it; nested too."""
+    inner = masked(keras.layers.Embedding(V, 8, mask_zero=True))
+    tokens = keras.Input((None,), dtype="int32", name="token_ids")
+    model = keras.Model(tokens, inner(tokens))
+    rows = [[5, 7], [3, 4, 5, 6]]
+    expected = [greedy(inner, row, 4) for row in rows]
+    right, left = np.array([[5, 7, 0, 0], rows[1]]), np.array([[0, 0, 5, 7], rows[1]])
+    for prompt in (right, left, right.tolist(), ops.convert_to_tensor(right), list(left)):
+        assert as_lists(ka.generate(model, prompt, max_new_tokens=4)) == expected
+    if keras.backend.backend() == "torch":
+        assert masked_ids(ka.layers.TokenEmbedding(V, 8, mask_zero=True)) == {0}
+        assert masked_ids(keras.layers.Embedding(V, 8)) == set()
+
+
+def masked_ids(embedding):
+    return parts_of(masked(embedding)).masked["token_ids"]
+
+
+def test_the_end_of_a_table_is_the_end_of_a_text():
+    """In a nested model too; and no size of ours takes positions from a text that fits."""
+    tokens = keras.Input((None,), dtype="int32", name="token_ids")
+    x = keras.layers.Embedding(V, 8)(tokens)
+    x = ka.layers.PositionalEncoding("learned", 20)(x)
+    inner = keras.Model(tokens, ka.layers.TransformerBlock(2, 16, causal=True)(x))
+    model = randomized(keras.Model(tokens, keras.layers.Dense(V)(inner(tokens))))
+    (found,) = ka.generate(model, [[1] * 17], max_new_tokens=3)
+    row = [1] * 17
+    for token in found.tolist():
+        logits = ops.convert_to_numpy(model(np.array([row], "int32")))
+        assert token == logits[0, -1].argmax()
+        row.append(token)
+    with pytest.raises(ValueError, match="a context of 20 tokens"):
+        ka.generate(model, [[1] * 18], max_new_tokens=3)
+
+
+@pytest.mark.runs_on("torch")
+def test_sources_that_fit_a_table_are_not_padded_beyond_it():
+    pytest.importorskip("tokenizers")
+    tokenizer = ka.layers.Tokenizer.train(
+        ["a b c"], model="word", min_frequency=1, name="source_tokenizer"
+    )
+    source = keras.Input((None,), dtype="int32", name="source_ids")
+    target = keras.Input((None,), dtype="int32", name="target_ids")
+    x = keras.layers.Embedding(V, 8, mask_zero=True)(tokenizer(source))
+    memory = ka.layers.PositionalEncoding("learned", 20)(x)
+    y = ka.layers.TransformerDecoderBlock(2, 16)(keras.layers.Embedding(V, 8)(target), memory)
+    model = keras.Model([source, target], keras.layers.Dense(V)(y))
+    prompt = {"source_ids": ["a " * 18], "target_ids": [[1]]}
+    assert len(ka.generate(model, prompt, max_new_tokens=2)[0]) == 2
+
+
+@pytest.mark.runs_on("torch")
+def test_rows_of_sources_that_nothing_masks_are_of_one_length():
+    model = translator.__wrapped__()
+    sources, targets = [[1, 2], [3]], [[1], [1]]
+    found = ka.generate(model, {"source_ids": sources, "target_ids": targets}, max_new_tokens=3)
+    assert found[1].tolist() == greedy(model, [1], 3, [3])
+    source = keras.Input((None,), dtype="int32", name="source_ids")
+    target = keras.Input((None,), dtype="int32", name="target_ids")
+    query, memory = keras.layers.Embedding(V, 8)(target), keras.layers.Embedding(V, 8)(source)
+    y = ka.layers.TransformerDecoderBlock(2, 16)(query, memory)
+    unmasked = keras.Model([source, target], keras.layers.Dense(V)(y))
+    with pytest.raises(ValueError, match=r"'source_ids' must have the same length.*\[2, 1\]"):
+        ka.generate(unmasked, {"source_ids": sources, "target_ids": targets}, max_new_tokens=3)

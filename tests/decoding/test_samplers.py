@@ -90,6 +90,57 @@ def test_logits(sampler, expected):
     assert hash(sampler) == hash(type(sampler)(**vars(sampler)))
 
 
+TIED = np.array([[1, 3, 3, 3, -np.inf], [2, 2, 2, 2, 2], [-np.inf] * 5], "float32")
+EXTREMES = [  # and how many tokens are left of each row
+    (decoding.TopK(1), [3, 5, 0]),
+    (decoding.TopK(99, 1e38), [4, 5, 0]),
+    (decoding.TopP(1e-45), [3, 5, 0]),
+    (decoding.TopP(1.0, 1e38), [4, 5, 0]),
+    (decoding.MinP(1.0), [3, 5, 0]),
+    (decoding.MinP(1e-45), [4, 5, 0]),
+    (decoding.RepetitionPenalty(1e38), [4, 5, 0]),
+    (decoding.RepetitionPenalty(1e-38), [4, 5, 0]),
+    (decoding.Temperature(1e-45), [4, 5, 0]),
+]
+
+
+@pytest.mark.parametrize(("sampler", "left"), EXTREMES, ids=[str(case[0]) for case in EXTREMES])
+def test_ends_of_the_ranges(sampler, left):
+    """With logits that are equal, impossible, and all of them impossible: no NaN, no infinity."""
+    tokens, present = np.array([[0, 1]] * 3, "int32"), np.ones((3, 2), bool)
+    history = History(*map(ops.convert_to_tensor, (tokens, present)), 2)
+    found = to_numpy(sampler(ops.convert_to_tensor(TIED), history))
+    assert np.isfinite(found).sum(axis=1).tolist() == left
+    assert np.isneginf(found[~np.isfinite(found)]).all()
+    if left[0] < 4:
+        assert not np.isfinite(found[0, 0]), "the least probable one must go"
+    if isinstance(sampler, decoding.Temperature):  # no noise outweighs the difference
+        assert found[0, 1] - found[0, 0] > 1e6
+
+
+def test_probabilities_are_all_kept_whatever_their_sum():
+    """Those of 50,000 tokens are rounded, and add up to more than 1 before the last one."""
+    logits = np.random.default_rng(0).normal(size=(1, 50_000)).astype("float32")
+    found = decoding.TopP(1.0)(ops.convert_to_tensor(logits), None)
+    assert np.isfinite(to_numpy(found)).all()
+
+
+def test_a_row_ends_where_no_token_may_come():
+    model = language_model()
+    sampler = decoding.NoRepeatNGrams(1)
+    (found,) = ka.generate(model, [[1, 2]], max_new_tokens=V + 5, sampler=sampler)
+    assert sorted(found) == sorted(set(range(V)) - {1, 2})
+    pieces = [*ka.stream(model, [[1, 2]], max_new_tokens=V + 5, sampler=sampler)]
+    np.testing.assert_array_equal(np.concatenate([piece[0] for piece in pieces]), found)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**40, np.int64(3)])
+def test_any_integer_is_a_seed(seed):
+    options = {"max_new_tokens": 4, "sampler": decoding.Temperature(), "seed": seed}
+    found = [ka.generate(language_model(), [[1, 2]] * 2, **options) for _ in range(2)]
+    np.testing.assert_array_equal(*found)
+
+
 def test_something_is_banned():
     assert np.isinf(no_repeat(0, 2)).any()
     assert np.isinf(no_repeat(1, 2)).any()
@@ -182,7 +233,12 @@ def test_noise_is_the_same_on_every_backend():
         (lambda: decoding.TopP(0.0), "`p` must be above 0 and at most 1. Received: p=0.0"),
         (lambda: decoding.MinP(1.5), "`p` must be above 0 and at most 1. Received: p=1.5"),
         (lambda: decoding.TopK(0), "`k` must be"),
-        (lambda: decoding.RepetitionPenalty(-1.0), "`penalty` must be positive"),
+        (lambda: decoding.RepetitionPenalty(-1.0), "`penalty` must be a positive number"),
+        (lambda: decoding.Temperature(float("inf")), "`temperature` must be a positive number"),
+        (lambda: decoding.Temperature("1"), "positive number. Received: temperature='1'"),
+        (lambda: decoding.BeamSearch(2, early_stopping=1), "must be True, False or 'never'"),
+        (lambda: decoding.BeamSearch(2, length_penalty=9), "`length_penalty` must be between -8"),
+        (lambda: decoding.BeamSearch(2, coverage_penalty=float("nan")), "must be between 0 and"),
         (lambda: decoding.BeamSearch(2, early_stopping="soon"), "must be True, False or 'never'"),
         (lambda: decoding.BeamSearch(2, num_results=3), "Search with more beams"),
     ],
@@ -197,6 +253,7 @@ def test_spelled():
     expected = (decoding.NoRepeatNGrams(3), decoding.Temperature(0.8), decoding.TopP(0.9))
     assert decoding.spelled(words) == expected
     assert decoding.spelled(["beams=5"]) == (decoding.BeamSearch(5),)
+    assert decoding.spelled(["beams=5,num_results=2"]) == (decoding.BeamSearch(5, num_results=2),)
     expected = (decoding.BeamSearch(5, length_penalty=2.0, coverage_penalty=0.1),)
     assert decoding.spelled(["beams=5,length_penalty=2,coverage_penalty=0.1"]) == expected
     for word in ("warm", "top_p", "top_k=0.5", "top_p=2", "top_p=0.9,length_penalty=2"):

@@ -1,0 +1,69 @@
+"""PyTorch's traces of layers, which files of other programs are made of, take any batch and length.
+
+In `torch.jit.trace`, which the export to ONNX runs, sizes are tensors; in `torch.export` symbols.
+"""
+
+import keras
+import pytest
+
+import keras_attention as ka
+
+pytestmark = pytest.mark.runs_on("torch")
+torch = pytest.importorskip("torch")
+
+L = ka.layers
+ATTENTION = {
+    "grouped": lambda x: L.MultiHeadSelfAttention(
+        4, num_kv_heads=2, causal=True, position="rotary", qk_norm=True
+    )(x),
+    "window": lambda x: L.MultiHeadSelfAttention(4, causal=True, window=3)(x),
+    "alibi": lambda x: L.MultiHeadSelfAttention(4, causal=True, position="alibi")(x),
+    "relative bias": lambda x: L.MultiHeadSelfAttention(4, position="relative_bias")(x),
+    "shaw": lambda x: L.MultiHeadSelfAttention(4, position="shaw")(x),
+    "linear": lambda x: L.MultiHeadSelfAttention(4, causal=True, mechanism="linear")(x),
+    "cross": lambda x: L.MultiHeadCrossAttention(4, num_kv_heads=2)(x, x),
+    "block": lambda x: L.TransformerBlock(4, 32, activation="swiglu", norm="rms")(x),
+    "decoder block": lambda x: L.TransformerDecoderBlock(4, 32)(x, x),
+    "bahdanau": lambda x: L.BahdanauAttention(8)(x, x),
+    "luong": lambda x: L.LuongAttention("general", "local_p", window=2)(x, x),
+    "pooling": lambda x: L.AttentionPooling(num_heads=2)(x),
+    "learned": lambda x: L.PositionalEncoding("learned", 16)(x),
+    "n-grams": lambda x: L.NGramConvolution(4, (2, 3))(x),
+}
+
+
+def model_of(name):
+    inputs = keras.Input((None, 16))
+    return keras.Model(inputs, ATTENTION[name](inputs))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", ATTENTION)
+def test_traced(name):
+    model = model_of(name)
+    with torch.no_grad():
+        trace = torch.jit.trace(model, torch.randn(2, 5, 16), check_trace=False)
+        x = torch.randn(3, 9, 16)
+        torch.testing.assert_close(trace(x), model(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["grouped", "cross"])
+def test_exported(name):
+    model = model_of(name)
+
+    class Module(torch.nn.Module):  # of an argument with a name of its own
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x):
+            return self.model(x)
+
+    sizes = {0: torch.export.Dim("batch", max=8), 1: torch.export.Dim("length", min=2, max=100)}
+    with torch.no_grad():
+        program = torch.export.export(
+            Module(), (torch.randn(2, 5, 16),), dynamic_shapes={"x": sizes}, strict=False
+        )
+        for length in (9, 70):
+            x = torch.randn(3, length, 16)
+            torch.testing.assert_close(program.module()(x), model(x), atol=1e-5, rtol=1e-5)

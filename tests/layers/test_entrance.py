@@ -12,6 +12,7 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
+from keras_attention.layers.entrance import Entrance
 from tests.backend import shapes_and_dtypes
 from tests.layers.test_contract import FIRST
 
@@ -85,6 +86,14 @@ def refused(call, name, words, bad):
     received = re.escape(words.format(name=name, shape=tuple(shape)))
     with pytest.raises((TypeError, ValueError), match=rf"(?s)`{name}`.*Received: .*{received}"):
         call()
+
+
+@pytest.mark.parametrize("name", L.__all__)
+def test_every_layer_says_what_it_takes(name):
+    layer = getattr(L, name)
+    assert issubclass(layer, Entrance)
+    assert set(layer.takes) <= set(inspect.signature(layer.call).parameters)
+    assert layer.takes, "nothing is checked"
 
 
 @pytest.mark.parametrize("case", FIRST.values(), ids=lambda case: case.layer.__name__)

@@ -268,6 +268,8 @@ class WithMask(keras.layers.Layer):
 class MaskOf(keras.layers.Layer):
     """The mask of its input."""
 
+    supports_masking = True
+
     def call(self, inputs, mask=None):
         return mask
 

@@ -162,6 +162,8 @@ class RecurrentDecoder(Entrance, keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         self._check(query, value, query_mask, value_mask, initial_state)
+        if query.shape[0] == 0:  # PyTorch's loop begins with the first row
+            return ops.zeros((0, ops.shape(query)[1], self.units), self.compute_dtype)
         query_mask = scope.padded(query_mask)
         query = masks.zero_masked(query, query_mask)
         slot = _slot(self)

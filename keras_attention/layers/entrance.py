@@ -78,14 +78,13 @@ class Entrance:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         sizes = self._known_sizes()
-        takes = self._arguments.get
-        admitted = [
-            self._admit(argument, x, sizes) if (argument := takes(name)) else x
-            for name, x in zip(self._call_order, args, strict=False)
-        ]
+        takes = self._arguments
+        admitted = []
+        for name, x in zip(self._call_order, args, strict=False):
+            admitted.append(self._admit(takes[name], x, sizes) if name in takes else x)
         if kwargs:
             kwargs = {
-                name: self._admit(argument, x, sizes) if (argument := takes(name)) else x
+                name: self._admit(takes[name], x, sizes) if name in takes else x
                 for name, x in kwargs.items()
             }
         return super().__call__(*admitted, *args[len(admitted) :], **kwargs)  # type: ignore[misc]

@@ -326,7 +326,8 @@ class RecurrentDecoder(Entrance, keras.layers.Layer):
         """The larger one of two projections, `(B, T, units)`."""
         both = ops.concatenate([hidden, query, context], axis=-1)
         pairs = kernels.linear(both, self.readout_kernel, self.readout_bias)
-        return ops.maximum(*ops.split(pairs, 2, axis=-1))
+        largest = ops.maximum(*ops.split(pairs, 2, axis=-1))
+        return ops.cast(largest, self.compute_dtype)  # for PyTorch Keras joins float64 as float32
 
     def _check(
         self, query: Any, value: Any, query_mask: Any, value_mask: Any, initial_state: Any

@@ -4,7 +4,7 @@ It speaks before Keras and the backend do, so an error has the same words on eve
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
@@ -56,7 +56,7 @@ class Entrance:
     _arguments: ClassVar[dict[str, Argument]]
     _call_order: ClassVar[tuple[str, ...]]
     _settings: ClassVar[frozenset[str]]
-    _built_sizes: tuple[tuple[str, int], ...] | None = None
+    _built_sizes: tuple[tuple[str, tuple[int, None]], ...] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -78,14 +78,15 @@ class Entrance:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         sizes = self._known_sizes()
-        admitted = [
-            self._admit(self._arguments[name], x, sizes) if name in self._arguments else x
-            for name, x in zip(self._call_order, args, strict=False)
-        ]
-        kwargs = {
-            name: self._admit(self._arguments[name], x, sizes) if name in self._arguments else x
-            for name, x in kwargs.items()
-        }
+        takes = self._arguments
+        admitted = []
+        for name, x in zip(self._call_order, args, strict=False):
+            admitted.append(self._admit(takes[name], x, sizes) if name in takes else x)
+        if kwargs:
+            kwargs = {
+                name: self._admit(takes[name], x, sizes) if name in takes else x
+                for name, x in kwargs.items()
+            }
         return super().__call__(*admitted, *args[len(admitted) :], **kwargs)  # type: ignore[misc]
 
     def _known_sizes(self) -> dict[str, tuple[int, str | None]]:
@@ -94,7 +95,7 @@ class Entrance:
             return {}
         if self._built_sizes is None:
             self._built_sizes = tuple(self._sizes_of_weights())
-        return {letter: (size, None) for letter, size in self._built_sizes}
+        return dict(self._built_sizes)
 
     def _sizes_of_weights(self) -> Any:
         """The letters in `built_for` and their sizes."""
@@ -106,7 +107,7 @@ class Entrance:
             shape = shapes.get(f"{argument.name}_shape") or ()
             for letter, size in _matched(argument.forms, shape) or ():
                 if letter in self.built_for and size is not None:
-                    yield letter, size
+                    yield letter, (size, None)
 
     def _admit(self, argument: Argument, x: Any, sizes: dict) -> Any:
         """`x` as the layer computes with it."""
@@ -226,12 +227,12 @@ def tensors(**words: str) -> Mapping[str, str]:
     return MappingProxyType(words)
 
 
-def _matched(forms: tuple[tuple[str, ...], ...], shape: Any) -> list[tuple[str, int]] | None:
+def _matched(forms: tuple[tuple[str, ...], ...], shape: Any) -> Iterable[tuple[str, int]] | None:
     """The letters of the form that a shape has, and their sizes; `None` if it has none."""
     rank = len(shape)
     for form in forms:
         if len(form) == rank and "..." not in form:
-            return list(zip(form, shape, strict=True))
+            return zip(form, shape, strict=True)
         if "..." in form and rank >= len(form) - 1:
             before = form.index("...")
             after = len(form) - before - 1

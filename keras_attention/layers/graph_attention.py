@@ -181,6 +181,15 @@ class GraphAttention(Entrance, keras.layers.Layer):
         return_attention_scores: bool = False,
     ) -> Any:
         self._check(features, edges, adjacency, edge_features, features_mask)
+        if features.shape[0] == 0:  # nothing has no largest logit
+            spec = self.compute_output_spec(
+                features,
+                edges,
+                adjacency,
+                edge_features,
+                return_attention_scores=return_attention_scores,
+            )
+            return keras.tree.map_structure(lambda x: ops.zeros(x.shape, x.dtype), spec)
         seed = self.seed_generator if training else None
         x = masks.zero_masked(features, features_mask)
         x = attention.dropped(x, self.input_dropout, seed)

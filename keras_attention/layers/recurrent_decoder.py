@@ -163,6 +163,8 @@ class RecurrentDecoder(Entrance, Composite):
         training: bool | None = None,
     ) -> Any:
         self._check(query, value, query_mask, value_mask, initial_state)
+        if query.shape[0] == 0:  # PyTorch's loop begins with the first row
+            return ops.zeros((0, ops.shape(query)[1], self.units), self.compute_dtype)
         query_mask = scope.padded(query_mask)
         query = masks.zero_masked(query, query_mask)
         slot = _slot(self)
@@ -325,7 +327,8 @@ class RecurrentDecoder(Entrance, Composite):
         """The larger one of two projections, `(B, T, units)`."""
         both = ops.concatenate([hidden, query, context], axis=-1)
         pairs = kernels.linear(both, self.readout_kernel, self.readout_bias)
-        return ops.maximum(*ops.split(pairs, 2, axis=-1))
+        largest = ops.maximum(*ops.split(pairs, 2, axis=-1))
+        return ops.cast(largest, self.compute_dtype)  # for PyTorch Keras joins float64 as float32
 
     def _check(
         self, query: Any, value: Any, query_mask: Any, value_mask: Any, initial_state: Any

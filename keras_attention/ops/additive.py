@@ -24,7 +24,7 @@ def scores(query, key, vector, activation=None):
     query, key, vector = alike(query, key, vector)
     *lead, length, units = ops.shape(query)
     key_length = ops.shape(key)[-2]
-    if activation is None and len(vector.shape) == 1:
+    if activation is None and len(vector.shape) == 1 and query.shape[0] != 0:
         found = kernels.additive_scores(query, key, vector)
         if found is not None:
             return found

@@ -34,6 +34,7 @@ COMPUTED = {
 BY_BRANCH = {
     contracts.batch_invariance,
     contracts.masks_agree,
+    contracts.nothing_to_attend_to_in_16_bits,
     contracts.low_precision,
     contracts.traced_equals_eager,
     contracts.determinism,

@@ -20,7 +20,7 @@ SMALL = {
     "train.py iris": "train.py iris --smoke --output runs/iris",
     "train.py vit_digits": "train.py vit_digits --smoke --output runs/vit_digits",
     "evaluate.py runs/vit_digits/model.keras": "evaluate.py runs/vit_digits/model.keras --smoke",
-    "benchmark.py": "benchmark.py --quick --rounds 1 --only overhead",
+    "benchmark.py": "benchmark.py --help",  # tests/scripts/test_benchmark.py measures
 }
 # Runs the blocks that it reads, as a reader would who pastes one after the other.
 READER = """

@@ -54,7 +54,7 @@ def spectrogram_attention(
         picture = pictures[column].T
         axes[0, column].imshow(picture, cmap="gray_r", vmin=lowest, vmax=highest, **whole)
         if titles:
-            axes[0, column].set_title(lettering.name(titles[column]), fontsize=8)
+            axes[0, column].set_title(lettering.caption(titles[column]), fontsize=8)
         for row, value in enumerate(weights.values(), 1):
             ax = axes[row, column]
             ax.imshow(picture, cmap="gray_r", vmin=lowest, vmax=highest, **whole)

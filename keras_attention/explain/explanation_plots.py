@@ -43,7 +43,7 @@ def explanation(found: Explanation, titles: Sequence[str] = (), *, title: str = 
     count = len(found.scores)
     if titles and len(titles) != count:
         raise ValueError(f"`titles` must have {count} lines. Received: {len(titles)}")
-    titles = [lettering.name(line, CAPTION) for line in titles] or [""] * count
+    titles = [lettering.caption(line, CAPTION) for line in titles] or [""] * count
     draw = {Tokens: _texts, Patches: _images, Frames: _recordings, Nodes: _graphs}
     return draw[type(found.elements)](found, titles, title or found.method.replace("_", " "))
 
@@ -116,7 +116,7 @@ def image_and_text(
     for number, (above, below, written) in enumerate(axes.T):
         _draw_image(above, below, images[number], of_image[number])
         if titles:
-            above.set_title(lettering.name(titles[number]), fontsize=8)
+            above.set_title(lettering.caption(titles[number]), fontsize=8)
         written.set_xlim(-0.5 * LETTER, side)
         written.set_ylim((lines - 0.5) * LINE, -0.5 * LINE)
         for (token, share), (row, column) in zip(words[number], places[number], strict=True):
@@ -145,7 +145,7 @@ def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
         block, column = divmod(number, columns)
         above, below = axes[2 * block, column], axes[2 * block + 1, column]
         _draw_image(above, below, image, shares[number])
-        above.set_title(lettering.name(titles[number]), fontsize=8)
+        above.set_title(lettering.caption(titles[number]), fontsize=8)
     _scale(figure, axes, found)
     figure.suptitle(_wrapped(title, figure), fontsize=11)
     return figure

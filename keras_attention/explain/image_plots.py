@@ -49,7 +49,7 @@ def image_attention(
         pixels = images[column, ..., 0] if images.shape[-1] == 1 else images[column]
         axes[0, column].imshow(pixels, cmap="gray", vmin=0, vmax=255)
         if titles:
-            axes[0, column].set_title(lettering.name(titles[column]), fontsize=8)
+            axes[0, column].set_title(lettering.caption(titles[column]), fontsize=8)
         for row, (name, value) in enumerate(weights.items(), 1):
             ax = axes[row, column]
             _overlaid(ax, grey[column], value[column])

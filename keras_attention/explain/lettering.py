@@ -29,6 +29,11 @@ def name(text: object, most: int = NAME) -> str:
     return f"{line[: most - 1 - end]}\N{HORIZONTAL ELLIPSIS}{line[len(line) - end :]}"
 
 
+def caption(text: object, most: int = NAME) -> str:
+    """A text above a picture, in lines of at most `most` letters, as many as a title has."""
+    return "\n".join(name(line, most) for line in str(text).split("\n")[:_LINES])
+
+
 def entry(text: object) -> str:
     """A name for a legend, from which matplotlib leaves out what begins with an underscore."""
     line = name(text)

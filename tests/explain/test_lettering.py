@@ -162,4 +162,5 @@ def test_long_names_lose_their_middle():
     assert lettering.name("abcdefgh", 5) == "ab\u2026gh"
     assert lettering.name("abcde", 5) == "abcde"
     assert lettering.name("a\nb\tc") == r"a\nb\tc"
+    assert lettering.caption("8\n(as 9)\t") == "8\n(as 9)\\t"
     assert lettering.name("\ud83d\u202ex") == "\\ud83d\u202ex"

@@ -37,6 +37,7 @@ class Machine:
         return measure.interleaved(runs, rounds=rounds, sync=sync, clock=lambda: self.now)
 
 
+@pytest.mark.runs_on("torch")
 def test_rounds_are_interleaved():
     machine = Machine()
     seconds = machine.measure(a=0.02, b=0.04, c=0.08)
@@ -45,6 +46,7 @@ def test_rounds_are_interleaved():
     assert measure.ratios(seconds["a"], seconds["b"]) == pytest.approx([0.5] * 9)
 
 
+@pytest.mark.runs_on("torch")
 def test_short_runs_are_repeated_within_a_sample():
     machine = Machine()
     seconds = machine.measure(rounds=1, a=0.0002, b=0.02)
@@ -53,12 +55,14 @@ def test_short_runs_are_repeated_within_a_sample():
     assert len(sample) * 0.0002 >= measure.SAMPLE_SECONDS
 
 
+@pytest.mark.runs_on("torch")
 def test_a_machine_that_slows_down_does_not_change_the_ratio():
     seconds = Machine(slowdown=1.5).measure(a=0.02, b=0.02)
     assert max(seconds["a"]) > 10 * min(seconds["a"])
     assert measure.ratios(seconds["a"], seconds["b"]) == pytest.approx([1 / 1.5] * 9)
 
 
+@pytest.mark.runs_on("torch")
 def test_every_output_is_waited_for():
     waited = []
     machine = Machine()
@@ -66,6 +70,7 @@ def test_every_output_is_waited_for():
     assert waited == machine.order
 
 
+@pytest.mark.runs_on("torch")
 def test_a_run_may_bring_its_own_clock():
     def run():
         return measure.Elapsed(3.0)
@@ -74,11 +79,13 @@ def test_a_run_may_bring_its_own_clock():
     assert seconds == {"a": [3.0, 3.0]}
 
 
+@pytest.mark.runs_on("torch")
 def test_at_least_one_round():
     with pytest.raises(ValueError, match="rounds=0"):
         Machine().measure(rounds=0, a=1.0)
 
 
+@pytest.mark.runs_on("torch")
 def test_spread():
     assert measure.spread([5.0, 1.0, 2.0, 4.0, 3.0]) == {
         "median": 3.0,
@@ -89,6 +96,7 @@ def test_spread():
     assert set(measure.spread([7.0]).values()) == {7.0}
 
 
+@pytest.mark.runs_on("torch")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_resident_peak_sees_what_a_call_frees_again():
     peak = measure.resident_peak(lambda: np.ones(64 * 2**20, "uint8").sum(), lambda output: None)
@@ -179,6 +187,7 @@ def record(date="2026-01-01T00:00:00+00:00", **changes):
     }
 
 
+@pytest.mark.runs_on("torch")
 def test_results_come_back(tmp_path):
     file = tmp_path / "new" / "results.jsonl"
     long = [record(peer=str(i) * 50_000) for i in range(8)]
@@ -188,6 +197,7 @@ def test_results_come_back(tmp_path):
     assert sorted(found, key=lambda r: r["peer"]) == long
 
 
+@pytest.mark.runs_on("torch")
 def test_table_shows_the_latest():
     old, new = record(), record("2026-02-01T00:00:00+00:00", case="eager")
     new["ratio"] = measure.spread([0.2, 0.3, 0.4])
@@ -214,6 +224,7 @@ def never():
     raise AssertionError("was built")
 
 
+@pytest.mark.runs_on("torch")
 def test_missing_peer_is_named_and_skipped(capsys):
     case = Case(
         name="sum",
@@ -233,6 +244,7 @@ def test_missing_peer_is_named_and_skipped(capsys):
     assert "reached" not in printed, "bounds are for the machine that the docs name"
 
 
+@pytest.mark.runs_on("torch")
 def test_without_any_peer_ours_is_measured_all_the_same():
     peer = Peer(name="Other", make=never, library="no_such_library")
     (found,) = runner.compare(Case(name="sum", ours=busy(9), peers=[peer], memory=False), rounds=1)
@@ -240,6 +252,7 @@ def test_without_any_peer_ours_is_measured_all_the_same():
     assert found["ours"]["milliseconds"]["median"] > 0
 
 
+@pytest.mark.runs_on("torch")
 @pytest.mark.parametrize(
     ("what", "ours", "peer", "bound", "reached"),
     [
@@ -261,6 +274,7 @@ def test_reach_is_judged(what, ours, peer, bound, reached):
     assert found["judged"][what]["reached"] is reached
 
 
+@pytest.mark.runs_on("torch")
 def test_a_failure_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
     broken = Case(name="broken", ours=lambda: never, memory=False)
     works = Case(name="works", ours=busy(9), memory=False)
@@ -272,6 +286,7 @@ def test_a_failure_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
     assert "failed: AssertionError: was built" in capsys.readouterr().out
 
 
+@pytest.mark.runs_on("torch")
 def test_only_cases_with_a_text_in_their_names(tmp_path, monkeypatch):
     cases = [Case(name=name, ours=busy(9), memory=False) for name in ("B1 T64", "B8 T64")]
     monkeypatch.setattr(benchmarks, "load", lambda name: lambda scale: iter(cases))
@@ -282,6 +297,7 @@ def test_only_cases_with_a_text_in_their_names(tmp_path, monkeypatch):
     assert run(having="B2") == ["overhead: no case has 'B2' in its name"]
 
 
+@pytest.mark.runs_on("torch")
 @pytest.mark.parametrize("name", benchmarks.names())
 def test_cases_have_names_of_their_own(name):
     cases = list(benchmarks.load(name)(scale="quick"))
@@ -302,12 +318,14 @@ def benchmark(monkeypatch):
     return run
 
 
+@pytest.mark.runs_on("torch")
 def test_few_rounds_only_with_quick(benchmark, capsys):
     with pytest.raises(SystemExit):
         benchmark("--rounds", 8)
     assert "--rounds must be at least 9" in capsys.readouterr().err
 
 
+@pytest.mark.runs_on("torch")
 def test_help_lists_promises_without_keras():
     program = (
         "import runpy, sys; sys.argv = ['benchmark.py', '--help']\n"
@@ -321,6 +339,7 @@ def test_help_lists_promises_without_keras():
     assert run.stdout.splitlines()[-1] == "False"
 
 
+@pytest.mark.runs_on("jax")
 def test_measures_prints_and_appends(benchmark, tmp_path, capsys):
     file = tmp_path / "benchmarks.jsonl"
     arguments = "scripts/benchmark.py", "--quick", "--only", "overhead", "--results", str(file)

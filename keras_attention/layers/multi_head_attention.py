@@ -7,13 +7,14 @@ import keras
 from keras import ops
 
 from keras_attention import kernels, scope
+from keras_attention.layers.composite import Composite
 from keras_attention.ops import attention, checks, masks
 from keras_attention.ops import rows as some
 from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import at_least_float32, weights_dtype
 
 
-class MultiHeadAttention(keras.layers.Layer):
+class MultiHeadAttention(Composite):
     """Projections by head, attention, output projection (https://arxiv.org/abs/1706.03762).
 
     Base of `MultiHeadSelfAttention` and `MultiHeadCrossAttention`; see those. Whatever is

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.layers.composite import Composite
 from keras_attention.ops import checks, masks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class PatchEmbedding(keras.layers.Layer):
+class PatchEmbedding(Composite):
     """Cuts an image or spectrogram into patches and projects each to a vector.
 
     Dosovitskiy et al., 2021 (https://arxiv.org/abs/2010.11929), equation 1; overlapping patches

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.layers.bahdanau_attention import BahdanauAttention
+from keras_attention.layers.composite import Composite
 from keras_attention.layers.memory_attention import MemoryAttention
 from keras_attention.ops import attention as functions
 from keras_attention.ops import checks, masks, recurrent
@@ -18,7 +19,7 @@ _GATES = {"gru": 3, "lstm": 4}
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class RecurrentDecoder(keras.layers.Layer):
+class RecurrentDecoder(Composite):
     """The decoder of Bahdanau et al., 2015 (https://arxiv.org/abs/1409.0473), or of Luong et al.,
     2015 (https://arxiv.org/abs/1508.04025), in the order of the attention's paper.
 

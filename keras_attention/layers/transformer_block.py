@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_attention.layers.composite import Composite
 from keras_attention.layers.feed_forward import FeedForward
 from keras_attention.layers.multi_head_self_attention import MultiHeadSelfAttention
 from keras_attention.ops import checks, masks
@@ -13,7 +14,7 @@ _NORMS = {"layer": keras.layers.LayerNormalization, "rms": keras.layers.RMSNorma
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(Composite):
     """Self-attention and feed-forward network with residuals (https://arxiv.org/abs/1706.03762).
 
     `norm_first=True` normalises before each sub-layer (https://arxiv.org/abs/2002.04745),

@@ -119,6 +119,7 @@ def _operations() -> frozenset[tuple[str, str]]:
 
 
 def _subclasses(cls: type) -> Iterator[type]:
+    each: type
     for each in cls.__subclasses__():
         yield each
         yield from _subclasses(each)

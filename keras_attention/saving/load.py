@@ -53,7 +53,8 @@ def load_model(
         resume: whether to give the model back its optimizer, so that `fit` goes on as if it had
             not stopped, on any backend. If the file is of `ka.save_model` or of a checkpoint,
             this sets the random states of the layers, of Python, of NumPy and of the backend
-            too. Otherwise the model is not compiled.
+            too, to what the file says: resume what you would go on with yourself. Otherwise the
+            model is not compiled, and no random state is set.
         allow: classes and functions beyond those, which the file may name.
         limits: of sizes, see `ka.saving.Limits`.
         revision: branch, tag or commit of `hf://`.

@@ -1,4 +1,7 @@
-"""What is frozen stays so, wherever it is: in a layer of a layer, or a single weight."""
+"""What is set on a layer in a layer, or on a weight, is kept: that it is frozen, its policy."""
+
+import copy
+import pickle
 
 import keras
 import numpy as np
@@ -56,6 +59,49 @@ def test_a_file_keeps_what_is_frozen(name, tmp_path):
         assert mine.trainable == its.trainable
         assert len(mine.trainable_variables) == len(its.trainable_variables)
     keras.saving.load_model(tmp_path / "model.keras")  # reads it too
+
+
+def through_a_file(model, path):
+    model.save(path)
+    return keras.saving.load_model(path)
+
+
+WAYS = {
+    "a file of Keras": through_a_file,
+    "a clone": lambda model, _: keras.models.clone_model(model),
+    "JSON": lambda model, _: keras.models.model_from_json(model.to_json()),
+    "a deep copy": lambda model, _: copy.deepcopy(model),
+    "a pickle": lambda model, _: pickle.loads(pickle.dumps(model)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_layers_of_ours_stay_frozen_without_our_files(way, tmp_path):
+    """Their configuration says so."""
+    x = keras.Input((4, 6))
+    y = ka.layers.TransformerBlock(2, 8, name="half")(x)
+    y = ka.layers.TransformerBlock(2, 8, position="relative_bias", name="part_of_a_part")(y)
+    y = ka.layers.MultiHeadSelfAttention(2, name="whole")(y)
+    first = keras.Model(x, keras.layers.Dense(3)(y))
+    first.get_layer("half").attention.trainable = False
+    first.get_layer("part_of_a_part").attention.position.trainable = False
+    first.get_layer("whole").trainable = False
+    second = WAYS[way](first, tmp_path / "model.keras")
+    assert trainable(second) == trainable(first)
+    assert trainable(first).count(False) > 10
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_policy_that_is_set_afterwards_is_that_of_the_parts(way, tmp_path):
+    x = keras.Input((4, 6))
+    first = keras.Model(x, ka.layers.TransformerBlock(2, 8, name="block")(x))
+    first.get_layer("block").dtype_policy = "mixed_bfloat16"
+    second = WAYS[way](first, tmp_path / "model.keras")
+    second.set_weights(first.get_weights())
+    values = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    np.testing.assert_array_equal(*(to_numpy(each(values)) for each in (first, second)))
+    for each in (first, second):
+        assert each.get_layer("block").attention.compute_dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("name", ["part of ours", "a weight"])

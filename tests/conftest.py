@@ -1,7 +1,8 @@
 """How the suite runs: which tests on which backend, and what they cost.
 
-A test runs on every backend unless `pytest.mark.runs_on(...)` names the one that it runs on;
-`--full` runs all tests on all backends. CONTRIBUTING.md has the rule.
+A test runs on every backend unless `pytest.mark.runs_on(...)` names the one that it runs on, or
+`pytest.mark.full` leaves it to `--full`, which runs all tests on all backends. CONTRIBUTING.md has
+the rule.
 """
 
 import collections
@@ -23,15 +24,17 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "runs_on(backend): the one backend that the test runs on")
+    config.addinivalue_line("markers", "full: runs with --full alone")
 
 
 def pytest_collection_modifyitems(config, items):
     config.stash[COLLECTED] = {item.nodeid: backend_of(item) for item in items}
     if config.getoption("full"):
         return
-    elsewhere = [item for item in items if backend_of(item) not in (None, keras.backend.backend())]
-    config.hook.pytest_deselected(items=elsewhere)
-    items[:] = [item for item in items if item not in set(elsewhere)]
+    here = (None, keras.backend.backend())
+    kept = [i for i in items if backend_of(i) in here and not i.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=list(set(items) - set(kept)))
+    items[:] = kept
 
 
 def backend_of(item):

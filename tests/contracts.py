@@ -597,13 +597,13 @@ def weights_are_weights(case):
 
 
 # On JAX each costs a compilation, so two of them have to show both dtypes, alone and mixed.
-POLICIES = ("float16", "mixed_bfloat16")
+POLICIES, OTHER_POLICIES = ("float16", "mixed_bfloat16"), ("bfloat16", "mixed_float16")
 if BACKEND != "jax":
-    POLICIES += ("bfloat16", "mixed_float16")
+    POLICIES, OTHER_POLICIES = (*POLICIES, *OTHER_POLICIES), ()
 DIGITS = {"float16": 2e-2, "bfloat16": 1.5e-1}
 
 
-def low_precision(case):
+def low_precision(case, policies=POLICIES):
     """16 bits compute what 32 bits do, up to their rounding; and are finite, forward and
     backward, with logits 300 times as large as well."""
     data = case.data()
@@ -611,7 +611,7 @@ def low_precision(case):
     names = case.floats(data)
     arrays = [call[name] for name in names]
     expected = _array(case.shared.run(call))
-    for policy in POLICIES:
+    for policy in policies:
         layer = case.make(dtype=policy)
         dtype = keras.DTypePolicy(policy).compute_dtype
 
@@ -634,6 +634,10 @@ def low_precision(case):
             gradients += more
         for gradient in [gradient for several in gradients for gradient in several]:
             assert np.isfinite(gradient).all(), policy
+
+
+def low_precision_of_other_policies(case):
+    low_precision(case, OTHER_POLICIES)
 
 
 def low_precision_in_a_graph(case):
@@ -800,6 +804,7 @@ CHECKS = {
     weights_are_weights: lambda case: case.scores,
     low_precision: lambda case: not case.integer,
     every_dtype: _always,
+    low_precision_of_other_policies: lambda case: bool(OTHER_POLICIES) and not case.integer,
     low_precision_in_a_graph: lambda case: BACKEND == "tensorflow" and not case.integer,
     # PyTorch takes tiles for comparison alone, and does not trace them.
     traced_equals_eager: lambda case: (BACKEND, case.branch) != ("torch", "tiled"),

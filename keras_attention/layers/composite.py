@@ -13,17 +13,14 @@ class Composite(keras.layers.Layer):
     the whole was frozen.
     """
 
-    @property
-    def dtype_policy(self) -> keras.DTypePolicy:
-        return super().dtype_policy
-
-    @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
+    def _set_policy(self, value: Any) -> None:
         """Sets the policy of the parts too; one that quantizes is theirs by `quantize` alone."""
         keras.layers.Layer.dtype_policy.fset(self, value)
         if self.dtype_policy.quantization_mode is None:
             for _, part in _parts(self):
                 part.dtype_policy = self.dtype_policy
+
+    dtype_policy = keras.layers.Layer.dtype_policy.setter(_set_policy)  # Keras's getter is traced
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

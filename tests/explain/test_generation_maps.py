@@ -9,6 +9,7 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.decoding.parts import Parts
+from keras_attention.decoding.steps import Cached
 from keras_attention.explain.generation import Generated, _words, by_word, generation_maps
 from tests.backend import to_numpy
 from tests.decoding.models import V, language_model, randomized, translator
@@ -31,7 +32,7 @@ def recurrent_translator():
 def stepwise(model, before, new, sources):
     """Weights `(N, T, S)` by layer, of steps that each continue a cache: one row for each."""
     parts = Parts(model)
-    rows = {}
+    steps, rows = Cached(parts), {}
 
     def keep(maps):
         for path, weights in maps.items():
@@ -39,11 +40,11 @@ def stepwise(model, before, new, sources):
 
     memory = parts.memory(sources)
     with ka.capture() as maps:
-        _, state = parts.begin(ops.convert_to_tensor([before]), None, memory, 16)
+        _, state = steps.begin(ops.convert_to_tensor([before]), None, memory, 16)
     keep(maps)
     for place, token in enumerate(new[:-1]):
         with ka.capture() as maps:
-            _, state, _ = parts.step(
+            _, state, _ = steps.step(
                 ops.convert_to_tensor(np.array([token], "int32")),
                 memory,
                 state,

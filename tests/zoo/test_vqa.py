@@ -225,9 +225,9 @@ def test_the_script_answers_about_an_image(saved):
     shares = [line.split() for line in lines if line.startswith(" ")]
     assert {name for name, _ in shares} == {"yes", "no", "red"}
     assert sum(float(share[:-1]) for _, share in shares) == pytest.approx(200, abs=0.4)
-    with pytest.raises(ValueError, match="Pass the image as well: --image PATH"):
+    with pytest.raises(SystemExit, match="about an image: pass --image PATH"):
         run("predict", folder / "model.keras", questions[0])
-    with pytest.raises(FileNotFoundError, match=r"absent\.png"):
+    with pytest.raises(SystemExit, match=r"There is no file 'absent\.png'"):
         run("predict", folder / "model.keras", "--image", "absent.png", questions[0])
 
 

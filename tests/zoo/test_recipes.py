@@ -19,14 +19,14 @@ from zoo import experiment, recipes, reports
 
 WRITES = ("text-generation", "translation", "image-to-text")  # the tasks whose answers are texts
 BACKENDS = {
-    "attention_vs_rnn": "tensorflow",
+    "attention_vs_rnn": "torch",
     "audio_fsdd": "tensorflow",
     "caption_emoji": "torch",
     "cartpole": "jax",
-    "cartpole_memory": "torch",
+    "cartpole_memory": "tensorflow",
     "copy_reverse": "jax",
     "gat_cora": "tensorflow",
-    "gat_lookup": "torch",
+    "gat_lookup": "tensorflow",
     "gpt_shakespeare_char": "jax",
     "iris": "jax",
     "series_etth1": "jax",
@@ -37,7 +37,7 @@ BACKENDS = {
     "text_clinc": "jax",
     "text_sst2": "torch",
     "text_trec": "tensorflow",
-    "translate_rnn": "tensorflow",
+    "translate_rnn": "torch",
     "translate_transformer": "torch",
     "vit_digits": "jax",
     "vit_fashion": "tensorflow",

@@ -77,6 +77,12 @@ def take_rows(data, ids):
     return data.at[ids].get(mode="promise_in_bounds")
 
 
+def take_columns(data, columns):
+    """Of each row of `data` `(B, N, T, C)` its own `columns` `(T, S)`, inside: `(B, N, T, S)`."""
+    shape = (*ops.shape(data)[:2], *ops.shape(columns))
+    return ops.take_along_axis(data, ops.broadcast_to(columns[None, None], shape), axis=-1)
+
+
 def segment_sum(data, segment_ids, num_segments):
     """Sums rows of `data` `(E, ...)` that share an id: `(num_segments, ...)`."""
     out = jnp.zeros((num_segments, *data.shape[1:]), data.dtype)
@@ -196,6 +202,11 @@ def _having(variables, values):
     """A context in which `variables` have these values; others that are not initialized stay so."""
     pairs = list(zip(variables, values, strict=True))
     return keras.StatelessScope(state_mapping=pairs, initialize_variables=False)
+
+
+def xor(x, y):
+    """The bits in which `x` and `y` differ, of integers that are not negative."""
+    return ops.bitwise_xor(x, y)
 
 
 def compile(function):

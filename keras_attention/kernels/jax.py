@@ -18,7 +18,9 @@ BRANCHES = ("explicit", "tiled")  # of attention, see the table in `kernels`
 
 def attention_branch(query, key, *, window, dropout):
     """The computation of attention that is fastest here, by name."""
-    if jax.default_backend() == "cpu" and query.shape[2] * key.shape[2] >= 128 * 128:
+    length, key_length = query.shape[2], key.shape[2]
+    known = isinstance(length, int) and isinstance(key_length, int)  # no symbol, as in an export
+    if known and jax.default_backend() == "cpu" and length * key_length >= 128 * 128:
         return "tiled"
     return "explicit"
 
@@ -144,7 +146,7 @@ def _scan_edges(step, carry, edges, values_shape):
     """
     num_edges = edges[0].shape[0]
     size = max(1, _CHUNK_NUMBERS // math.prod(values_shape[1:]))
-    if num_edges <= size:
+    if not isinstance(num_edges, int) or num_edges <= size:
         return step(carry, edges)
 
     def in_chunks(carry, edges):

@@ -50,6 +50,7 @@ ATTENTION = {
     "block sparse": lambda x: sparse()(x),
     "causal block sparse": lambda x: sparse(causal=True)(x),
     "graph": lambda x: L.GraphAttention(4, 2, "gat")(x, adjacency=x[:, :, :1] > x[:, None, :, 0]),
+    "graph of gatv2": lambda x: L.GraphAttention(4, 2)(x, adjacency=x[:, :, :1] > x[:, None, :, 0]),
     "edges": lambda x: L.GraphAttention(4, 2)(x, edges=edges(x)),
     "edges of gat": lambda x: L.GraphAttention(4, 2, "gat")(x * 100, edges=edges(x)),
     "segments": lambda x: L.SegmentPooling(4)(x),
@@ -83,10 +84,11 @@ def test_traced(name):
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
-def test_traced_at_a_length_that_is_computed_otherwise():
-    model = model_of("window")
+@pytest.mark.parametrize("name", ["window", "graph of gatv2"])  # by rows, in chunks
+def test_traced_at_a_length_that_is_computed_otherwise(name):
+    model = model_of(name)
     with torch.no_grad():
-        trace = torch.jit.trace(model, torch.randn(1, 260, 16), check_trace=False)  # by rows
+        trace = torch.jit.trace(model, torch.randn(1, 260, 16), check_trace=False)
         x = torch.randn(3, 9, 16)
         torch.testing.assert_close(trace(x), model(x), atol=1e-5, rtol=1e-5)
 

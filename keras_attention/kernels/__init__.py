@@ -70,10 +70,12 @@ segment_sum = _kernels.segment_sum
 set_random_state = _kernels.set_random_state
 split_heads = _kernels.split_heads
 store = _kernels.store
+take_columns = _kernels.take_columns
 take_rows = _kernels.take_rows
 traced_with = _kernels.traced_with
 while_loop = _kernels.while_loop
 weighted_segment_sum = _kernels.weighted_segment_sum
+xor = _kernels.xor
 
 
 class _Forced(threading.local):
@@ -155,8 +157,10 @@ __all__ = [
     "set_random_state",
     "split_heads",
     "store",
+    "take_columns",
     "take_rows",
     "traced_with",
     "weighted_segment_sum",
     "while_loop",
+    "xor",
 ]

@@ -18,7 +18,9 @@ BRANCHES = ("explicit", "tiled")  # of attention, see the table in `kernels`
 
 def attention_branch(query, key, *, window, dropout):
     """The computation of attention that is fastest here, by name."""
-    if jax.default_backend() == "cpu" and query.shape[2] * key.shape[2] >= 128 * 128:
+    length, key_length = query.shape[2], key.shape[2]
+    known = isinstance(length, int) and isinstance(key_length, int)  # no symbol, as in an export
+    if known and jax.default_backend() == "cpu" and length * key_length >= 128 * 128:
         return "tiled"
     return "explicit"
 
@@ -75,6 +77,12 @@ def blocks(x, size):
 def take_rows(data, ids):
     """Rows of `data` `(N, ...)` by `ids` `(E,)`, which must be inside: `(E, ...)`."""
     return data.at[ids].get(mode="promise_in_bounds")
+
+
+def take_columns(data, columns):
+    """Of each row of `data` `(B, N, T, C)` its own `columns` `(T, S)`, inside: `(B, N, T, S)`."""
+    shape = (*ops.shape(data)[:2], *ops.shape(columns))
+    return ops.take_along_axis(data, ops.broadcast_to(columns[None, None], shape), axis=-1)
 
 
 def segment_sum(data, segment_ids, num_segments):
@@ -138,7 +146,7 @@ def _scan_edges(step, carry, edges, values_shape):
     """
     num_edges = edges[0].shape[0]
     size = max(1, _CHUNK_NUMBERS // math.prod(values_shape[1:]))
-    if num_edges <= size:
+    if not isinstance(num_edges, int) or num_edges <= size:
         return step(carry, edges)
 
     def in_chunks(carry, edges):
@@ -196,6 +204,11 @@ def _having(variables, values):
     """A context in which `variables` have these values; others that are not initialized stay so."""
     pairs = list(zip(variables, values, strict=True))
     return keras.StatelessScope(state_mapping=pairs, initialize_variables=False)
+
+
+def xor(x, y):
+    """The bits in which `x` and `y` differ, of integers that are not negative."""
+    return ops.bitwise_xor(x, y)
 
 
 def compile(function):

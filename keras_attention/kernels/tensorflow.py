@@ -86,6 +86,12 @@ def take_rows(data, ids):
     return tf.gather(data, ids)
 
 
+def take_columns(data, columns):
+    """Of each row of `data` `(B, N, T, C)` its own `columns` `(T, S)`, inside: `(B, N, T, S)`."""
+    shape = (*ops.shape(data)[:2], *ops.shape(columns))
+    return ops.take_along_axis(data, ops.broadcast_to(columns[None, None], shape), axis=-1)
+
+
 def segment_sum(data, segment_ids, num_segments):
     """Sums rows of `data` `(E, ...)` that share an id: `(num_segments, ...)`."""
 
@@ -162,6 +168,11 @@ def check_below(indices, limit, message):
         tf.debugging.assert_less(indices, limit, message=message)
     elif int(tf.reduce_max(indices)) >= limit:
         raise ValueError(message)
+
+
+def xor(x, y):
+    """The bits in which `x` and `y` differ, of integers that are not negative."""
+    return ops.bitwise_xor(x, y)
 
 
 def compile(function):

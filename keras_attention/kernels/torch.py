@@ -20,10 +20,11 @@ BRANCHES = ("explicit", "fused", "rows", "tiled")  # of attention, see the table
 
 def attention_branch(query, key, *, window, dropout):
     """The computation of attention that is fastest here, by name."""
-    length = query.shape[2]
+    length, key_length = query.shape[2], key.shape[2]
+    known = isinstance(length, int) and isinstance(key_length, int)  # a trace takes any length
     if dropout and query.device.type == "cpu":
-        return "rows" if length * key.shape[2] >= 2048 * 2048 else "explicit"
-    if window is not None and not dropout and length >= max(4 * window, 256):
+        return "rows" if known and length * key_length >= 2048 * 2048 else "explicit"
+    if window is not None and not dropout and known and length >= max(4 * window, 256):
         return "rows"
     return "fused"
 
@@ -110,7 +111,8 @@ def filled(index, length):
 
 def split_heads(x, head_dim):
     """`(B, T, N * H)` to `(B, N, T, H)`, a view."""
-    return x.unflatten(-1, (-1, head_dim)).transpose(1, 2)
+    batch, length, _ = x.shape  # of `unflatten` the export to ONNX takes the sizes for constants
+    return x.view(batch, length, -1, head_dim).transpose(1, 2)
 
 
 def merge_heads(x):
@@ -128,17 +130,29 @@ def take_rows(data, ids):
     return data.index_select(0, ids)
 
 
+def take_columns(data, columns):
+    """Of each row of `data` `(B, N, T, C)` its own `columns` `(T, S)`, inside: `(B, N, T, S)`."""
+    batch, heads, *_ = data.shape
+    return data.gather(-1, columns.long().expand(batch, heads, *columns.shape))
+
+
 def segment_sum(data, segment_ids, num_segments):
     """Sums rows of `data` `(E, ...)` that share an id: `(num_segments, ...)`."""
     out = data.new_zeros((num_segments, *data.shape[1:]))
+    if torch.jit.is_tracing():  # the export to ONNX adds no two rows to one by `index_add`
+        return out.scatter_add(0, _for_each_number(segment_ids, data), data)
     return out.index_add(0, segment_ids, data)
 
 
 def segment_max(data, segment_ids, num_segments):
     """Maximum of the rows that share an id; the lowest finite number where there are none."""
     out = data.new_full((num_segments, *data.shape[1:]), torch.finfo(data.dtype).min)
-    ids = segment_ids.reshape(-1, *[1] * (data.ndim - 1)).expand_as(data)
-    return out.scatter_reduce(0, ids, data, "amax")
+    return out.scatter_reduce(0, _for_each_number(segment_ids, data), data, "amax")
+
+
+def _for_each_number(ids, data):
+    """The id of a row `(E,)` for all of its numbers, `(E, ...)`, a view."""
+    return ids.reshape(-1, *[1] * (data.ndim - 1)).expand_as(data)
 
 
 def weighted_segment_sum(values, weights, source, target, num_segments):
@@ -148,7 +162,7 @@ def weighted_segment_sum(values, weights, source, target, num_segments):
     the messages themselves are never held: `F.embedding_bag` adds them up, one bag for each
     target and head. Compiled, they are fused away.
     """
-    if values.device.type == "cpu" and not torch.compiler.is_compiling():
+    if values.device.type == "cpu" and not _becomes_graph():
         return WeightedSegmentSum.apply(values, weights, source, target, num_segments)
     return segment_sum(take_rows(values, source) * weights[..., None], target, num_segments)
 
@@ -157,9 +171,9 @@ def additive_scores(query, key, vector):
     """`vector . tanh(q_t + k_s)`: `(..., T, U)`, `(..., S, U)`, `(U,)` to `(..., T, S)`.
 
     In chunks of queries, in one buffer, with a gradient of its own. Compiled, in one piece:
-    then nothing of T x S x U is held either.
+    then nothing of T x S x U is held either. Traced too, for a loop would be that of one length.
     """
-    if torch.compiler.is_compiling():
+    if _becomes_graph():
         return torch_additive.scores(query, key, vector)
     return torch_additive.Scores.apply(query, key, vector, chunk_numbers())
 
@@ -174,6 +188,8 @@ def cond(condition, if_true, if_false):
     if torch.compiler.is_compiling():
         with torch.no_grad():  # a branch must not return what it was given
             return torch.cond(condition, lambda: if_true().clone(), lambda: if_false().clone())
+    if torch.jit.is_tracing():  # which would keep the branch of these tensors alone
+        return torch.where(condition, if_true(), if_false())
     return if_true() if condition else if_false()
 
 
@@ -190,14 +206,25 @@ def recompute(function):
 
 def is_concrete(tensor):
     """Whether the values of `tensor` can be looked at now (no tracing, no meta device)."""
-    tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return not (tracing or tensor.is_meta or get_proxy_mode() is not None)
+    return not (_becomes_graph() or tensor.is_meta or get_proxy_mode() is not None)
+
+
+def _becomes_graph():
+    """Whether a compiler, an export or a trace is watching, for calls with other tensors."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def check_below(indices, limit, message):
     """Raises `ValueError` if an index is not below `limit`, where that can be known now."""
     if is_concrete(indices) and int(indices.max()) >= limit:
         raise ValueError(message)
+
+
+def xor(x, y):
+    """The bits in which `x` and `y` differ, of integers that are not negative."""
+    if torch.jit.is_tracing():  # the export to ONNX knows it of booleans alone
+        return x + y - 2 * (x & y)
+    return x ^ y
 
 
 def compile(function):
@@ -304,7 +331,7 @@ def dropped(weights, rate, seed):
 
     On a CPU drawing takes most of the time, so `dropout_factors` takes 16 bits for each.
     """
-    if weights.device.type != "cpu" or torch.compiler.is_compiling():
+    if weights.device.type != "cpu" or _becomes_graph():
         return keras.random.dropout(weights, rate, seed=seed)
     return weights * dropout_factors(seed.next(), 0, weights.shape, rate)
 

@@ -327,7 +327,8 @@ class GraphAttention(Entrance, keras.layers.Layer):
         nodes = ops.shape(source)[1]
         sees = ops.not_equal(adjacency, ops.zeros((), adjacency.dtype))
         if self.self_loops:
-            sees = ops.logical_or(sees, ops.eye(nodes, dtype="bool")[None])
+            steps = masks.positions(nodes)
+            sees = ops.logical_or(sees, (steps[:, None] == steps[None])[None])
         sees = masks.combine(query_mask=mask, key_mask=mask, attention_mask=sees)  # (B, 1, N, N)
         source = ops.transpose(source, (0, 2, 1, 3))  # (B, heads, N, H)
         target = ops.transpose(target, (0, 2, 1, 3))

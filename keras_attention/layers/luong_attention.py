@@ -163,7 +163,7 @@ class LuongAttention(MemoryAttention):
         if self.alignment == "local_p":
             hidden = ops.tanh(ops.matmul(query, self.position_kernel))
             predicted = ops.matmul(hidden, self.position_vector)  # (B, T, 1)
-            size = ops.cast(key_length, "float32")
+            size = ops.cast(masks.count(key_length), "float32")
             if memory_mask is not None:
                 size = ops.sum(ops.cast(memory_mask, "float32"), axis=-1)[:, None, None]
             center = size * ops.sigmoid(ops.cast(predicted, "float32"))

@@ -38,7 +38,8 @@ class RecurrentDecoder(Entrance, Composite):
 
     Unlike a `keras.layers.RNN` it decodes incrementally in a cache scope, like the layers of
     transformers. Its GRU is the paper's, `keras.layers.GRU(reset_after=False)`. Padded steps
-    keep the state, on either side.
+    keep the state, on either side. PyTorch's traces and exports, to ONNX too, have as many steps
+    as their example, and fail at another length.
 
     Args:
         units: width of the states and of the features.

@@ -68,7 +68,9 @@ class SegmentPooling(AttentionPooling):
         return members if mask is None else ops.logical_and(members, mask[:, None])
 
     def _segments(self, length: Any) -> Any:
-        return None if length is None else -(-length // self.segment_length)
+        if length is None:
+            return None
+        return (length + self.segment_length - 1) // self.segment_length
 
     def compute_mask(self, value: Any, previous_mask: Any) -> Any:
         if previous_mask is None:

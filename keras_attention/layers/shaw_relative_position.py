@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.layers.entrance import tensors
 from keras_attention.layers.position_strategy import PositionStrategy
 from keras_attention.ops import checks, masks, positions
@@ -56,10 +56,7 @@ class ShawRelativePosition(PositionStrategy):
         query = at_least_float32(query)
         table = ops.cast(self.key_table, query.dtype)
         by_distance = ops.matmul(query, ops.transpose(table))  # (B, N, T, 2k + 1)
-        index = self._distances(query_positions, key_positions)[None, None]  # (1, 1, T, S)
-        batch, heads = ops.shape(query)[:2]
-        index = ops.broadcast_to(index, (batch, heads, *ops.shape(index)[2:]))
-        return ops.take_along_axis(by_distance, index, axis=-1)
+        return kernels.take_columns(by_distance, self._distances(query_positions, key_positions))
 
     def context(self, weights: Any, query_positions: Any, key_positions: Any) -> Any:
         # (T, S, H) is gathered once for all heads and rows of the batch, as the paper's

@@ -57,6 +57,8 @@ def scores(query, key, vector, activation=None):
 
 def _chunk_length(length, key_length, units):
     """Queries that go at once, or `None` for all of them."""
+    if any(not isinstance(size, int | None) for size in (length, key_length)):
+        return None  # symbols of an export, or tensors of a trace, which keeps the chunks it saw
     if key_length is None or units is None:
         chunk = _CHUNK
     else:

@@ -104,7 +104,8 @@ def block_count(pattern: Pattern, length, mask=None):
     if mask is not None:
         behind = masks.first_valid(ops.flip(mask, axis=1))
         length = (ops.shape(mask)[1] - behind - masks.first_valid(mask))[:, None]
-    return ops.cast((length + pattern.size - 1) // pattern.size, "int32")
+        return ops.cast((length + pattern.size - 1) // pattern.size, "int32")
+    return masks.count((length + pattern.size - 1) // pattern.size)
 
 
 def _from_first(query, key, value, pattern, mask, settings):
@@ -157,7 +158,7 @@ def _by_gathering(query, key, value, pattern, found, counts, mask, settings):
     q, k, v = (ops.pad(x, room) for x in (query, key, value))
     q = ops.reshape(q, (batch, heads, whole, pattern.size, size))
     q = ops.reshape(ops.transpose(q, (0, 2, 1, 3, 4)), (-1, heads, pattern.size, size))
-    found = ops.clip(found, 0, whole - 1)
+    found = _inside(found, whole)
     sees = _seen(pattern, found, counts, length, mask)  # (B or 1, n, size or 1, M * size)
     sees = ops.broadcast_to(sees, (batch, *ops.shape(sees)[1:]))
     sees = ops.reshape(sees, (-1, 1, *sees.shape[2:]))
@@ -192,16 +193,23 @@ def _gathered(x, found, size):
     batch, heads, length, width = ops.shape(x)
     whole = length // size
     rows = ops.reshape(x, (-1, size * width))
-    first = ops.arange(batch)[:, None] * heads + ops.arange(heads)  # (B, K)
+    first = masks.positions(batch)[:, None] * heads + masks.positions(heads)  # (B, K)
     ids = ops.cast(first[:, None, :, None] * whole + found[:, :, None], kernels.INDEX_DTYPE)
     taken = kernels.take_rows(rows, ops.reshape(ids, (-1,)))
     return ops.reshape(taken, (-1, heads, found.shape[2] * size, width))
 
 
+def _inside(indices, length):
+    """`indices`, the nearest one below `length` in place of others."""
+    if isinstance(length, int):
+        return ops.clip(indices, 0, length - 1)
+    return ops.minimum(ops.maximum(indices, 0), masks.count(length) - 1)
+
+
 def _take(x, steps):
     """`x` `(B, N, T, H)` at the positions `steps` `(B, T)`, the nearest where there is none."""
     batch, heads, length, width = ops.shape(x)
-    first = ops.arange(batch)[:, None] * heads + ops.arange(heads)  # (B, N)
-    ids = first[:, :, None] * length + ops.clip(steps, 0, length - 1)[:, None]
+    first = masks.positions(batch)[:, None] * heads + masks.positions(heads)  # (B, N)
+    ids = first[:, :, None] * length + _inside(steps, length)[:, None]
     taken = kernels.take_rows(ops.reshape(x, (-1, width)), ops.reshape(ids, (-1,)))
     return ops.reshape(taken, (batch, heads, length, width))

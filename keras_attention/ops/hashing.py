@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_attention import kernels
+
 # PyTorch has no products of uint32, and JAX no int64.
 _DTYPE = "uint32" if keras.backend.backend() == "jax" else "int64"
 _FACTORS = ((16, 0x7FEB352D), (15, 0x846CA68B))
@@ -26,9 +28,9 @@ def _mixed(x):
     all_bits = _number(0xFFFFFFFF)
     x = ops.bitwise_and(x, all_bits)
     for shift, factor in _FACTORS:
-        x = ops.bitwise_xor(x, ops.right_shift(x, shift))
+        x = kernels.xor(x, ops.right_shift(x, shift))
         x = ops.bitwise_and(x * _number(factor), all_bits)
-    return ops.bitwise_xor(x, ops.right_shift(x, 16))
+    return kernels.xor(x, ops.right_shift(x, 16))
 
 
 def _number(value):

@@ -76,7 +76,8 @@ def _causal(query, key, value, state):
     """
     batch, heads, length, _ = ops.shape(query)
     kv_heads, groups = key.shape[1], query.shape[1] // key.shape[1]
-    chunk = min(_CHUNK, query.shape[2] or _CHUNK)
+    known = isinstance(query.shape[2], int)  # and no symbol or tensor, as in a trace
+    chunk = min(_CHUNK, query.shape[2] or _CHUNK) if known else _CHUNK
     chunks = (length + chunk - 1) // chunk
 
     def cut(x):

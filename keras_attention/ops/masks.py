@@ -28,6 +28,11 @@ def positions(length, offset=0):
     return steps if isinstance(offset, int) and offset == 0 else steps + offset
 
 
+def count(length):
+    """`length` as a tensor `()`, also if it is a symbol of PyTorch's, which casts fix."""
+    return positions(length + 1)[-1]
+
+
 def causal_mask(query_positions, key_positions, causal=True, window=None):
     """`(T, S)`: keys not after the query, and nearer to it than `window`; `None` for all."""
     if not causal and window is None:

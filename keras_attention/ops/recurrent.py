@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_attention.ops import masks
+
 
 def gru(gates, state, kernel):
     """The gated unit of Cho et al., 2014 (https://arxiv.org/abs/1406.1078), whose reset gate acts
@@ -51,6 +53,7 @@ def scan(step, state, found, gates, beside, mask=None):
     Returns:
         The state after the last step, and states and findings of all steps, `(B, T, ...)`.
     """
+    length = gates.shape[1]
     gates = ops.swapaxes(gates, 0, 1)
     if mask is not None:
         beside = {**beside, "mask": ops.swapaxes(mask, 0, 1)[:, :, None]}
@@ -73,11 +76,24 @@ def scan(step, state, found, gates, beside, mask=None):
     carry = {**state, **found}
     if gates.shape[0] == 1:  # a step of decoding needs no loop
         carry, _ = body(carry, {name: x[0] for name, x in {"gates": gates, **beside}.items()})
-        return {name: carry[name] for name in state}, {n: x[:, None] for n, x in carry.items()}
+        every = {name: _of_length(x[:, None], length) for name, x in carry.items()}
+        return {name: carry[name] for name in state}, every
     if gates.shape[0] is None:  # Keras on TensorFlow scans one tensor only of unknown length
         carry, every = ops.scan(looking_up, {**carry, "index": ops.zeros((), "int32")}, gates)
         every.pop("index")
     else:
         carry, every = ops.scan(body, carry, {"gates": gates, **beside})
-    every = {name: ops.swapaxes(x, 0, 1) for name, x in every.items()}
+    every = {n: _of_length(ops.swapaxes(x, 0, 1), length) for n, x in every.items()}
     return {name: carry[name] for name in state}, every
+
+
+def _of_length(x, length):
+    """`x` `(B, T, ...)`.
+
+    A trace of PyTorch's keeps the steps of its example. Looking steps up makes it fail at another
+    length, where it would return the steps of the example without a word.
+    """
+    if length is None or isinstance(length, int):
+        return x
+    # ONNX Runtime makes a slice, which fails at no length, of indices with no sum in them.
+    return x[:, masks.positions(length, offset=length - length)]

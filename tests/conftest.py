@@ -8,10 +8,12 @@ the rule.
 import collections
 import gc
 import os
+import warnings
 from pathlib import PurePosixPath
 
 import keras
 import pytest
+from keras.src.backend.common import global_state
 
 LIMIT = 60  # CPU seconds of one test
 COLLECTED = pytest.StashKey()  # the one backend, or `None`, of each test by its id
@@ -49,6 +51,17 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """Ends a call of Keras that the test left open, as `torch.compile` of a function that branches
+    does: in later tests `training` would be that of the first of their calls."""
+    outcome = yield
+    if global_state.get_global_attribute("current_call_ctx") is not None:
+        global_state.set_global_attribute("current_call_ctx", None)
+        warnings.warn(f"{item.nodeid} left a call of Keras open.", stacklevel=1)
+    return outcome
 
 
 def cpu_seconds():

@@ -16,7 +16,10 @@ pytestmark = pytest.mark.runs_on("torch")
 EVERYWHERE = (
     "tests/cross_backend/",
     "tests/layers/test_contract.py::test_contract[",
-    "tests/ops/",
+    *(
+        f"tests/ops/test_{name}.py"
+        for name in ("additive", "attention", "block_sparse", "graph", "linear", "windows")
+    ),
     "tests/references/",
     "tests/scripts/test_benchmark.py",  # each backend has peers of its own
     "tests/test_scope.py",

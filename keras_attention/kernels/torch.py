@@ -111,8 +111,10 @@ def filled(index, length):
 
 def split_heads(x, head_dim):
     """`(B, T, N * H)` to `(B, N, T, H)`, a view."""
-    batch, length, _ = x.shape  # of `unflatten` the export to ONNX takes the sizes for constants
-    return x.view(batch, length, -1, head_dim).transpose(1, 2)
+    batch, length, width = (
+        x.shape
+    )  # of `unflatten` the export to ONNX takes the sizes for constants
+    return x.view(batch, length, width // head_dim, head_dim).transpose(1, 2)
 
 
 def merge_heads(x):

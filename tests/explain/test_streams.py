@@ -296,24 +296,6 @@ def test_of_keras_layers():
     assert readouts == [("a@4", None)]
 
 
-def test_of_keras_hub_blocks():
-    hub = pytest.importorskip("keras_hub", reason="KerasHub is not installed")
-    a, x = embedded("a")
-    b, y = embedded("b")
-    y = hub.layers.TransformerEncoder(8, 2, name="encoder")(y)
-    x = hub.layers.TransformerDecoder(8, 2, name="decoder")(x, y)
-    x = hub.layers.TransformerDecoder(8, 2, name="again")(encoder_sequence=y, decoder_sequence=x)
-    reads, readouts = of(keras.Model([a, b], x), {"a": IDS, "b": OTHERS})
-    assert [read.split(": ")[1] for read in reads] == [
-        "b@0 <- b@0",
-        "a@0 <- a@0",
-        "a@1 <- b@1",
-        "a@2 <- a@2",
-        "a@3 <- b@1",
-    ]
-    assert readouts == [("a@4", None)]
-
-
 def test_of_a_sequential_model():
     model = keras.Sequential(
         [

@@ -7,9 +7,12 @@ import keras
 import pytest
 
 import keras_attention as ka
+from tests.backend import BACKEND
+
+if BACKEND == "torch":
+    import torch
 
 pytestmark = pytest.mark.runs_on("torch")
-torch = pytest.importorskip("torch")
 
 L = ka.layers
 # What the export to ONNX that Keras calls lacks, or what it gives other numbers for: it takes the

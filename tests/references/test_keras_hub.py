@@ -7,6 +7,7 @@ import pytest
 import keras_attention as ka
 from keras_attention.explain.maps import attention_maps
 from tests.backend import to_numpy
+from tests.explain import test_streams
 
 keras_hub = pytest.importorskip("keras_hub")
 B, T, S, D, N = 2, 4, 5, 8, 2
@@ -53,3 +54,25 @@ def test_a_language_model():
     with ka.capture() as nothing:  # Keras's layers are recorded on request alone
         model(inputs)
     assert not nothing
+
+
+def test_streams_of_blocks():
+    """Which sequence each of their attention layers reads and writes to."""
+    a, x = test_streams.embedded("a")
+    b, y = test_streams.embedded("b")
+    y = keras_hub.layers.TransformerEncoder(8, 2, name="encoder")(y)
+    x = keras_hub.layers.TransformerDecoder(8, 2, name="decoder")(x, y)
+    x = keras_hub.layers.TransformerDecoder(8, 2, name="again")(
+        encoder_sequence=y, decoder_sequence=x
+    )
+    reads, readouts = test_streams.of(
+        keras.Model([a, b], x), {"a": test_streams.IDS, "b": test_streams.OTHERS}
+    )
+    assert [read.split(": ")[1] for read in reads] == [
+        "b@0 <- b@0",
+        "a@0 <- a@0",
+        "a@1 <- b@1",
+        "a@2 <- a@2",
+        "a@3 <- b@1",
+    ]
+    assert readouts == [("a@4", None)]

@@ -12,6 +12,9 @@ from keras_attention.decoding.parts import Parts
 from keras_attention.ops import batches
 
 PAD = 0  # of the `Tokenizer`
+_TAKES = (
+    "`prompt` must be a text, a list of texts, ids (B, T), or a list of rows of ids. Received: "
+)
 
 
 @dataclass(frozen=True)
@@ -229,11 +232,6 @@ def _rows(parts: Parts, raw: Any) -> tuple[list[np.ndarray], bool]:
     number = fits.index(False)
     wrong = rows[number]
     raise TypeError(f"{_TAKES}{type(raw).__name__}, whose entry {number} is {repr(wrong)[:60]}")
-
-
-_TAKES = (
-    "`prompt` must be a text, a list of texts, ids (B, T), or a list of rows of ids. Received: "
-)
 
 
 def _ids(tokenizer: Any, text: str) -> np.ndarray:

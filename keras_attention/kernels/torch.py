@@ -111,9 +111,8 @@ def filled(index, length):
 
 def split_heads(x, head_dim):
     """`(B, T, N * H)` to `(B, N, T, H)`, a view."""
-    batch, length, width = (
-        x.shape
-    )  # of `unflatten` the export to ONNX takes the sizes for constants
+    # Not `unflatten`, of which the export to ONNX takes the sizes for constants.
+    batch, length, width = x.shape
     return x.view(batch, length, width // head_dim, head_dim).transpose(1, 2)
 
 

@@ -11,12 +11,13 @@ with ka.capture() as maps: ...
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from keras_attention import layers, schedules
+from keras_attention import layers
 from keras_attention.scope import cache, capture
+from keras_attention.training import schedules
 from keras_attention.version import __version__
 
 if TYPE_CHECKING:
-    from keras_attention import callbacks, decoding, explain, saving
+    from keras_attention import callbacks, decoding, explain, saving, training
     from keras_attention.decoding import generate, stream
     from keras_attention.prediction import encode, predict
     from keras_attention.raw_batches import RawBatches
@@ -39,6 +40,7 @@ __all__ = [
     "saving",
     "schedules",
     "stream",
+    "training",
 ]
 
 _HOMES = {

@@ -16,7 +16,7 @@ def explained() -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt as error:  # `zoo.interruption.Interrupted` has the number
+    except KeyboardInterrupt as error:  # `zoo.harness.interruption.Interrupted` has the number
         number = getattr(error, "number", None)
         again = [*sys.argv, *(["--resume"] if "--resume" not in sys.argv else [])]
         if number is not None:

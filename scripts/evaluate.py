@@ -37,7 +37,7 @@ def main() -> None:
     args = parse()
     backend = _backend.choose()
     import keras_attention as ka
-    from zoo import experiment
+    from zoo.harness import experiment
 
     make = recipes.load(args.recipe)
     recipe = make(smoke=args.smoke, variant=args.variant, seed=args.seed or 0)

@@ -38,7 +38,7 @@ def main() -> None:
     args = parse()
     _backend.choose()
     from keras_attention.saving.files import complete, write_json, write_text
-    from zoo import faithfulness
+    from zoo.harness import faithfulness
 
     folder = args.output / "faithfulness"
     if args.model:
@@ -55,8 +55,9 @@ def main() -> None:
 
 def measured(args: argparse.Namespace) -> tuple:
     import keras_attention as ka
-    from zoo import faithfulness, recipes
-    from zoo.provenance import provenance
+    from zoo import recipes
+    from zoo.harness import faithfulness
+    from zoo.harness.provenance import provenance
 
     known = _paths.record(args.model.parent / "metrics.json")
     about = {name: known[name] for name in ("recipe", "variant", "score", "test", "data_sha256")}

@@ -37,7 +37,7 @@ def main() -> None:
     args = parse()
     _backend.choose()
     from keras_attention.saving.files import write_text
-    from zoo import results
+    from zoo.harness import results
 
     for file in args.add:
         (record, *_) = results.read([file])

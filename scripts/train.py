@@ -50,7 +50,7 @@ def main() -> None:
     _backend.keep_memory()
     import keras
 
-    from zoo import experiment, reports
+    from zoo.harness import experiment, reports
 
     if args.precision:
         keras.config.set_dtype_policy(args.precision)

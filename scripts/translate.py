@@ -44,7 +44,7 @@ def main() -> None:
             raise SystemExit(f"{len(lines)} lines, and {len(references)} in {args.reference}.")
         _backend.choose()
         import keras_attention as ka
-        from zoo import translation
+        from zoo.tasks import translation
 
         texts = [line for line in lines if line.strip()]
         sampler = (

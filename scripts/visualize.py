@@ -51,7 +51,7 @@ def main() -> None:
     _backend.choose()
     import keras_attention as ka
     from keras_attention import prediction
-    from keras_attention.explain import views
+    from keras_attention.explain.pages import views
 
     model = ka.load_model(args.model)
     if _inputs.holds_rows(raw[0]):

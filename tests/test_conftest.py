@@ -7,8 +7,8 @@ import pytest
 
 from tests import conftest
 from tests.backend import BACKENDS
-from tests.zoo import test_recipes
-from tests.zoo.cases import MODELS, mark_of
+from tests.zoo.models.cases import MODELS, mark_of
+from tests.zoo.recipes import test_recipes
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -22,7 +22,7 @@ EVERYWHERE = (
     ),
     "tests/references/",
     "tests/test_scope.py",
-    "tests/zoo/test_losses.py",
+    "tests/training/test_losses.py",
 )
 # What composes that: on one backend each.
 ON_ONE = ("tests/scripts/", "tests/zoo/")

@@ -1,1 +1,30 @@
-"""Models made of `keras_attention` layers: one file per model, with data, recipes and results."""
+"""Models made of `keras_attention` layers, their data, recipes and results.
+
+```python
+import zoo
+
+model = zoo.vit(image_size=28, num_classes=10, **zoo.models.vit.VARIANTS["default"])
+```
+
+Each model is a function that returns a `keras.Model`, in a file of `zoo.models`.
+"""
+
+import importlib
+import pkgutil
+from typing import Any
+
+from zoo import models
+
+_MODELS = sorted(module.name for module in pkgutil.iter_modules(models.__path__))
+__all__ = ["models", *_MODELS]
+
+
+def __getattr__(name: str) -> Any:
+    """Returns the function that builds the model `name`; imports its file when it is asked for."""
+    if name in _MODELS:
+        return getattr(importlib.import_module(f"zoo.models.{name}"), name)
+    raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

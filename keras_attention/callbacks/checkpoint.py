@@ -39,8 +39,8 @@ class Checkpoint(keras.callbacks.Callback):
     The continued training is the uninterrupted one, bit for bit on the same backend and
     machine, if the data come in the same order. Those of arrays do, and those of any dataset
     that draws its order from NumPy's, Python's or PyTorch's global random numbers when an epoch
-    begins, such as `zoo.data.batches.Batches`. A `tf.data.Dataset` that shuffles does not: its
-    random state is out of reach. Of arrays, Keras on TensorFlow has but one order after
+    begins, such as `keras_attention.training.Batches`. A `tf.data.Dataset` that shuffles does not:
+    its random state is out of reach. Of arrays, Keras on TensorFlow has but one order after
     `keras.utils.set_random_seed`, the same in every epoch. A dataset that runs on from one epoch
     into the next (`steps_per_epoch` below its length, or a generator) must itself be brought to
     where the interrupted epoch began.

@@ -15,7 +15,7 @@ from keras_attention.decoding.loop import Loop
 from keras_attention.decoding.parts import Parts, parts_of
 from keras_attention.decoding.samplers import BeamSearch, Greedy, Sampler
 from keras_attention.decoding.steps import Cached, Recomputed
-from keras_attention.layers.tokenizer import Tokenizer
+from keras_attention.layers.inputs.tokenizer import Tokenizer
 from keras_attention.ops import checks
 
 Samplers = Sampler | BeamSearch | Sequence[Sampler | BeamSearch]

@@ -10,9 +10,9 @@ from keras import ops
 
 from keras_attention import prediction
 from keras_attention.compiled import compiled_for
-from keras_attention.layers.memory_attention import MemoryAttention
-from keras_attention.layers.multi_head_cross_attention import MultiHeadCrossAttention
-from keras_attention.layers.positional_encoding import PositionalEncoding
+from keras_attention.layers.attention.memory_attention import MemoryAttention
+from keras_attention.layers.attention.multi_head_cross_attention import MultiHeadCrossAttention
+from keras_attention.layers.positions.positional_encoding import PositionalEncoding
 
 Tensor = Any
 

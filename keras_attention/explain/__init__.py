@@ -10,12 +10,8 @@ ka.explain.faithfulness(model, texts)               # do the scores tell what th
 """
 
 from keras_attention.explain import plots
-from keras_attention.explain.elements import Elements, elements
-from keras_attention.explain.generation import Generated, generation_maps
-from keras_attention.explain.html import Patches, View, to_html
-from keras_attention.explain.maps import attention_maps
-from keras_attention.explain.measures import faithfulness
-from keras_attention.explain.methods import (
+from keras_attention.explain.attribution.elements import Elements, elements
+from keras_attention.explain.attribution.methods import (
     attention,
     attention_gradient,
     gradient_x_input,
@@ -24,11 +20,15 @@ from keras_attention.explain.methods import (
     relevance,
     rollout,
 )
-from keras_attention.explain.neighborhoods import neighborhoods
-from keras_attention.explain.propagation import rollout_matrix
-from keras_attention.explain.question import Explanation
-from keras_attention.explain.randomization import randomization
-from keras_attention.explain.views import heads, page
+from keras_attention.explain.attribution.neighborhoods import neighborhoods
+from keras_attention.explain.attribution.propagation import rollout_matrix
+from keras_attention.explain.attribution.question import Explanation
+from keras_attention.explain.evaluation.measures import faithfulness
+from keras_attention.explain.evaluation.randomization import randomization
+from keras_attention.explain.maps.attention_maps import attention_maps
+from keras_attention.explain.maps.generation_maps import Generated, generation_maps
+from keras_attention.explain.pages.html import Patches, View, to_html
+from keras_attention.explain.pages.views import heads, page
 
 __all__ = [
     "Elements",

@@ -85,7 +85,7 @@ def card(
     """The text of a model card.
 
     Args:
-        metrics: as `zoo.reports.save` writes them. Known are `task` (Hugging Face's name),
+        metrics: as `zoo.harness.reports.save` writes them. Known are `task` (Hugging Face's name),
             `license` (of the model, Hugging Face's name), `data` (`name`, `url`, `license`,
             `citation`), `data_sha256`, `test` and `baselines` (numbers by metric), `versions`,
             and the conditions that the metrics depend on, such as `seed` and `backend`. All may

@@ -8,7 +8,7 @@ from typing import Any
 import keras_attention as ka
 from benchmarks import inputs, peers
 from benchmarks.case import Case, Peer
-from keras_attention.layers.mechanism import Mechanism
+from keras_attention.layers.attention.mechanism import Mechanism
 from keras_attention.ops.attention import dot_product_attention
 
 # Squares, for windows. Dense attention takes minutes on a CPU where it is left out.

@@ -11,7 +11,7 @@ import keras_attention as ka
 from benchmarks.case import Case, Peer, Run
 from keras_attention import inference
 from keras_attention.decoding import BeamSearch, Greedy
-from zoo.gpt import VARIANTS, gpt
+from zoo.models.gpt import VARIANTS, gpt
 
 # variant, vocabulary, prompt, new tokens, batches
 SIZES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_attention import kernels
-from zoo.provenance import provenance as of_process
+from zoo.harness.provenance import provenance as of_process
 
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS")
 

@@ -10,7 +10,7 @@ import keras_attention as ka
 from benchmarks import inputs, peers
 from benchmarks.case import Case, Peer, Run
 from keras_attention import kernels
-from keras_attention.explain.maps import attention_maps
+from keras_attention.explain.maps.attention_maps import attention_maps
 
 # layers, batch, length, width, heads
 SIZES = {

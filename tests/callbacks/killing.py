@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from zoo.data.batches import Batches
+from keras_attention.training.batches import Batches
 
 BATCHES = 6
 

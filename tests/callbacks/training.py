@@ -5,8 +5,8 @@ import random
 import keras
 import numpy as np
 
+from keras_attention.training.batches import Batches
 from tests.backend import to_numpy
-from zoo.data.batches import Batches
 
 ROWS, BATCH_SIZE, EPOCHS = 37, 8, 3
 STEPS = 5  # batches per epoch, the last of them smaller

@@ -30,12 +30,13 @@ RECIPES = {
 def save(folder, share):
     if BACKEND != SAVER:
         return
-    from zoo import experiment, recipes
+    from zoo import recipes
+    from zoo.harness import experiment
 
     for name, variant in RECIPES.items():
         recipe = recipes.load(name)(variant=variant, seed=1, smoke=True)
         model = experiment.train(recipe, watch=False).recipe.model
-        # As `zoo.reports.save` does: what it was trained with stays here.
+        # As `zoo.harness.reports.save` does: what it was trained with stays here.
         ka.save_model(keras.Model(model.input, model.output), folder / f"{name}.keras")
         raw = as_files(name, recipe.data.test[0], folder)
         (folder / f"{name}.pickle").write_bytes(pickle.dumps(raw))

@@ -4,8 +4,8 @@ import keras
 
 from keras_attention import explain
 from tests.backend import BACKEND, BACKENDS
-from tests.zoo.cases import cases_of
-from tests.zoo.contracts import feed
+from tests.zoo.models.cases import cases_of
+from tests.zoo.models.contracts import feed
 
 SAVER = "torch"
 # Of each kind of elements, and of two sequences; with the position that is explained.

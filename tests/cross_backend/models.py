@@ -6,8 +6,8 @@ import numpy as np
 from tests.backend import BACKEND, BACKENDS, to_numpy, whole
 from tests.contracts import first, functional
 from tests.layers import test_contract
-from tests.zoo.cases import MODELS, cases_of
-from tests.zoo.contracts import call
+from tests.zoo.models.cases import MODELS, cases_of
+from tests.zoo.models.contracts import call
 
 ZOO = {f"{name}-{i}": case for name in MODELS for i, case in enumerate(cases_of(name))}
 # A branch is the same model, and not every backend has each.

@@ -7,7 +7,8 @@ import pytest
 import tokenizers
 
 import keras_attention as ka
-from keras_attention.layers import Tokenizer, tokenizer_file
+from keras_attention.layers import Tokenizer
+from keras_attention.layers.inputs import tokenizer_file
 
 pytestmark = pytest.mark.runs_on("torch")
 

@@ -17,8 +17,8 @@ from transformers import (
 
 import keras_attention as ka
 from tests.references.compare import assert_same, assign, gradients, normal, randomize, to_numpy
-from zoo.gpt import gpt
-from zoo.transformer import transformer
+from zoo.models.gpt import gpt
+from zoo.models.transformer import transformer
 
 B, T, V = 2, 11, 40
 IDS = np.random.default_rng(0).integers(1, V, (B, T)).astype("int32")

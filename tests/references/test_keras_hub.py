@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention.explain.maps import attention_maps
+from keras_attention.explain.maps.attention_maps import attention_maps
 from tests.backend import to_numpy
-from tests.explain import test_streams
+from tests.explain.maps import test_streams
 
 keras_hub = pytest.importorskip("keras_hub")
 B, T, S, D, N = 2, 4, 5, 8, 2

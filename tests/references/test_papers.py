@@ -15,7 +15,7 @@ from keras_attention.layers import (
     PositionalEncoding,
     ShawRelativePosition,
 )
-from keras_attention.schedules import InverseSqrtWarmup
+from keras_attention.training.schedules import InverseSqrtWarmup
 from tests.references.compare import (
     assert_same,
     gradients,

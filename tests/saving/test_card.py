@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard
 from huggingface_hub.repocard import metadata_load
 
 from keras_attention.saving import card, digests
-from zoo import experiment, reports
+from zoo.harness import experiment, reports
 from zoo.recipes.iris import recipe
 
 pytestmark = pytest.mark.runs_on("torch")

@@ -6,8 +6,8 @@ import pytest
 
 import keras_attention as ka
 from tests.backend import assert_same_weights, to_numpy, whole
-from tests.zoo.cases import MODELS, cases_of, mark_of
-from tests.zoo.contracts import feed
+from tests.zoo.models.cases import MODELS, cases_of, mark_of
+from tests.zoo.models.contracts import feed
 
 NOT_QUANTIZED = ("gat",)  # which has none of the layers that Keras quantizes
 QUANTIZED_EVERYWHERE = ("text_classifier", "vit")  # the rest on the one backend of the model

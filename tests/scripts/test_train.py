@@ -13,8 +13,8 @@ import pytest
 import keras_attention as ka  # registers the layers of the saved model
 from tests.scripts import running
 from tests.scripts.running import start
-from zoo import experiment, reports
 from zoo.data import iris as data
+from zoo.harness import experiment, reports
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.runs_on("torch")

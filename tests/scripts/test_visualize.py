@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention.explain import views
+from keras_attention.explain.pages import views
 from tests.decoding.models import image_captioner
 from tests.scripts.running import run
-from zoo.text_classifier import VARIANTS as TEXT
-from zoo.text_classifier import text_classifier
-from zoo.vit import VARIANTS as VIT
-from zoo.vit import vit
+from zoo.models.text_classifier import VARIANTS as TEXT
+from zoo.models.text_classifier import text_classifier
+from zoo.models.vit import VARIANTS as VIT
+from zoo.models.vit import vit
 
 pytestmark = pytest.mark.runs_on("jax")
 

@@ -1,8 +1,8 @@
 """Experiments, one per file, found by file name.
 
-A recipe is a module with a function `recipe(*, variant, seed, smoke) -> zoo.experiment.Recipe`.
-The first line of its docstring is its promise. Nothing is imported before it is asked for, so
-that a script can list the recipes without a backend.
+A recipe is a module with a function `recipe(*, variant, seed, smoke) -> Recipe` of
+`zoo.harness.experiment`. The first line of its docstring is its promise. Nothing is imported
+before it is asked for, so that a script can list the recipes without a backend.
 """
 
 import ast

@@ -36,14 +36,15 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention import inference
-from keras_attention.explain import length_plots, plots
-from zoo import experiment
+from keras_attention.explain import plots
+from keras_attention.explain.plots import length as length_plots
 from zoo.data import Splits
 from zoo.data import recall as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.rates import warmup_cosine
-from zoo.reader import VARIANTS as READER
-from zoo.reader import reader
+from zoo.harness import experiment
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.reader import VARIANTS as READER
+from zoo.models.reader import reader
+from zoo.tasks.rates import warmup_cosine
 
 NAMES = {"lstm": "LSTM", "attention": "LSTM with attention", "transformer": "transformer"}
 _SIZES = {"lstm": "lstm", "attention": "default", "transformer": "transformer"}

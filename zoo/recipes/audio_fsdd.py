@@ -37,14 +37,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import keras_attention as ka
-from keras_attention.explain import audio_plots, plots
-from keras_attention.explain.image_plots import of_patches
-from zoo.audio_transformer import VARIANTS as AUDIO_TRANSFORMER
-from zoo.audio_transformer import audio_transformer
+from keras_attention.explain import plots
+from keras_attention.explain.plots import audio as audio_plots
+from keras_attention.explain.plots.image import of_patches
 from zoo.data import Arrays, Splits
 from zoo.data import fsdd as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.rates import adamw_cosine
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.audio_transformer import VARIANTS as AUDIO_TRANSFORMER
+from zoo.models.audio_transformer import audio_transformer
+from zoo.tasks.rates import adamw_cosine
 
 HELD_OUT = {f"without_{speaker}": speaker for speaker in data.SPEAKERS}
 VARIANTS = {

@@ -44,15 +44,15 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 import keras_attention as ka
-from keras_attention.explain import views
-from zoo import tagging, translation
-from zoo.captioner import VARIANTS as CAPTIONER
-from zoo.captioner import captioner
+from keras_attention.explain.pages import views
+from keras_attention.training.losses import SmoothedCrossentropy
 from zoo.data import Arrays, Splits
 from zoo.data import emoji_captions as data
-from zoo.experiment import Recipe, sizes
-from zoo.losses import SmoothedCrossentropy
-from zoo.rates import adamw_cosine
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.captioner import VARIANTS as CAPTIONER
+from zoo.models.captioner import captioner
+from zoo.tasks import tagging, translation
+from zoo.tasks.rates import adamw_cosine
 
 # Of each the language and the model's sizes.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -70,7 +70,7 @@ BATCH_SIZE = 32
 # captions are half as long again as those of the other parts.
 LENGTH_PENALTY = 0.0
 _AT_ONCE = 64  # images that are captioned
-BUCKETS = (5, 7, 9, 12)  # of byte pairs, see `zoo.data.batches.Batches`
+BUCKETS = (5, 7, 9, 12)  # of byte pairs, see `keras_attention.training.batches.Batches`
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:

@@ -29,17 +29,18 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import plots, table_plots
+from keras_attention.explain import plots
+from keras_attention.explain.plots import table as table_plots
+from keras_attention.training.losses import ActionHuber
 from zoo.data import Splits
 from zoo.data import cartpole as data
-from zoo.experiment import Recipe, sizes
-from zoo.losses import ActionHuber
-from zoo.q_learning import games, pictures
-from zoo.q_learning.networks import Networks, greedy, values
-from zoo.q_learning.play import Exploration, Play
-from zoo.q_learning.replay import Replay
-from zoo.q_network import VARIANTS as NETWORKS
-from zoo.q_network import q_network
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.q_network import VARIANTS as NETWORKS
+from zoo.models.q_network import q_network
+from zoo.tasks.q_learning import games, pictures
+from zoo.tasks.q_learning.networks import Networks, greedy, values
+from zoo.tasks.q_learning.play import Exploration, Play
+from zoo.tasks.q_learning.replay import Replay
 
 VARIANTS = {name: NETWORKS[name] for name in ("default", "tiny")}
 BATCH_SIZE = 64
@@ -50,7 +51,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     """The experiment of this file.
 
     Args:
-        variant: `"default"`, see `zoo.q_network.VARIANTS`.
+        variant: `"default"`, see `zoo.models.q_network.VARIANTS`.
         seed: of the initial weights, the episodes that are played to learn and the exploration.
         smoke: few short epochs, to see that everything runs.
     """

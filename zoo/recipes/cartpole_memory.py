@@ -30,8 +30,8 @@ Keras 3.15.1, jax 0.10.2, gymnasium 1.4.0.
 from functools import partial
 
 from zoo.data import cartpole as data
-from zoo.experiment import Recipe, sizes
-from zoo.q_network import VARIANTS as NETWORKS
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.q_network import VARIANTS as NETWORKS
 from zoo.recipes.cartpole import experiment
 
 VARIANTS = {

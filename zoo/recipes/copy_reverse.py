@@ -30,14 +30,15 @@ import numpy as np
 from keras import ops
 
 import keras_attention as ka
-from keras_attention.explain import length_plots, plots
-from zoo import tagging, translation
+from keras_attention.explain import plots
+from keras_attention.explain.plots import length as length_plots
 from zoo.data import Arrays, Splits
 from zoo.data import reversal as data
-from zoo.experiment import Recipe, sizes
-from zoo.rates import warmup_cosine
-from zoo.seq2seq_rnn import VARIANTS as RNN
-from zoo.seq2seq_rnn import seq2seq_rnn
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.seq2seq_rnn import VARIANTS as RNN
+from zoo.models.seq2seq_rnn import seq2seq_rnn
+from zoo.tasks import tagging, translation
+from zoo.tasks.rates import warmup_cosine
 
 _SIZES = dict(hidden_dim=64, units=64, encoder_units=32)
 # With a bridge the default writes as well, and looks at where a letter stands for 14 to 25 % of
@@ -125,7 +126,7 @@ def planted_hits(
 
     Args:
         model: with attention.
-        test: ids, as `zoo.translation.encoded` makes them.
+        test: ids, as `zoo.tasks.translation.encoded` makes them.
         method: of `ka.explain`.
         batch_size: letters explained at a time.
     """

@@ -24,12 +24,13 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import keras_attention as ka
-from keras_attention.explain import graph_plots, plots
+from keras_attention.explain import plots
+from keras_attention.explain.plots import graph as graph_plots
 from zoo.data import Arrays, Splits
 from zoo.data import planetoid as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.gat import VARIANTS as GAT
-from zoo.gat import gat
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.gat import VARIANTS as GAT
+from zoo.models.gat import gat
 
 VARIANTS = {name: GAT[name] for name in ("default", "gatv2", "tiny", "tiny_gatv2")}
 EPOCHS = 200

@@ -31,10 +31,10 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import dictionary_lookup as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.gat import VARIANTS as GAT
-from zoo.gat import gat
-from zoo.rates import warmup_cosine
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.gat import VARIANTS as GAT
+from zoo.models.gat import gat
+from zoo.tasks.rates import warmup_cosine
 
 VARIANTS = {  # the model's sizes, and the number of keys
     "default": (GAT["lookup"], 10),

@@ -24,13 +24,14 @@ import numpy as np
 from keras import ops
 
 import keras_attention as ka
-from keras_attention.explain import plots, text_plots
+from keras_attention.explain import plots
+from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
 from zoo.data import tiny_shakespeare as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.gpt import VARIANTS as GPT
-from zoo.gpt import gpt
-from zoo.rates import adamw_cosine
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.gpt import VARIANTS as GPT
+from zoo.models.gpt import gpt
+from zoo.tasks.rates import adamw_cosine
 
 Variant = tuple[dict[str, Any], int, int, int, float]
 

@@ -35,15 +35,15 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import iris as data
-from zoo.experiment import Recipe, sizes
-from zoo.iris import VARIANTS, iris
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.iris import VARIANTS, iris
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
     """The experiment of this file.
 
     Args:
-        variant: `"default"` or `"reference"`, see `zoo.iris.VARIANTS`.
+        variant: `"default"` or `"reference"`, see `zoo.models.iris.VARIANTS`.
         seed: of the split, the initial weights, the order and the dropout.
         smoke: two epochs, to see that everything runs.
     """

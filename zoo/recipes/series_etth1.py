@@ -21,12 +21,13 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 import keras_attention as ka
-from keras_attention.explain import plots, series_plots
+from keras_attention.explain import plots
+from keras_attention.explain.plots import series as series_plots
 from zoo.data import etth1 as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.patch_tst import VARIANTS as PATCH_TST
-from zoo.patch_tst import patch_tst
-from zoo.rates import warmup_cosine
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.patch_tst import VARIANTS as PATCH_TST
+from zoo.models.patch_tst import patch_tst
+from zoo.tasks.rates import warmup_cosine
 
 VARIANTS = {name: PATCH_TST[name] for name in ("default", "paper", "tiny")}
 BATCH_SIZE = 64

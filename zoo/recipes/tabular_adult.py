@@ -20,12 +20,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from keras_attention.explain import plots, table_plots
+from keras_attention.explain import plots
+from keras_attention.explain.plots import table as table_plots
 from zoo.data import Splits
 from zoo.data import adult as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.ft_transformer import VARIANTS, ft_transformer
-from zoo.rates import warmup_cosine
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.ft_transformer import VARIANTS, ft_transformer
+from zoo.tasks.rates import warmup_cosine
 
 BATCH_SIZE = 256
 
@@ -34,7 +35,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     """The experiment of this file.
 
     Args:
-        variant: `"default"` or `"paper"`, see `zoo.ft_transformer.VARIANTS`.
+        variant: `"default"` or `"paper"`, see `zoo.models.ft_transformer.VARIANTS`.
         seed: of the validation rows, the initial weights, the order and the dropout.
         smoke: made-up rows and two epochs, to see that everything runs.
     """

@@ -20,11 +20,11 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 import keras_attention as ka
-from keras_attention.explain import table_plots
+from keras_attention.explain.plots import table as table_plots
 from zoo.data import Splits
 from zoo.data import california_housing as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.ft_transformer import VARIANTS, ft_transformer
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.ft_transformer import VARIANTS, ft_transformer
 from zoo.recipes.tabular_adult import optimizer
 
 BATCH_SIZE = 256
@@ -35,7 +35,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     """The experiment of this file.
 
     Args:
-        variant: `"default"` or `"paper"`, see `zoo.ft_transformer.VARIANTS`.
+        variant: `"default"` or `"paper"`, see `zoo.models.ft_transformer.VARIANTS`.
         seed: of the split, the initial weights, the order and the dropout.
         smoke: made-up rows and two epochs, to see that everything runs.
     """

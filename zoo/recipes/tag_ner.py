@@ -26,11 +26,14 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
 import keras_attention as ka
-from keras_attention.explain import plots, tag_plots
-from zoo import experiment, lstm_tagger, tagging, transformer_tagger
+from keras_attention.explain import plots
+from keras_attention.explain.plots import tag as tag_plots
 from zoo.data import Arrays, Splits
 from zoo.data import wnut17 as data
-from zoo.experiment import Recipe
+from zoo.harness import experiment
+from zoo.harness.experiment import Recipe
+from zoo.models import lstm_tagger, transformer_tagger
+from zoo.tasks import tagging
 
 _DROP = dict(dropout=0.3, word_dropout=0.3)
 VARIANTS = {

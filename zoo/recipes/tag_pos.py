@@ -22,11 +22,13 @@ version 2.5 of the treebank, which it cuts into words by itself.
 import keras
 import numpy as np
 
-from keras_attention.explain import plots, tag_plots
-from zoo import lstm_tagger, tagging, transformer_tagger
+from keras_attention.explain import plots
+from keras_attention.explain.plots import tag as tag_plots
 from zoo.data import Splits
 from zoo.data import ud_english_ewt as data
-from zoo.experiment import Recipe
+from zoo.harness.experiment import Recipe
+from zoo.models import lstm_tagger, transformer_tagger
+from zoo.tasks import tagging
 
 VARIANTS = {
     "default": (transformer_tagger.transformer_tagger, transformer_tagger.VARIANTS["default"]),

@@ -17,13 +17,13 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import text_plots
+from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
 from zoo.data import clinc150 as data
-from zoo.experiment import Recipe, outputs, sizes
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.text_classifier import VARIANTS as TRANSFORMER
+from zoo.models.text_classifier import text_classifier
 from zoo.recipes.text_trec import attention, linear_svm, linear_svm_characters, optimizer
-from zoo.text_classifier import VARIANTS as TRANSFORMER
-from zoo.text_classifier import text_classifier
 
 VARIANTS = {"default": TRANSFORMER["default"], "tiny": TRANSFORMER["tiny"]}
 BATCH_SIZE = 64

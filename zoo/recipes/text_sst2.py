@@ -20,12 +20,12 @@ import keras
 
 import keras_attention as ka
 from zoo.data import sst2 as data
-from zoo.experiment import Recipe, sizes
-from zoo.hierarchical_classifier import VARIANTS as HIERARCHICAL
-from zoo.hierarchical_classifier import hierarchical_classifier
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.hierarchical_classifier import VARIANTS as HIERARCHICAL
+from zoo.models.hierarchical_classifier import hierarchical_classifier
+from zoo.models.text_classifier import VARIANTS as TRANSFORMER
+from zoo.models.text_classifier import text_classifier
 from zoo.recipes.text_trec import BASELINES, Variant, optimizer, pictures
-from zoo.text_classifier import VARIANTS as TRANSFORMER
-from zoo.text_classifier import text_classifier
 
 # Sentences have 19 words on average: blocks of 4 see the first, one on each side and one other.
 SPARSE = ka.layers.BlockSparseAttention(4, random_blocks=1)

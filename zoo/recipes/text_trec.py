@@ -32,15 +32,16 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 import keras_attention as ka
-from keras_attention.explain import plots, text_plots
+from keras_attention.explain import plots
+from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
 from zoo.data import trec6 as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.hierarchical_classifier import VARIANTS as HIERARCHICAL
-from zoo.hierarchical_classifier import hierarchical_classifier
-from zoo.rates import adamw_cosine
-from zoo.text_classifier import VARIANTS as TRANSFORMER
-from zoo.text_classifier import text_classifier
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.hierarchical_classifier import VARIANTS as HIERARCHICAL
+from zoo.models.hierarchical_classifier import hierarchical_classifier
+from zoo.models.text_classifier import VARIANTS as TRANSFORMER
+from zoo.models.text_classifier import text_classifier
+from zoo.tasks.rates import adamw_cosine
 
 Variant = tuple[Callable[..., keras.Model], dict[str, Any], float]
 

@@ -33,15 +33,15 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import length_plots
-from zoo import tagging, translation
+from keras_attention.explain.plots import length as length_plots
+from keras_attention.training.losses import SmoothedCrossentropy
 from zoo.data import Splits
 from zoo.data import multi30k as data
-from zoo.experiment import Recipe, sizes
-from zoo.losses import SmoothedCrossentropy
-from zoo.rates import warmup_cosine
-from zoo.seq2seq_rnn import VARIANTS as RNN
-from zoo.seq2seq_rnn import seq2seq_rnn
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.seq2seq_rnn import VARIANTS as RNN
+from zoo.models.seq2seq_rnn import seq2seq_rnn
+from zoo.tasks import tagging, translation
+from zoo.tasks.rates import warmup_cosine
 
 _SIZES = {**RNN["default"], "dropout": 0.4}
 VARIANTS: dict[str, dict[str, Any]] = {  # of as many parameters, within 1 %

@@ -28,13 +28,13 @@ from typing import Any
 
 import keras
 
-from zoo import tagging, translation
+from keras_attention.training.losses import SmoothedCrossentropy
 from zoo.data import multi30k as data
-from zoo.experiment import Recipe, sizes
-from zoo.losses import SmoothedCrossentropy
-from zoo.rates import warmup_cosine
-from zoo.transformer import VARIANTS as TRANSFORMER
-from zoo.transformer import transformer
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.transformer import VARIANTS as TRANSFORMER
+from zoo.models.transformer import transformer
+from zoo.tasks import tagging, translation
+from zoo.tasks.rates import warmup_cosine
 
 _SIZES = {**TRANSFORMER["small"], "dropout": 0.2}
 # Of each the direction and the model's sizes.

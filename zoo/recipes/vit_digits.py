@@ -30,11 +30,11 @@ from sklearn.svm import SVC
 import keras_attention as ka
 from zoo.data import Splits
 from zoo.data import digits as data
-from zoo.experiment import Recipe, sizes
-from zoo.rates import adamw_cosine
+from zoo.harness.experiment import Recipe, sizes
+from zoo.models.vit import VARIANTS as VIT
+from zoo.models.vit import vit
 from zoo.recipes.vit_fashion import logistic_regression, pictures
-from zoo.vit import VARIANTS as VIT
-from zoo.vit import vit
+from zoo.tasks.rates import adamw_cosine
 
 VARIANTS = {
     "default": VIT["digits"],

@@ -33,14 +33,15 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import keras_attention as ka
-from keras_attention.explain import attention_maps, image_plots, plots
-from keras_attention.explain.elements import elements
+from keras_attention.explain import attention_maps, plots
+from keras_attention.explain.attribution.elements import elements
+from keras_attention.explain.plots import image as image_plots
 from zoo.data import Splits
 from zoo.data import fashion_mnist as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.rates import adamw_cosine
-from zoo.vit import VARIANTS as VIT
-from zoo.vit import vit
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.vit import VARIANTS as VIT
+from zoo.models.vit import vit
+from zoo.tasks.rates import adamw_cosine
 
 VARIANTS = {
     "default": VIT["compact"],

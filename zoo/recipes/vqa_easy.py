@@ -38,13 +38,15 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import image_plots, plots, views
+from keras_attention.explain import plots
+from keras_attention.explain.pages import views
+from keras_attention.explain.plots import image as image_plots
 from zoo.data import Arrays, Splits
 from zoo.data import easy_vqa as data
-from zoo.experiment import Recipe, outputs, sizes
-from zoo.rates import adamw_cosine
-from zoo.vqa import VARIANTS as VQA
-from zoo.vqa import vqa
+from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.models.vqa import VARIANTS as VQA
+from zoo.models.vqa import vqa
+from zoo.tasks.rates import adamw_cosine
 
 VARIANTS = {
     name: VQA[name]

@@ -14,7 +14,7 @@ from benchmarks.case import Run
 def generation(
     network: keras.Model, sizes: dict[str, Any], prompt: np.ndarray, *, new: int, beams: int
 ) -> Run:
-    """`generate` of GPT-2 with the weights of a `zoo.gpt` of those sizes."""
+    """`generate` of GPT-2 with the weights of a `zoo.models.gpt` of those sizes."""
     config = GPT2Config(
         vocab_size=sizes["vocabulary_size"],
         n_positions=sizes["max_length"],

@@ -7,7 +7,7 @@ import pytest
 
 from zoo import recipes
 from zoo.data import cartpole as data
-from zoo.q_learning import games
+from zoo.tasks.q_learning import games
 
 pytestmark = pytest.mark.runs_on("torch")
 

@@ -1,0 +1,1 @@
+"""Explanations: a score for each element of an input."""

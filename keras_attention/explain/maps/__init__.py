@@ -1,0 +1,1 @@
+"""Attention maps of any model, and which sequence each layer reads."""

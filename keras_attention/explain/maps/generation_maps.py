@@ -1,0 +1,205 @@
+"""What a model read when it wrote a text, token by token."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_attention.decoding import BeamSearch, Greedy, generate, prompts
+from keras_attention.decoding.generation import Samplers, Stop
+from keras_attention.decoding.parts import Parts, parts_of
+from keras_attention.explain.maps.attention_maps import record, several, to_numpy
+from keras_attention.layers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a model wrote for one prompt, and what it read for each token.
+
+    Attributes:
+        output: as `ka.generate` returns it: the new text, or the new ids.
+        maps: weights `(N, T, S)` by layer path, without padding. In the decoder there is a row
+            for each token that was written, its end included; columns are tokens of the source,
+            in self-attention those before it. In the encoder both are tokens of the source.
+        queries, keys: by layer path, what stands at each row and column.
+        words: of each token that was written, but its end, which word of the output it belongs
+            to; nothing where the output is ids.
+    """
+
+    output: Any
+    maps: dict[str, np.ndarray]
+    queries: dict[str, list[str]]
+    keys: dict[str, list[str]]
+    words: list[int]
+
+
+def generation_maps(
+    model: keras.Model,
+    prompt: Any,
+    *,
+    sampler: Samplers | None = None,
+    max_new_tokens: int,
+    stop: Stop = None,
+    seed: int | None = None,
+    layers: Sequence[str] | str | None = None,
+    heads: Sequence[int] | int | None = None,
+) -> Any:
+    """Continues prompts, or translates sources, and tells what was read for each new token.
+
+    ```python
+    found = ka.explain.generation_maps(translator, "Ein Hund rennt.", max_new_tokens=50,
+                                       layers="*/cross_attention")
+    found.output                                 # "a dog is running ."
+    (path, *_) = found.maps
+    plots.attention_heads(found.maps, found.queries[path], key_labels=found.keys[path])
+    ```
+
+    `ka.generate` writes, and one pass over all that it wrote makes the maps, which are those of
+    its steps.
+
+    Args:
+        model, prompt, max_new_tokens, stop, seed: as in `ka.generate`.
+        sampler: likewise; greedy if `None`. Of a beam search the best result.
+        layers, heads: as in `attention_maps`.
+
+    Returns:
+        A `Generated` for each prompt; one, if one text was given.
+
+    Raises:
+        ValueError: as `ka.generate` and `attention_maps`; or several results were asked for.
+    """
+    sampler = Greedy() if sampler is None else sampler
+    if any(isinstance(x, BeamSearch) and x.num_results is not None for x in _listed(sampler)):
+        raise ValueError(
+            "Maps are those of the best result, of which there is one. Received: "
+            f"sampler={sampler!r}. Leave out num_results."
+        )
+    parts = parts_of(model)
+    read = prompts.read(parts, prompt)
+    new = generate(
+        model,
+        _with_ids(parts, prompt, read),
+        sampler=sampler,
+        max_new_tokens=max_new_tokens,
+        stop=stop,
+        seed=seed,
+    )
+    written = [_ended(parts, row, max_new_tokens, stop) for row in new]
+    # The last token was written and not read.
+    ids = [np.concatenate([row, after])[:-1] for row, after in zip(read.rows, written, strict=True)]
+    inputs: Any = {
+        **dict(zip(parts.sources, read.sources, strict=True)),
+        parts.target: prompts.padded_right(ids),  # where a decoder does not look
+    }
+    recording = record(
+        model,
+        inputs if parts.sources else inputs[parts.target],
+        layers=several(layers),
+        heads=several(heads),
+    )
+    maps = {path: to_numpy(weights) for path, weights in recording.maps.items()}
+    places = {path: _place(parts, layer) for path, layer in recording.owners.items()}
+    sources = _source_names(parts, prompt, read)
+    found = []
+    for row, (before, after) in enumerate(zip(read.rows, written, strict=True)):
+        axes = {
+            "written": _names(parts.tokenizer, after),
+            "read": _names(parts.tokenizer, ids[row]),
+            "source": sources[row],
+        }
+        first = {"written": len(before) - 1, "read": 0, "source": 0}
+        kept: dict[str, np.ndarray] = {}
+        names: tuple[dict[str, list[str]], dict[str, list[str]]] = {}, {}
+        for path, weights in maps.items():
+            kept[path] = weights[row]
+            for side, what in enumerate(places[path]):
+                start, labels = first[what], axes[what]
+                length = kept[path].shape[1 + side]
+                if labels is None or start + len(labels) > length:  # patches of an image, say
+                    start, labels = 0, [str(i) for i in range(length)]
+                kept[path] = kept[path].take(range(start, start + len(labels)), axis=1 + side)
+                names[side][path] = labels
+        output = prompts.written(parts, before, new[row], read.text)
+        words = _words(parts, before, new[row]) if read.text else []
+        found.append(Generated(output, kept, *names, words))
+    return found[0] if read.single else found
+
+
+def by_word(found: Generated, path: str) -> tuple[list[str], np.ndarray]:
+    """The words of a text that was generated, and what was read for each.
+
+    Args:
+        found: of `generation_maps`, with text for output.
+        path: of a layer of the decoder.
+
+    Returns:
+        T words, and weights `(N, T, S)`: of each word the mean over its tokens. An end is no word.
+    """
+    words, place = found.output.split(), np.array(found.words, np.int32)
+    share = (place == np.arange(len(words))[:, None]).astype(np.float32)  # (T, tokens)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
+    weights = found.maps[path][:, : len(place)]
+    return words, np.einsum("wt,nts->nws", share, weights)
+
+
+def _listed(sampler: Samplers) -> Sequence[Any]:
+    return sampler if isinstance(sampler, Sequence) else [sampler]
+
+
+def _with_ids(parts: Parts, prompt: Any, read: prompts.Prompt) -> Any:
+    """The prompt with ids to continue, so that ids come back."""
+    if not parts.sources:
+        return read.rows
+    prompt = [prompt] if read.single else prompt
+    given = dict(prompt) if isinstance(prompt, Mapping) else {parts.sources[0]: prompt}
+    return {**given, parts.target: read.rows}
+
+
+def _ended(parts: Parts, new: np.ndarray, most: int, stop: Stop) -> np.ndarray:
+    """New ids with the end that was left out, where it can have been nothing else."""
+    end = None if parts.tokenizer is None else parts.tokenizer.end_id
+    if end is None or stop is not None or len(new) == most:
+        return new
+    return np.append(new, np.int32(end))
+
+
+def _words(parts: Parts, before: np.ndarray, new: np.ndarray) -> list[int]:
+    """The word that each new id belongs to, which a part of a character does too."""
+    texts = [prompts.written(parts, before, new[: i + 1], True) for i in range(len(new))]
+    return [max(0, len(text.split()) - 1) for text in texts]
+
+
+def _place(parts: Parts, layer: keras.Layer) -> tuple[str, str]:
+    """What the rows and the columns of a layer's weights are."""
+    if layer.path in parts.cross_attention:
+        return "written", "source"
+    return ("written", "read") if layer in parts.decoder_layers else ("source", "source")
+
+
+def _source_names(parts: Parts, prompt: Any, read: prompts.Prompt) -> list[list[str] | None]:
+    """The tokens of each source, if the one that there is has tokens."""
+    source = read.sources[0] if len(parts.sources) == 1 else None
+    if source is None or source.ndim != 2 or source.dtype.kind not in "iu":  # no ids
+        return [None] * len(read.rows)
+    (name,), (ids,) = parts.sources, read.sources
+    tokenizer = parts.encoders[name]
+    tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else None
+    given = prompt[name] if isinstance(prompt, Mapping) else prompt
+    texts = [given] if isinstance(given, str) else list(given)
+    return [
+        tokenizer.tokens(text)
+        if isinstance(text, str) and tokenizer is not None
+        else _names(tokenizer, np.trim_zeros(row, "b"))
+        for text, row in zip(texts, ids, strict=True)
+    ]
+
+
+def _names(tokenizer: Any, ids: np.ndarray) -> list[str]:
+    """What ids stand for, or themselves where nothing tells."""
+    if not isinstance(tokenizer, Tokenizer):
+        return [str(i) for i in ids]
+    vocabulary = tokenizer.vocabulary
+    texts = tokenizer.decode(ids[:, None]) if len(ids) else []
+    return [text.strip() or vocabulary[i] for text, i in zip(texts, ids, strict=True)]

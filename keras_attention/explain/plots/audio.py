@@ -1,0 +1,70 @@
+"""Figures of what a model listens to in a recording."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+from keras_attention.explain.plots import _figure, _wrapped, lettering
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def spectrogram_attention(
+    spectrograms: Any,
+    maps: Mapping[str, Any],
+    titles: Sequence[str] = (),
+    *,
+    frames: Sequence[int] = (),
+    seconds: float | None = None,
+    title: str = "",
+) -> "Figure":
+    """Spectrograms above the weights of their patches: a column per recording, a row per map.
+
+    Args:
+        spectrograms: `(B, frames, M)` or `(B, frames, M, 1)`; drawn with time from left to right
+            and low bands below, on one scale.
+        maps: by name, weights `(B, rows, columns)` of the patches, rows in time and columns in
+            frequency; each picture has a scale of its own, from no weight to its largest.
+        titles: B titles.
+        frames: B numbers of frames that are not padding; what is beyond is not drawn.
+        seconds: from frame to frame, for the time axis; frames if `None`.
+        title: of the figure.
+
+    Raises:
+        ValueError: another number of titles, of frames or of rows of a map than of recordings.
+    """
+    pictures = np.asarray(ops.convert_to_numpy(spectrograms), np.float32)
+    pictures = pictures[..., 0] if pictures.ndim == 4 else pictures
+    weights = {name: np.asarray(ops.convert_to_numpy(value)) for name, value in maps.items()}
+    count, length, bands = pictures.shape
+    frames = list(frames) or [length] * count
+    for name, value in {**weights, "titles": titles or frames, "frames": frames}.items():
+        if len(value) != count:
+            raise ValueError(f"{name!r} must have one entry for each of the {count} recordings.")
+    figure = _figure(1.5 * count + 0.9, 1.15 * (1 + len(weights)) + 0.6)
+    axes = figure.subplots(1 + len(weights), count, squeeze=False, sharex="col")
+    lowest, highest = pictures.min(), pictures.max()
+    for column, valid in enumerate(frames):
+        unit = seconds or 1
+        whole = {"origin": "lower", "aspect": "auto", "extent": (0, length * unit, 0, bands)}
+        picture = pictures[column].T
+        axes[0, column].imshow(picture, cmap="gray_r", vmin=lowest, vmax=highest, **whole)
+        if titles:
+            axes[0, column].set_title(lettering.caption(titles[column]), fontsize=8)
+        for row, value in enumerate(weights.values(), 1):
+            ax = axes[row, column]
+            ax.imshow(picture, cmap="gray_r", vmin=lowest, vmax=highest, **whole)
+            ax.imshow(value[column].T, cmap="inferno", alpha=0.7, vmin=0, **whole)
+        axes[-1, column].set_xlim(0, valid * unit)
+        axes[-1, column].tick_params(labelsize=7)
+        axes[-1, column].set_xlabel("frame" if seconds is None else "seconds", fontsize=8)
+    for ax, name in zip(axes[:, 0], ["spectrogram", *weights], strict=True):
+        ax.set_ylabel(lettering.name(name), fontsize=8)
+    for ax in axes.flat:
+        ax.set_yticks([])
+    if title:
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure

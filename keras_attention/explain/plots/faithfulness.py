@@ -1,0 +1,55 @@
+"""Figures of faithfulness: what a model says as its input loses or gains elements."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_attention.explain.evaluation.measured import RANDOM, REVERSED, Faithfulness
+from keras_attention.explain.plots import _figure, _wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def curves(found: Faithfulness, *, title: str = "") -> "Figure":
+    """Deletion and insertion: the probability of the target by the fraction of elements, the mean
+    over inputs with a band of one standard error.
+
+    Random rankings are dashed, reversed ones dotted in the colour of their method.
+
+    Args:
+        found: of `faithfulness`.
+        title: of the figure; the number of inputs if empty.
+    """
+    from matplotlib import colormaps
+
+    figure = _figure(9.6, 4.2)
+    axes = figure.subplots(1, 2, sharey=True)
+    palette = colormaps["tab10"]
+    colours = {name: palette(i % palette.N) for i, name in enumerate(found.explanations)}
+    for ax, kind, best in zip(axes, ("deletion", "insertion"), ("lower", "higher"), strict=True):
+        for name, measured in found.measured.items():
+            values = getattr(measured, f"{kind}_curve")
+            x, mean = np.linspace(0, 1, values.shape[1]), values.mean(axis=0)
+            method = name.removesuffix(REVERSED)
+            colour, style = colours.get(method, "black"), "-"
+            if name == RANDOM or name.endswith(REVERSED):
+                style = "--" if name == RANDOM else ":"
+            label = None if name.endswith(REVERSED) else name.replace("_", " ")
+            width = 1.0 if style == ":" else 1.8
+            ax.plot(x, mean, color=colour, linestyle=style, linewidth=width, label=label)
+            if style != ":" and len(values) > 1:
+                error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+                ax.fill_between(x, mean - error, mean + error, color=colour, alpha=0.15, lw=0)
+        ax.set_title(f"{kind}: {best} is better", fontsize=10)
+        ax.set_xlim(0, 1)
+        ax.grid(alpha=0.3)
+    axes[0].set_xlabel("share of elements taken away, most important first", fontsize=9)
+    axes[1].set_xlabel("share of elements put in, most important first", fontsize=9)
+    axes[0].set_ylabel("probability of the target", fontsize=9)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
+    )
+    title = title or f"{len(found.whole)} inputs; dotted: reversed rankings"
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure

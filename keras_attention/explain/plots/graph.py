@@ -1,0 +1,72 @@
+"""Figures of attention in graphs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+from keras_attention.explain.plots import _figure, _wrapped, lettering
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def neighbourhood(
+    edges: Any,
+    weights: Any,
+    node: int,
+    labels: Any,
+    class_names: Sequence[str],
+    *,
+    title: str = "",
+) -> "Figure":
+    """A node among its neighbours: a line to each, as wide as the node's attention to it, and the
+    share that is left for the node itself.
+
+    Args:
+        edges: `(E, 2)`, (source, target), padded with -1.
+        weights: `(N, E)` or `(E,)` attention weights; the mean over heads is drawn.
+        node: index of the node.
+        labels: `(nodes,)` class of each node, which colours it.
+        class_names: names of the classes.
+        title: of the figure.
+
+    Raises:
+        ValueError: no edge leads to the node.
+    """
+    edges = np.asarray(ops.convert_to_numpy(edges))
+    weights = np.asarray(ops.convert_to_numpy(weights), np.float32)
+    weights = weights.mean(axis=0) if weights.ndim == 2 else weights
+    to_it = np.flatnonzero((edges[:, 1] == node) & (edges[:, 0] != node))
+    if not len(to_it):
+        raise ValueError(f"`node` must have neighbours. Received: node={node}")
+    order = to_it[np.argsort(-weights[to_it], kind="stable")]
+    angles = np.pi / 2 - 2 * np.pi * np.arange(len(order)) / len(order)
+    figure = _figure(6.4, 4.6)
+    ax = figure.subplots()
+    from matplotlib import colormaps
+
+    colours = colormaps["tab10"]
+    widest = 10 / max(float(weights[to_it].max()), 1e-6)
+    shown = sorted({int(labels[node]), *(int(labels[edges[i, 0]]) for i in order)})
+    for i, angle in zip(order, angles, strict=True):
+        x, y, source = np.cos(angle), np.sin(angle), int(edges[i, 0])
+        ax.plot([0, x], [0, y], color="0.35", linewidth=widest * float(weights[i]), zorder=1)
+        ax.scatter([x], [y], s=220, color=colours(int(labels[source]) % 10), zorder=2)
+        ax.text(1.22 * x, 1.22 * y, f"{weights[i]:.2f}", ha="center", va="center", fontsize=8)
+    ax.scatter([0], [0], s=420, color=colours(int(labels[node]) % 10), edgecolors="black", zorder=3)
+    own = 1 - weights[to_it].sum()
+    ax.text(0, 0, f"{own:.2f}", ha="center", va="center", fontsize=8, zorder=4)
+    for label in shown:
+        ax.scatter(
+            [], [], s=80, color=colours(label % 10), label=lettering.entry(class_names[label])
+        )
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
+    ax.set_xlim(-1.45, 1.45)
+    ax.set_ylim(-1.45, 1.45)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    if title:
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure

@@ -1,0 +1,154 @@
+"""Figures of what a model looks at in an image."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+from keras_attention.explain.plots import _figure, _wrapped, lettering
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WORDS_IN_A_ROW = 6  # with the image itself
+
+
+def image_attention(
+    images: Any, maps: Mapping[str, Any], titles: Sequence[str] = (), *, title: str = ""
+) -> "Figure":
+    """Images beside the weights of their patches: a column per image, a row per map.
+
+    Args:
+        images: `(B, H, W, 1)` or `(B, H, W, 3)`, 0 to 255.
+        maps: by name, at least one, weights `(B, rows, columns)` of cells of each image, all of
+            one size, or of its pixels, as `Patches.cells` gives; each picture has a scale of its
+            own, from no weight to its largest.
+        titles: B titles.
+        title: of the figure.
+
+    Raises:
+        ValueError: no maps, or another number of titles or of rows of a map than of images.
+    """
+    if not maps:
+        raise ValueError(
+            "There are no attention maps to draw. Call the model itself, not `predict`, inside "
+            "`with ka.capture() as maps:`."
+        )
+    images = np.asarray(ops.convert_to_numpy(images)).astype(np.uint8)
+    weights = {name: np.asarray(ops.convert_to_numpy(value)) for name, value in maps.items()}
+    for name, value in {**weights, "titles": titles or images}.items():
+        if len(value) != len(images):
+            raise ValueError(f"{name!r} must have one entry for each of the {len(images)} images.")
+    figure = _figure(1.35 * len(images) + 0.9, 1.5 * (1 + len(weights)) + 0.3)
+    axes = figure.subplots(1 + len(weights), len(images), squeeze=False)
+    grey = images.mean(axis=-1)
+    for column in range(len(images)):
+        pixels = images[column, ..., 0] if images.shape[-1] == 1 else images[column]
+        axes[0, column].imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        if titles:
+            axes[0, column].set_title(lettering.caption(titles[column]), fontsize=8)
+        for row, (name, value) in enumerate(weights.items(), 1):
+            ax = axes[row, column]
+            _overlaid(ax, grey[column], value[column])
+            if column == 0:
+                ax.set_ylabel(
+                    "/\n".join(lettering.name(part, 20) for part in name.split("/")[-3:]),
+                    fontsize=8,
+                )  # no longer than a row
+    for ax in axes.flat:
+        ax.set_xticks([])
+        ax.set_yticks([])
+    axes[0, 0].set_ylabel("image", fontsize=8)
+    _scale(figure, axes[1:])
+    if title:
+        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str = "") -> "Figure":
+    """An image, and beside it what was read of it for each word of its caption.
+
+    Args:
+        image: `(H, W, 1)` or `(H, W, 3)`, 0 to 255.
+        words: T words. Of none, the image stands alone.
+        weights: `(T, rows, columns)` of the image's regions; each picture has a scale of its own,
+            from no weight to its largest.
+        title: of the figure.
+
+    Raises:
+        ValueError: another number of weights than of words.
+    """
+    image = np.asarray(ops.convert_to_numpy(image)).astype(np.uint8)
+    weights = np.asarray(ops.convert_to_numpy(weights))
+    if weights.ndim != 3 or len(weights) != len(words):
+        raise ValueError(
+            "`weights` must have shape (T, rows, columns) for T `words`. Received: "
+            f"weights of shape {weights.shape}, {len(words)} words"
+        )
+    columns = min(_WORDS_IN_A_ROW, 1 + len(words))
+    rows = -(-(1 + len(words)) // columns)
+    figure = _figure(1.35 * columns + 0.9, 1.6 * rows + 0.4)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    axes[0, 0].imshow(image[..., 0] if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=255)
+    for ax, word, read in zip(axes.flat[1:], words, weights, strict=False):
+        _overlaid(ax, image.mean(axis=-1), read)
+        ax.set_title(lettering.name(word, 20), fontsize=8)
+    if len(words):
+        _scale(figure, axes)
+    if title:
+        lines = [_wrapped(line, figure) for line in title.splitlines()]
+        figure.suptitle("\n".join(lines), fontsize=11)
+    return figure
+
+
+def of_patches(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np.ndarray]:
+    """What each layer reads of an image, `(B, rows, columns)`: the mean over heads and queries.
+
+    Where there is a class token, its query alone; what it gives to itself is left out.
+
+    Args:
+        maps: captured weights `(B, N, T, S)` by path, `S` the patches, or tokens before them too.
+        rows, columns: of the patches.
+
+    Raises:
+        ValueError: weights of fewer positions than there are patches.
+    """
+    found = {}
+    patches = rows * columns
+    for path, weights in maps.items():
+        mean = np.asarray(ops.convert_to_numpy(weights), np.float32).mean(axis=1)  # (B, T, S)
+        if mean.shape[2] < patches:
+            raise ValueError(
+                f"{path!r} has weights of {mean.shape[2]} positions, and there are {rows} x "
+                f"{columns} patches."
+            )
+        queries = mean[:, :1] if mean.shape[2] > patches else mean
+        row = queries.mean(axis=1)[:, -patches:]
+        found[path.removesuffix("/attention")] = row.reshape(-1, rows, columns)
+    return found
+
+
+def _overlaid(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
+    """Weights `(rows, columns)` over an image `(H, W)`."""
+    height, width = grey.shape
+    ax.imshow(grey, cmap="gray", vmin=0, vmax=255)
+    ax.imshow(
+        weights,
+        cmap="inferno",
+        alpha=0.7,
+        vmin=0,
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+    )
+
+
+def _scale(figure: "Figure", axes: Any) -> None:
+    """What the colours of all pictures mean."""
+    from matplotlib.cm import ScalarMappable
+
+    scale = figure.colorbar(ScalarMappable(cmap="inferno"), ax=axes, ticks=(0, 1), aspect=40)
+    scale.set_ticklabels(["0", "largest"], fontsize=8)
+    scale.set_label("weight of a patch", fontsize=8, labelpad=-18)

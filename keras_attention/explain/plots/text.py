@@ -1,0 +1,180 @@
+"""Figures of what a model reads in a text, and of what it takes for what."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+from keras_attention.explain.plots import _figure, _name_ticks, _wrapped, lettering
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SIZE = 9  # points
+LETTER = 0.6 * _SIZE / 72  # inches, in a monospaced font
+LINE = 0.30  # inches
+CAPTION = 120  # letters
+
+
+def shaded_tokens(
+    tokens: Sequence[Sequence[str]],
+    weights: Sequence[Any],
+    captions: Sequence[str] = (),
+    *,
+    segments: Sequence[Any] | None = None,
+    title: str = "Attention weights",
+    width: float = 9.0,
+) -> "Figure":
+    """Texts, each token on a blue as dark as its weight, as in figure 5 of Yang et al., 2016
+    (https://aclanthology.org/N16-1174).
+
+    Args:
+        tokens: of each text, as `Tokenizer.tokens` gives them.
+        weights: of each text, one weight per token, or more that belong to padding.
+        captions: a line above each text.
+        segments: of each text, a weight per token that is that of its segment: a red line below.
+        title: of the figure.
+        width: of the figure, in inches.
+
+    Raises:
+        ValueError: there is no text, or a text has more tokens than weights.
+    """
+    if not tokens:
+        raise ValueError("There are no texts to draw.")
+    tokens = [[lettering.name(token) for token in text] for text in tokens]
+    shades = [_scaled(w, t, "weights") for w, t in zip(weights, tokens, strict=True)]
+    below = weights if segments is None else segments
+    lines = [_scaled(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
+    starts, places, rows = placed(tokens, [bool(captions)] * len(tokens), width - 0.3)
+    figure = _figure(width, rows * LINE + 0.6)
+    ax = figure.subplots()
+    ax.set_xlim(0, width - 0.3)
+    ax.set_ylim(rows * LINE, -LINE)
+    ax.set_axis_off()
+    from matplotlib.patches import Rectangle
+
+    for number, text in enumerate(tokens):
+        if captions:
+            draw_caption(ax, captions[number], starts[number])
+        for index, (token, (row, column)) in enumerate(zip(text, places[number], strict=True)):
+            shade = shades[number][index]
+            blue = (1 - 0.85 * shade, 1 - 0.6 * shade, 1.0)
+            ink = "white" if shade > 0.75 else "black"
+            draw_token(ax, token, row, column, colour=blue, ink=ink)
+            if segments is not None:
+                ax.add_patch(
+                    Rectangle(
+                        ((column - 0.5) * LETTER, (row + 0.36) * LINE),
+                        (len(token) + 1) * LETTER,
+                        0.1 * LINE,
+                        color="red",
+                        alpha=float(lines[number][index]),
+                        lw=0,
+                    )
+                )
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def placed(
+    tokens: Sequence[Sequence[str]], captioned: Sequence[bool], width: float
+) -> tuple[list[float], list[list[tuple[float, int]]], float]:
+    """Where tokens of texts stand in lines of a `width` in inches.
+
+    Returns:
+        The row that each text begins in, the row and the column in letters of its tokens, and the
+        number of rows. Those with a caption have a row for it above.
+    """
+    fits = int(width / LETTER)
+    starts, places, rows = [], [], 0.0
+    for text, has_caption in zip(tokens, captioned, strict=True):
+        rows += 1 if has_caption else 0
+        starts.append(rows)
+        column, of_text = 0, []
+        for token in text:
+            if column and column + len(token) > fits:
+                rows, column = rows + 1, 0
+            of_text.append((rows, column))
+            column += len(token) + 1
+        places.append(of_text)
+        rows += 1.4
+    return starts, places, rows
+
+
+def draw_caption(ax: Any, caption: str, start: float) -> None:
+    """A line above the text that begins in row `start`."""
+    y = (start - 1) * LINE
+    ax.text(0, y, lettering.name(caption, CAPTION), fontsize=_SIZE - 1, va="center", color="0.35")
+
+
+def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink: str) -> None:
+    """A token on a colour."""
+    from matplotlib.patches import Rectangle
+
+    box = ((column - 0.3) * LETTER, (row - 0.38) * LINE)
+    ax.add_patch(Rectangle(box, (len(token) + 0.6) * LETTER, 0.72 * LINE, color=colour, lw=0))
+    ax.text(
+        column * LETTER,
+        row * LINE,
+        token,
+        family="monospace",
+        fontsize=_SIZE,
+        va="center",
+        color=ink,
+    )
+
+
+def confused_pairs(
+    labels: Any,
+    predictions: Any,
+    class_names: Sequence[str],
+    *,
+    most: int = 20,
+    title: str = "Most confused classes",
+) -> "Figure":
+    """The pairs of classes that are taken for each other most often, where a confusion matrix
+    would be too large to read.
+
+    Args:
+        labels: `(B,)` true class indices.
+        predictions: `(B,)` predicted class indices.
+        class_names: names of the classes, in the order of the indices.
+        most: pairs that are drawn.
+        title: of the figure.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    wrong = labels != predictions
+    pairs, counts = np.unique(
+        np.stack([labels[wrong], predictions[wrong]]), axis=1, return_counts=True
+    )
+    order = np.argsort(-counts, kind="stable")[:most]
+    of_class = np.bincount(labels, minlength=len(class_names))
+    first, second = ([lettering.name(class_names[i], 19) for i in of] for of in pairs[:, order])
+    names = [f"{a} \N{RIGHTWARDS ARROW} {b}" for a, b in zip(first, second, strict=True)]
+    figure = _figure(8.0, 0.24 * max(1, len(order)) + 1.2)
+    ax = figure.subplots()
+    from matplotlib.ticker import MaxNLocator
+
+    bars = ax.barh(range(len(order)), counts[order], color="tab:blue")
+    shares = [f"{counts[i]} of {of_class[pairs[0, i]]}" for i in order]
+    ax.bar_label(bars, shares, padding=2, fontsize=8)
+    _name_ticks(ax.yaxis, names)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("true \N{RIGHTWARDS ARROW} predicted, samples of the true class")
+    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    return figure
+
+
+def _scaled(values: Any, tokens: Sequence[str], name: str) -> np.ndarray:
+    """A value per token, as a share of the largest."""
+    values = np.asarray(ops.convert_to_numpy(values), np.float32)
+    if values.ndim != 1 or len(values) < len(tokens):
+        raise ValueError(
+            f"`{name}` must have a number for each of the {len(tokens)} tokens of a text. "
+            f"Received: shape {values.shape}"
+        )
+    values = values[: len(tokens)]
+    return values / max(float(values.max(initial=0.0)), 1e-12)

@@ -1,0 +1,1 @@
+"""Attention: dense, by mechanisms of linear cost, additive, of graphs, and pooling."""

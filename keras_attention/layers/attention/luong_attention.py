@@ -1,0 +1,197 @@
+"""Global and local attention of Luong et al."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_attention import scope
+from keras_attention.layers.attention.memory_attention import MemoryAttention
+from keras_attention.layers.entrance import tensors
+from keras_attention.ops import additive, attention, checks, masks
+from keras_attention.ops.initializers import fresh
+from keras_attention.ops.precision import alike
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class LuongAttention(MemoryAttention):
+    """Global and local attention of Luong et al., 2015 (https://arxiv.org/abs/1508.04025).
+
+    The score of equation 8 (section 3.1) is `"dot"`, `q . k`; `"general"`, `q . W_a k`; or
+    `"concat"`, `v_a . tanh(W_a [q; k])`. The alignment (section 3.2) is
+
+    - `"global"`: softmax over all of the memory,
+    - `"local_m"`: softmax over positions `p_t - window` to `p_t + window` with `p_t = t`,
+    - `"local_p"`: the same around the predicted `p_t = S sigmoid(v_p . tanh(W_p q))`
+      (equation 9), times the Gaussian `exp(-(s - p_t)^2 / (2 (window / 2)^2))` (equation 10);
+      these weights sum to less than 1.
+
+    Positions count from 0 at the first unmasked element, and S is the number of unmasked ones.
+
+    Args:
+        score: `"dot"`, `"general"` or `"concat"`.
+        alignment: `"global"`, `"local_m"` or `"local_p"`.
+        window: the paper's D, for the local alignments.
+        units: hidden width of the concat score and of the prediction of p_t; the query's
+            width if `None`.
+        dropout: share of the attention weights that training drops.
+        kernel_initializer: of all weights.
+        seed: of the dropout.
+
+    Call arguments:
+        query: `(B, T, D_q)`, decoder states.
+        value: `(B, S, D_v)`, the memory.
+        key: `(B, S, D_k)`; `value` if `None`. For `"dot"`, D_k must equal D_q.
+        query_mask: `(B, T)` boolean; a masked query attends to nothing.
+        value_mask, key_mask: `(B, S)` boolean, ANDed.
+        attention_mask: boolean, broadcastable to `(B, T, S)`.
+        training: whether to apply dropout.
+        return_attention_scores: return the weights as well.
+
+    Output:
+        `(B, T, D_v)`, and `(B, T, S)` weights before dropout if `return_attention_scores=True`.
+
+    Raises:
+        ValueError: query and key differ in width for the dot score, key and value in length,
+            or a mask has the wrong shape or dtype.
+    """
+
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)")
+
+    def __init__(
+        self,
+        score: str = "general",
+        alignment: str = "global",
+        window: int = 10,
+        units: int | None = None,
+        dropout: float = 0.0,
+        kernel_initializer: Any = "glorot_uniform",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dropout=dropout, seed=seed, **kwargs)
+        checks.one_of("score", score, ("dot", "general", "concat"))
+        checks.one_of("alignment", alignment, ("global", "local_m", "local_p"))
+        checks.positive_int(window=window)
+        if units is not None:
+            checks.positive_int(units=units)
+        self.score = score
+        self.alignment = alignment
+        self.window = window
+        self.units = units
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
+        key_shape = key_shape or value_shape
+        self._check_widths(query_shape, value_shape, key_shape)
+        width, key_width = query_shape[-1], key_shape[-1]
+        units = self.units or width
+        if self.score == "general":
+            self.kernel = self._add("kernel", (width, key_width))
+        elif self.score == "concat":
+            self.query_kernel = self._add("query_kernel", (width, units))
+            self.key_kernel = self._add("key_kernel", (key_width, units))
+            self.vector = self._add("vector", (units, 1))
+        if self.alignment == "local_p":
+            self.position_kernel = self._add("position_kernel", (width, units))
+            self.position_vector = self._add("position_vector", (units, 1))
+        self.built = True
+
+    def _add(self, name: str, shape: tuple) -> Any:
+        return self.add_weight(name=name, shape=shape, initializer=fresh(self.kernel_initializer))
+
+    def call(
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+    ) -> Any:
+        self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
+        memory = self._memory(
+            value,
+            masks.both(value_mask, key_mask),
+            key=lambda x, mask: self._keys(x if key is None else masks.zero_masked(key, mask)),
+            start=masks.first_valid(query_mask)
+            if self.alignment == "local_m" and query_mask is not None
+            else None,
+        )
+        memory_mask = memory.get("mask")
+        query = masks.zero_masked(query, query_mask)
+        logits = self._logits(query, memory["key"])
+        mask = masks.combine(
+            query_mask=query_mask, key_mask=memory_mask, attention_mask=attention_mask
+        )
+        mask = None if mask is None else mask[:, 0]  # (B, T, S)
+        if self.alignment == "global":
+            weights = attention.masked_softmax(logits, mask)
+        else:
+            distance = self._distances(query, memory)
+            near = ops.abs(distance) <= self.window
+            weights = attention.masked_softmax(logits, masks.both(mask, near))
+            if self.alignment == "local_p":
+                deviation = self.window / 2
+                nearness = ops.exp(-ops.square(distance) / (2 * deviation**2))
+                weights = weights * ops.cast(nearness, weights.dtype)
+        return self._context(weights, memory["value"], training, return_attention_scores)
+
+    def _keys(self, key: Any) -> Any:
+        """What of the score depends on the memory alone."""
+        if self.score == "general":
+            return ops.matmul(key, ops.transpose(self.kernel))
+        return ops.matmul(key, self.key_kernel) if self.score == "concat" else key
+
+    def _logits(self, query: Any, key: Any) -> Any:
+        if self.score == "concat":
+            projected = ops.matmul(query, self.query_kernel)
+            return additive.scores(projected, key, self.vector[:, 0])
+        query, key = alike(query, key)
+        return ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, T, S)
+
+    def _distances(self, query: Any, memory: dict[str, Any]) -> Any:
+        """`s - p_t`: `(B, T, S)` in float32."""
+        memory_mask, start = memory.get("mask"), memory.get("start")
+        length, key_length = ops.shape(query)[1], ops.shape(memory["key"])[1]
+        steps = masks.positions(key_length)[None]  # (1, S)
+        if memory_mask is not None:
+            steps = steps - masks.first_valid(memory_mask)[:, None]
+        if self.alignment == "local_p":
+            hidden = ops.tanh(ops.matmul(query, self.position_kernel))
+            predicted = ops.matmul(hidden, self.position_vector)  # (B, T, 1)
+            size = ops.cast(masks.count(key_length), "float32")
+            if memory_mask is not None:
+                size = ops.sum(ops.cast(memory_mask, "float32"), axis=-1)[:, None, None]
+            center = size * ops.sigmoid(ops.cast(predicted, "float32"))
+        else:
+            time = masks.positions(length, scope.first_position())[None]
+            if start is not None:
+                time = time - start[:, None]
+            center = ops.cast(time, "float32")[:, :, None]  # (1 or B, T, 1)
+        return ops.cast(steps, "float32")[:, None, :] - center
+
+    def _check_widths(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
+        super()._check_widths(query_shape, value_shape, key_shape)
+        if self.score == "dot":
+            checks.same_size(
+                "query",
+                query_shape,
+                "key",
+                key_shape,
+                axis=-1,
+                what="width for score='dot'; score='general' takes different ones",
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "score": self.score,
+            "alignment": self.alignment,
+            "window": self.window,
+            "units": self.units,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }

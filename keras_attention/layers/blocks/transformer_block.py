@@ -1,0 +1,215 @@
+"""The encoder block of the transformer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_attention.layers.attention.multi_head_self_attention import MultiHeadSelfAttention
+from keras_attention.layers.blocks.feed_forward import FeedForward
+from keras_attention.layers.composite import Composite
+from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.ops import checks, masks
+
+_NORMS = {"layer": keras.layers.LayerNormalization, "rms": keras.layers.RMSNormalization}
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class TransformerBlock(Entrance, Composite):
+    """Self-attention and feed-forward network with residuals (https://arxiv.org/abs/1706.03762).
+
+    `norm_first=True` normalises before each sub-layer (https://arxiv.org/abs/2002.04745),
+    `False` after each residual, as section 3.1 of Vaswani et al., 2017. With `causal=True` it
+    is the block of a decoder-only model.
+
+    Args:
+        num_heads, head_dim, num_kv_heads, qk_norm, causal, window, position, mechanism: of the
+            attention, see `MultiHeadSelfAttention`.
+        intermediate_dim, activation: of the feed-forward network, see `FeedForward`.
+        norm: `"layer"` (LayerNorm) or `"rms"` (RMSNorm, https://arxiv.org/abs/1910.07467).
+        norm_first: pre-norm or post-norm.
+        epsilon: of the norms.
+        dropout: share dropped of each sub-layer's output (section 5.4).
+        attention_dropout: share dropped of the attention weights.
+        activation_dropout: share dropped between the feed-forward network's projections.
+        stochastic_depth: probability that training skips a sub-layer for a whole sample
+            (https://arxiv.org/abs/1603.09382).
+        use_bias: whether projections have biases.
+        kernel_initializer, bias_initializer: of the projections.
+        seed: of the dropouts.
+
+    Call arguments:
+        query: `(B, T, D)`.
+        mask, query_mask: `(B, T)` boolean padding mask; either name, ANDed if both.
+        attention_mask: boolean, broadcastable to `(B, T, T)` or `(B, N, T, T)`.
+        training: whether to drop.
+
+    Output:
+        `(B, T, D)`.
+    """
+
+    takes = tensors(query="(B, T, D)")
+    built_for = ("D", "D_v")
+
+    def __init__(
+        self,
+        num_heads: int,
+        intermediate_dim: int,
+        *,
+        head_dim: int | None = None,
+        num_kv_heads: int | None = None,
+        activation: str = "gelu",
+        norm: str = "layer",
+        norm_first: bool = True,
+        epsilon: float = 1e-5,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        activation_dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
+        causal: bool = False,
+        window: int | None = None,
+        position: Any = None,
+        mechanism: Any = None,
+        qk_norm: bool = False,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        checks.one_of("norm", norm, tuple(_NORMS))
+        checks.rate(
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+            activation_dropout=activation_dropout,
+            stochastic_depth=stochastic_depth,
+        )
+        projection = {
+            "use_bias": use_bias,
+            "kernel_initializer": keras.initializers.get(kernel_initializer),
+            "bias_initializer": keras.initializers.get(bias_initializer),
+            "dtype": self.dtype_policy,
+        }
+        seeds = [None] * 4 if seed is None else range(seed, seed + 4)  # no two drop alike
+        self._heads = {
+            "num_heads": num_heads,
+            "head_dim": head_dim,
+            "num_kv_heads": num_kv_heads,
+            "qk_norm": qk_norm,
+            "dropout": attention_dropout,
+            "seed": seeds[0],
+            **projection,
+        }
+        self.attention = MultiHeadSelfAttention(
+            causal=causal,
+            window=window,
+            position=position,
+            mechanism=mechanism,
+            name="attention",
+            **self._heads,
+        )
+        self.feed_forward = FeedForward(
+            intermediate_dim,
+            activation,
+            activation_dropout,
+            seed=seeds[1],
+            name="feed_forward",
+            **projection,
+        )
+        self.norm = norm
+        self.norm_first = norm_first
+        self.epsilon = epsilon
+        self.dropout = dropout
+        self.stochastic_depth = stochastic_depth
+        self.attention_norm = self._make_norm("attention_norm")
+        self.feed_forward_norm = self._make_norm("feed_forward_norm")
+        self._drop = keras.layers.Dropout(
+            dropout, seed=seeds[2], name="dropout", dtype=self.dtype_policy
+        )
+        self._drop_path = keras.layers.Dropout(
+            stochastic_depth,
+            noise_shape=(None, 1, 1),
+            seed=seeds[3],
+            name="stochastic_depth",
+            dtype=self.dtype_policy,
+        )
+        self.supports_masking = True
+
+    def _make_norm(self, name: str) -> keras.layers.Layer:
+        return _NORMS[self.norm](epsilon=self.epsilon, name=name, dtype=self.dtype_policy)
+
+    def build(self, query_shape: tuple) -> None:
+        checks.rank("query", query_shape, "(B, T, D)")
+        for layer in (
+            self.attention,
+            self.attention_norm,
+            self.feed_forward,
+            self.feed_forward_norm,
+        ):
+            layer.build(query_shape)
+        self.built = True
+
+    def call(
+        self,
+        query: Any,
+        mask: Any = None,
+        query_mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        self.attention.check(query, mask, query_mask, attention_mask)
+        mask = masks.both(mask, query_mask)
+
+        def attend(x: Any) -> Any:
+            output, _ = self.attention.attend(x, mask, attention_mask, training)
+            return output
+
+        def feed_forward(x: Any) -> Any:
+            return self.feed_forward.transform(x, training)
+
+        x = masks.zero_masked(query, mask)
+        x = self._residual(x, attend, self.attention_norm, training)
+        return self._residual(x, feed_forward, self.feed_forward_norm, training)
+
+    def _residual(
+        self, x: Any, sublayer: Callable, norm: keras.layers.Layer, training: bool | None
+    ) -> Any:
+        # One call of a Keras layer, the block's own, per step: another for each part would cost
+        # more than the computation of a small model.
+        y = sublayer(norm.call(x) if self.norm_first else x)
+        if training:
+            y = self._drop_path.call(self._drop.call(y, training=True), training=True)
+        return x + y if self.norm_first else norm.call(x + y)
+
+    def compute_output_shape(self, query_shape: tuple) -> tuple:
+        return tuple(query_shape)
+
+    def compute_output_spec(
+        self,
+        query: Any,
+        mask: Any = None,
+        query_mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+    ) -> keras.KerasTensor:
+        self.attention.check(query, mask, query_mask, attention_mask)
+        return keras.KerasTensor(query.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        attention = self.attention.get_config()
+        shared = ["num_heads", "head_dim", "num_kv_heads", "qk_norm", "causal", "window"]
+        shared += ["position", "mechanism", "use_bias", "kernel_initializer", "bias_initializer"]
+        return {
+            **super().get_config(),
+            **{name: attention[name] for name in [*shared, "seed"]},
+            "intermediate_dim": self.feed_forward.intermediate_dim,
+            "activation": self.feed_forward.activation,
+            "norm": self.norm,
+            "norm_first": self.norm_first,
+            "epsilon": self.epsilon,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention.dropout,
+            "activation_dropout": self.feed_forward.dropout,
+            "stochastic_depth": self.stochastic_depth,
+        }

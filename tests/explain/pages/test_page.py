@@ -1,0 +1,320 @@
+"""Pages of attention weights in headless Chromium: what is pointed at changes what is shown."""
+
+import json
+import re
+import shutil
+import statistics
+
+import numpy as np
+import pytest
+
+from keras_attention.explain.pages.html import Patches, to_html
+
+pytestmark = [
+    pytest.mark.runs_on("torch"),
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")),
+        reason="no browser: apt-get install chromium chromium-driver",
+    ),
+    pytest.mark.xdist_group("browser"),
+]
+
+WORDS = ["the", "cat", "sat"]
+FLAGS = [  # Chromium itself is not to look for updates and the like
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,900",
+]
+
+
+def weights(*shape, seed=0):
+    raw = np.random.default_rng(seed).exponential(size=shape).astype("float32")
+    return raw / raw.sum(axis=-1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for flag in FLAGS:
+        options.add_argument(flag)
+    # With its path, Selenium looks for no driver on the network.
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """A page as its reader has it."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, path):
+        self.driver.get_log("performance")
+        self.driver.get(path.as_uri())
+        self.wait()
+
+    def wait(self):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.driver, 20, 0.02).until(
+            lambda _: self.one("#view").get_attribute("aria-busy") == "false"
+        )
+
+    def one(self, selector):
+        return self.driver.find_element("css selector", selector)
+
+    def all(self, selector):
+        return self.driver.find_elements("css selector", selector)
+
+    def items(self, side):
+        return self.all(f"section.{side} .item")
+
+    def hover(self, side, index):
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver).move_to_element(self.items(side)[index]).perform()
+
+    def press(self, *keys):
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def layer(self, path):
+        from selenium.webdriver.support.ui import Select
+
+        Select(self.one("#layer")).select_by_visible_text(path)
+        self.wait()
+
+    def head(self, value):
+        self.one(f"#heads input[value='{value}']").click()
+
+    def numbers(self, side):
+        """The weights beside the tokens of a list."""
+        return [float(item.text or "nan") for item in self.all(f"section.{side} .item small")]
+
+    def shares(self, side):
+        """How dark the items are, from 0 to 1."""
+        found = []
+        for item in self.items(side):
+            colour = item.value_of_css_property("background-color")
+            alpha = re.search(r"[,/] ?([\d.]+)\)$", colour) if colour.startswith("rgba") else None
+            found.append(float(alpha[1]) / 0.85 if alpha else 1.0)
+        return found
+
+    @property
+    def told(self):
+        return self.one("#readout").text
+
+    @property
+    def errors(self):
+        return [entry for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+    @property
+    def requests(self):
+        messages = (json.loads(e["message"])["message"] for e in self.driver.get_log("performance"))
+        return [
+            m["params"]["request"]["url"]
+            for m in messages
+            if m["method"] == "Network.requestWillBeSent"
+        ]
+
+
+@pytest.fixture
+def page(chromium, tmp_path):
+    page = Page(chromium)
+    page.show = lambda view: page.open(view.save(tmp_path / "attention.html"))
+    return page
+
+
+def test_pointing_shows_what_a_token_attends_to_and_what_attends_to_it(page):
+    values = weights(1, 2, 3, 3)
+    page.show(to_html({"a": values}, WORDS))
+    mean = values[0].mean(axis=0)
+    np.testing.assert_allclose(page.numbers("keys"), mean.mean(axis=0), atol=6e-3)
+    for side in ("queries", "keys"):
+        for index in range(3):
+            page.hover(side, index)
+            np.testing.assert_allclose(page.numbers("keys"), mean[index], atol=6e-3)
+            np.testing.assert_allclose(page.numbers("queries"), mean[:, index], atol=6e-3)
+            np.testing.assert_allclose(
+                page.shares("keys"), mean[index] / mean[index].max(), atol=0.01
+            )
+            assert page.told.startswith(f"{WORDS[index]} attends to")
+            assert f"{WORDS[index]} is attended to by" in page.told
+    largest = float(page.one("section.keys output").text)
+    assert largest == pytest.approx(mean[2].max(), abs=6e-3)
+    assert not page.errors
+
+
+def test_selecting_a_head_and_a_layer_changes_what_is_shown(page):
+    maps = {"block_0": weights(1, 2, 3, 3), "block_1": weights(1, 3, 3, 3, seed=1)}
+    page.show(to_html(maps, WORDS))
+    page.hover("queries", 1)
+    page.one("section.queries .item.current").click()  # held while something else is selected
+    for path, values in maps.items():
+        page.layer(path)
+        assert len(page.all("#heads input")) == 1 + values.shape[1]
+        for head in range(values.shape[1]):
+            page.head(head)
+            np.testing.assert_allclose(page.numbers("keys"), values[0, head, 1], atol=6e-3)
+    page.layer("block_0")  # has no head 2
+    np.testing.assert_allclose(page.numbers("keys"), maps["block_0"][0].mean(axis=0)[1], atol=6e-3)
+
+
+def test_a_pair_of_sentences(page):
+    maps = {"encoder": weights(1, 4, 4), "cross": weights(1, 3, 4), "decoder": weights(1, 3, 3)}
+    page.show(to_html(maps, {"source": list("abcd"), "target": list("xyz")}))
+    page.layer("cross")
+    assert page.one("section.queries h2").text == "Queries target"
+    assert page.one("section.keys h2").text == "Keys source"
+    page.hover("queries", 2)
+    np.testing.assert_allclose(page.numbers("keys"), maps["cross"][0, 2], atol=6e-3)
+    assert all(np.isnan(page.numbers("queries")))
+    page.hover("keys", 3)
+    np.testing.assert_allclose(page.numbers("queries"), maps["cross"][0, :, 3], atol=6e-3)
+    page.layer("decoder")
+    assert [item.text for item in page.all("section.keys .item span")] == list("xyz")
+
+
+def test_a_held_token_and_another_tell_their_weight(page):
+    values = weights(1, 3, 3)
+    page.show(to_html({"a": values}, WORDS))
+    page.items("queries")[0].click()
+    page.hover("keys", 2)
+    assert page.told.startswith("the attends to sat with weight")
+    assert float(page.one(".weight").text) == pytest.approx(values[0, 0, 2], abs=6e-3)
+    page.hover("queries", 1)
+    assert "cat attends to the with weight" in page.told
+    from selenium.webdriver import Keys
+
+    page.press(Keys.ESCAPE)
+    assert page.told.startswith("On average")
+
+
+def test_words_and_patches_of_an_image(page):
+    image = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+    values = weights(1, 2, 3, 6)
+    maps = {"vit": weights(1, 2, 7, 7), "cross": values}
+    axes = {"vit": ("seen", "seen"), "cross": ("words", "image")}
+    patches = Patches(image, (2, 3))
+    tokens = {"words": WORDS, "image": patches, "seen": ["class", patches]}
+    page.show(to_html(maps, tokens, axes=axes))
+    assert len(page.all("section.keys .patch")) == len(page.all("section.queries .patch")) == 6
+    width = page.driver.execute_script("return document.querySelector('img').naturalWidth")
+    assert width == 12
+    page.hover("queries", 5)  # the second patch of the second row, after the class token
+    assert page.told.startswith("patch 1,1 attends to")
+    page.layer("cross")
+    page.hover("queries", 1)
+    expected = values[0].mean(axis=0)[1]
+    np.testing.assert_allclose(page.shares("keys"), expected / expected.max(), atol=0.01)
+    assert f"patch {divmod(int(expected.argmax()), 3)[0]},{expected.argmax() % 3}" in page.told
+
+
+def test_the_keyboard_is_enough(page):
+    from selenium.webdriver import Keys
+
+    values = weights(1, 2, 3, 3)
+    page.show(to_html({"a": values}, WORDS))
+    page.press(Keys.TAB, Keys.TAB, Keys.ARROW_RIGHT)  # the layer, the heads: from the mean to 0
+    page.press(Keys.TAB, Keys.ARROW_DOWN)
+    np.testing.assert_allclose(page.numbers("keys"), values[0, 0, 1], atol=6e-3)
+    page.press(Keys.ENTER, Keys.TAB, Keys.END)
+    assert page.told.startswith("cat attends to sat with weight")
+    page.press(Keys.ESCAPE)
+    assert page.told.startswith("On average")
+
+
+def test_hostile_text_does_nothing(page):
+    hostile = [
+        "<script>alert(1)</script>",
+        "</script>",
+        '"><img src=x onerror=alert(1)>',
+        "&lt;\u2028",
+    ]
+    view = to_html({hostile[2]: weights(2, 4, 4)}, {hostile[0]: hostile}, title=hostile[0])
+    page.show(view)
+    for index in range(4):
+        page.hover("keys", index)
+    page.items("keys")[0].click()
+    page.hover("queries", 2)  # an alert would make Selenium raise by now
+    assert [item.text for item in page.all("section.keys .item span")][:3] == hostile[:3]
+    assert page.one("h1").text == page.driver.title == hostile[0]
+    assert page.one("#layer").text == hostile[2]
+    assert len(page.all("script")) == 2
+    assert not page.all("img")
+    assert not page.errors
+
+
+def test_no_request_leaves_the_page(page):
+    page.show(to_html({"a": weights(1, 4, 4)}, [Patches(np.zeros((4, 4)), (2, 2))]))
+    page.hover("keys", 1)
+    requests = page.requests
+    assert [url for url in requests if url.startswith("file:")]
+    assert not [url for url in requests if not url.startswith(("file:", "data:"))]
+
+
+def test_long_inputs_stay_fluid(page):
+    length, heads = 512, 12
+    maps = {f"block_{i}": weights(heads, length, length, seed=i) for i in range(2)}
+    page.show(to_html(maps, [f"token{i}" for i in range(length)]))
+    assert len(page.all("*")) < 8 * length
+    milliseconds = page.driver.execute_script(
+        """
+        const items = document.querySelectorAll("section.queries .item");
+        return Array.from({ length: 40 }, (_, i) => {
+          const start = performance.now();
+          items[(37 * i) % items.length].dispatchEvent(new Event("pointerover", { bubbles: true }));
+          document.body.getBoundingClientRect(); // styles and layout too
+          return performance.now() - start;
+        });
+        """
+    )
+    assert statistics.median(milliseconds) < 200  # 10 on an idle core; CI has busy ones
+    row = maps["block_0"][:, (37 * 39) % length].mean(axis=0)
+    assert f"token{row.argmax()}" in page.told
+
+
+def test_cells_of_a_notebook_do_not_meet(page, tmp_path):
+    views = [to_html({"a": weights(1, 3, 3, seed=i)}, WORDS, title=f"Cell {i}") for i in range(2)]
+    notebook = tmp_path / "notebook.html"
+    cells = "".join(view._repr_html_() for view in views)
+    notebook.write_text(f"<!doctype html><style>.item {{display: none}}</style>{cells}")
+    page.driver.get(notebook.as_uri())
+    for number, frame in enumerate(page.all("iframe")):
+        page.driver.execute_script("arguments[0].scrollIntoView()", frame)
+        page.driver.switch_to.frame(frame)
+        page.wait()
+        assert page.one("h1").text == f"Cell {number}"
+        page.hover("queries", 1)
+        expected = weights(1, 3, 3, seed=number)[0, 1]
+        np.testing.assert_allclose(page.numbers("keys"), expected, atol=6e-3)
+        page.driver.switch_to.default_content()
+    assert not page.errors
+
+
+def test_light_and_dark(page):
+    page.show(to_html({"a": weights(1, 3, 3)}, WORDS))
+    brightness = []
+    for scheme in ("light", "dark"):
+        page.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        colours = (page.one("body").value_of_css_property(n) for n in ("background-color", "color"))
+        brightness.append([sum(map(int, re.findall(r"\d+", c)[:3])) for c in colours])
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    (paper, ink), (night, chalk) = brightness
+    assert paper > ink + 500
+    assert chalk > night + 500

@@ -1,0 +1,102 @@
+"""Tables of results: what is in them, and that the committed ones are generated."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from zoo import recipes
+from zoo.harness import results
+
+pytestmark = pytest.mark.runs_on("torch")
+
+ROOT = Path(__file__).parents[3]
+RUN = {
+    "recipe": "text",
+    "variant": "default",
+    "score": "accuracy",
+    "backend": "jax",
+    "parameters": 1234,
+    "epochs": 3,
+    "batch_size": 8,
+    "device": "cpu",
+    "versions": {"keras": "3"},
+    "command": "python scripts/train.py text",
+    "published": {"others": 0.9},
+    "data": {"name": "Data", "url": "https://x.org", "license": "MIT", "citation": "-"},
+}
+
+
+def write(folder, name, content):
+    (folder / name).write_text(json.dumps(content))
+    return folder / name
+
+
+def test_repeats_and_single_runs_become_rows(tmp_path):
+    runs = [
+        {"seed": s, "model": a, "simple": 0.5, "seconds": 60, "test": {"accuracy": a, "loss": 0.25}}
+        for s, a in ((0, 0.8), (1, 0.9))
+    ]
+    summary = {"model": {}, "simple": {}, "seconds": {}}
+    single = {
+        "seed": 4,
+        "seconds": 30.0,
+        "test": {"accuracy": 0.75},
+        "baselines": {"simple": {"accuracy": 0.25}},
+    }
+    records = results.read(
+        [
+            write(tmp_path, "a.json", {**RUN, "runs": runs, "summary": summary}),
+            write(tmp_path, "b.json", {**RUN, **single, "backend": "torch"}),
+            write(tmp_path, "c.json", {**RUN, **single, "recipe": "house", "variant": "big"}),
+        ]
+    )
+    assert len(records) == 4
+    head, _, *rows = results.summary(records).splitlines()
+    assert "| jax | torch |" in head
+    assert rows[0].startswith("| `house` | big | accuracy, % | 75.0 (1 seed) |  | 0.5 | 1,234 |")
+    assert rows[1] == (
+        "| `text` | default | accuracy, % | 85.0 ± 5.0 (2 seeds) | 75.0 (1 seed) | 0.8 | 1,234 "
+        "| simple 41.7 | others 90.0 |"
+    )
+    details = results.details(records)
+    assert "| loss | 0.250 ± 0.000 (2 seeds) |  |" in details
+    assert "- jax: seeds 0 to 1, 60 s of training each on cpu" in details
+
+
+def test_returns_are_no_shares(tmp_path):
+    test = {"mean_return": 487.25, "kept_up": 0.5}
+    run = {**RUN, "score": "mean_return", "seed": 0, "seconds": 6.0, "test": test, "published": {}}
+    file = write(tmp_path, "a.json", {**run, "baselines": {"random": {"mean_return": 21.0}}})
+    records = results.read([file])
+    assert "| mean return | 487.2 (1 seed) | 0.1 | 1,234 | random 21.0 |" in results.summary(
+        records
+    )
+    assert "| kept up, % | 50.0 (1 seed) |" in results.details(records)
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="not what a training of a recipe leaves"):
+        results.read([write(tmp_path, "x.json", {"a": 1})])
+
+
+def test_tables_go_between_their_marks():
+    text = f"a\n{results.BEGIN}\nold\n{results.END}\nb"
+    assert results.inserted(text, "new") == f"a\n{results.BEGIN}\nnew\n{results.END}\nb"
+    with pytest.raises(ValueError, match="once each"):
+        results.inserted("a", "new")
+
+
+def test_committed_tables_are_generated():
+    """Not by hand: README and docs/results.md say what the files in docs/results say."""
+    records = results.read((ROOT / "docs/results").glob("*.json"))
+    table = results.summary(records)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert results.inserted(readme, table) == readme
+    sources = results.sources(records)
+    assert results.inserted(readme, sources, results.SOURCES) == readme
+    assert all(f"`{name}`" in sources for name in recipes.names()), "each recipe's data"
+    page = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    assert f"{table}\n\n{results.details(records)}\n" in page
+    assert re.search(r"`vit_digits` \| default", table)

@@ -1,0 +1,98 @@
+"""Translation: arrays for teacher forcing, BLEU, and the simpler methods beside it."""
+
+import numpy as np
+import pytest
+import sacrebleu
+
+import keras_attention as ka
+from keras_attention.training.batches import Batches
+from zoo.data import multi30k
+from zoo.models.transformer import VARIANTS, transformer
+from zoo.tasks import translation
+
+pytestmark = pytest.mark.runs_on("torch")
+
+RAW = multi30k.sample()
+
+
+@pytest.fixture(scope="module")
+def tokenizers():
+    return translation.tokenizers(RAW, vocabulary_size=400)
+
+
+def test_the_target_is_what_comes_next(tokenizers):
+    source, target = tokenizers
+    splits = translation.encoded(RAW, source, target)
+    for (raw, texts), (x, y, weights) in zip(
+        (RAW.train, RAW.validation, RAW.test),
+        (splits.train, splits.validation, splits.test),
+        strict=True,
+    ):
+        assert x["source_ids"].shape == x["target_ids"].shape == y.shape == weights.shape
+        np.testing.assert_array_equal(weights, y > 0)
+        np.testing.assert_array_equal(x["target_ids"] > 0, y > 0)
+        assert (x["target_ids"][:, 0] == target.start_id).all()
+        np.testing.assert_array_equal(
+            x["target_ids"][:, 1:], np.where(y == target.end_id, 0, y)[:, :-1]
+        )
+        assert ((y == target.end_id).sum(axis=1) == 1).all()
+        assert target.decode(y) == [text.lower() for text in texts]
+        assert source.decode(x["source_ids"]) == [t.lower() for t in raw["source_ids"]]
+    assert splits.extra is RAW.extra
+
+
+def test_batches_are_cut_where_both_end(tokenizers):
+    source, target = tokenizers
+    splits = translation.encoded(RAW, source, target)
+    x, y, weights = splits.train
+    model = transformer(**VARIANTS["tiny"], source_tokenizer=source, target_tokenizer=target)
+    mask = ka.prediction.padding_mask(model, x)
+    lengths = np.maximum(*((ids > 0).sum(axis=1) for ids in x.values()))
+    np.testing.assert_array_equal(mask.sum(axis=1), lengths)
+    data = Batches(x, y, weights, batch_size=8, mask=mask, buckets=(10, 11), shuffle=False)
+    for index in range(data.num_batches):
+        rows = data.rows(index)
+        inputs, target_ids, counted = data[index]
+        assert inputs["source_ids"].shape == inputs["target_ids"].shape == target_ids.shape
+        for name, ids in inputs.items():
+            assert (ids > 0).sum() == (x[name][rows] > 0).sum()
+        assert counted.sum() == weights[rows].sum()
+
+
+def test_bleu_is_sacrebleu():
+    found = ["A dog runs .", "the cat's hat"]
+    references = ["a dog runs.", "The cat's hat"]
+    score, signature = translation.bleu(found, references)
+    assert score == sacrebleu.corpus_bleu(found, [references], lowercase=True).score / 100
+    assert score == pytest.approx(1)
+    assert signature.startswith("nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:")
+    score, signature = translation.tokenised_bleu(found, ["a dog walks.", "the cat's hat"])
+    assert 0.2 < score < 1
+    assert "|tok:none|" in signature
+
+
+def test_a_lexicon_is_learned_from_pairs():
+    """Model 1 on the example of Koehn's book, figure 4.2: das Haus, das Buch, ein Buch."""
+    sources = [["das", "haus"], ["das", "buch"], ["ein", "buch"]]
+    targets = [["the", "house"], ["the", "book"], ["a", "book"]]
+    words = translation.lexicon(sources, targets, rounds=10)
+    assert words == {"das": "the", "haus": "house", "buch": "book", "ein": "a"}
+
+
+def test_simpler_methods_know_the_words():
+    assert 0.05 < translation.word_by_word(RAW) < 1
+    assert 0.05 < translation.nearest_sentence(RAW) <= 1
+
+
+def test_translations_come_in_the_order_of_the_texts(monkeypatch):
+    batches = []
+
+    def generate(model, texts, *, sampler, max_new_tokens):
+        batches.append(texts)
+        return [text.upper() for text in texts]
+
+    monkeypatch.setattr(translation.ka, "generate", generate)
+    texts = ["a long one", "b", "cc", "another long one", "d"]
+    found = translation.translate(None, texts, sampler=None, batch_size=2)
+    assert found == [text.upper() for text in texts]
+    assert batches == [["b", "d"], ["cc", "a long one"], ["another long one"]]

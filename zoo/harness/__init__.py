@@ -1,0 +1,1 @@
+"""How a recipe is run, and what it leaves."""

@@ -1,0 +1,279 @@
+"""What a recipe is, and what is done with one: train and measure."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+import keras_attention as ka
+from keras_attention import inference
+from keras_attention.prediction import padding_mask
+from keras_attention.training.batches import Batches
+from zoo.data import Arrays, Splits
+from zoo.harness import checkpoints
+from zoo.harness.interruption import StopAtNaN, StopWhenAsked
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from zoo.tasks.q_learning.pictures import Animation
+    from zoo.tasks.q_learning.play import Play
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One training, ready to run: `train(recipe)`.
+
+    Attributes:
+        model: not compiled; what it preprocesses with is adapted to `data.train`.
+        data: what to train and test on, raw; the model's own encoders make arrays of it.
+        optimizer, loss, metrics: for `model.compile`.
+        score: the metric that counts; by its name in `model.evaluate` or in `measure`.
+        epochs, batch_size, callbacks: for `model.fit`, which shuffles.
+        play: plays what is learned from, instead of `data.train`, see `zoo.tasks.q_learning`.
+            Then y in `data` are the seeds of episodes, and `measure` plays these.
+        buckets: lengths to which batches of padded rows are cut off, see `Batches`.
+        splits: how many seeds, each with a split of its own, it takes to say how good the model is:
+            more than one where a test split is a handful of rows. The model of the first is kept.
+        measure: further metrics of the trained model on the test data, by name.
+        baselines: simpler methods, by name: the score of each on the same data.
+        published: scores that others report, by what and who; see the recipe for how they compare.
+        pictures: draws the trained model, figures or animations by file name; `training_curves`
+            come anyway.
+        next_step: what to do with the result; `{folder}` and `{backend}` are filled in.
+        task: as Hugging Face calls it, https://huggingface.co/tasks; for the model card.
+    """
+
+    name: str
+    variant: str
+    seed: int
+    model: keras.Model
+    data: Splits
+    optimizer: keras.optimizers.Optimizer
+    loss: keras.losses.Loss
+    metrics: tuple[keras.metrics.Metric | str, ...]
+    score: str
+    epochs: int
+    batch_size: int
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    play: "Play | None" = None
+    buckets: tuple[int, ...] = ()
+    splits: int = 1
+    measure: Callable[[keras.Model, Splits], Mapping[str, float]] = lambda model, data: {}
+    baselines: Mapping[str, Callable[[Splits], float]] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
+    pictures: Callable[[keras.Model, Splits], Mapping[str, "Figure | Animation"]] = (
+        lambda model, data: {}
+    )
+    next_step: str = "Load the model: keras.models.load_model('{folder}/model.keras')"
+    task: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a training gave.
+
+    Attributes:
+        recipe: the recipe, whose model is trained now.
+        test: loss and metrics on the test split.
+        history: loss and metrics by epoch, as in `keras.callbacks.History`.
+        seconds: of `fit` alone, those before an interruption included.
+    """
+
+    recipe: Recipe
+    test: dict[str, float]
+    history: dict[str, list[float]]
+    seconds: float
+
+
+def configure(
+    make: Callable[..., Recipe],
+    seed: int,
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    **settings: Any,
+) -> Recipe:
+    """`make(seed=seed, **settings)`, with other epochs or another batch size if given."""
+    changes = {"epochs": epochs, "batch_size": batch_size}
+    return replace(
+        make(seed=seed, **settings),
+        **{name: value for name, value in changes.items() if value is not None},
+    )
+
+
+def sizes(variants: Mapping[str, dict[str, Any]], variant: str) -> dict[str, Any]:
+    """The entry of a model's `VARIANTS`.
+
+    Raises:
+        ValueError: there is no such entry.
+    """
+    if variant not in variants:
+        raise ValueError(f"There is no variant {variant!r}. Variants: {', '.join(variants)}")
+    return variants[variant]
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar for a whole training; Keras's own is one bar per epoch."""
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._steps = self.params["steps"]
+        self._bar = keras.utils.Progbar(
+            self.params["epochs"] * self._steps,
+            stateless_metrics=(),
+            # A log file gets lines, not an animation.
+            interval=0.1 if sys.stdout.isatty() else 10.0,
+        )
+        self._done = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._done = epoch * self._steps  # more than are trained here, if training was resumed
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._done += 1
+        self._bar.update(self._done, (logs or {}).items(), finalize=False)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self._bar.update(self._done, (logs or {}).items(), finalize=True)
+
+
+def train(
+    recipe: Recipe,
+    *,
+    watch: bool = True,
+    checkpoint_folder: str | Path | None = None,
+    resume: bool = False,
+) -> Result:
+    """Compiles, fits and tests the recipe's model.
+
+    Args:
+        recipe: used up by this, since its model is trained in place.
+        watch: show a progress bar, and measure the held-out split after each epoch: that for
+            validation, or the test split where there is none. Nothing is chosen by the latter.
+            What the recipe's own callbacks watch is measured in any case.
+        checkpoint_folder: where to leave a checkpoint after each epoch, if anywhere.
+        resume: continue the training whose checkpoints are there.
+
+    Raises:
+        ValueError: there are checkpoints of an interrupted training, and `resume` is `False`;
+            or they are of another recipe, variant, seed, batch size, precision or data.
+        Interrupted: Ctrl-C or a signal ended it, and `checkpoint_folder` has what was trained.
+        FloatingPointError: the loss became NaN or infinite.
+    """
+    model, data = recipe.model, recipe.data
+    compile_model(recipe, model)
+    # TensorFlow traces a step twice if variables are made in it, as the optimizer's would be.
+    model.optimizer.build(model.trainable_variables)
+    callbacks = [StopAtNaN(), *recipe.callbacks, *([ProgressBar()] if watch else [])]
+    if recipe.play:
+        recipe.play.replay.batch_size = recipe.batch_size
+        callbacks.insert(0, recipe.play)
+    checkpoint = None
+    if checkpoint_folder is not None:
+        folder, training = Path(checkpoint_folder), identity(recipe)
+        checkpoint = checkpoints.begin(training, folder, resume=resume, state=recipe.play)
+    settings = {"batch_size": recipe.batch_size, "buckets": recipe.buckets}
+    watched = None if recipe.play else data.validation or (data.test if watch else None)
+    start = time.perf_counter()
+    with StopWhenAsked() if checkpoint else nullcontext() as stop:
+        history = model.fit(
+            recipe.play.replay if recipe.play else batches(model, data.train, **settings),
+            shuffle=False,  # these do
+            validation_data=batches(model, watched, shuffle=False, **settings)
+            if watched and (watch or recipe.callbacks)
+            else None,
+            epochs=recipe.epochs,
+            # The checkpoint is last, so that it sees what the others changed.
+            callbacks=[*callbacks, *([stop, checkpoint] if checkpoint else [])],
+            verbose=0,
+        ).history
+    seconds = time.perf_counter() - start
+    if checkpoint:
+        history, seconds = checkpoint.history, checkpoint.seconds
+        checkpoints.complete(training, folder)
+    return Result(recipe=recipe, test=evaluate(recipe, model), history=history, seconds=seconds)
+
+
+def compile_model(recipe: Recipe, model: keras.Model) -> None:
+    """Compiles `model` as the recipe says; where elements have weights, metrics heed them."""
+    weighted = len(recipe.data.test) == 3
+    metrics = {"weighted_metrics" if weighted else "metrics": list(recipe.metrics)}
+    model.compile(optimizer=recipe.optimizer, loss=recipe.loss, **metrics)
+
+
+def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
+    """Loss and metrics of a compiled model on the recipe's test data; of episodes no loss."""
+    found = {}
+    if not recipe.play:
+        test = batches(
+            model,
+            recipe.data.test,
+            shuffle=False,
+            batch_size=recipe.batch_size,
+            buckets=recipe.buckets,
+        )
+        with inference.guarded(model):
+            found = model.evaluate(test, verbose=0, return_dict=True)
+    found = {**found, **recipe.measure(model, recipe.data)}
+    return {name: float(value) for name, value in found.items()}
+
+
+def batches(
+    model: keras.Model,
+    part: Arrays,
+    *,
+    batch_size: int,
+    buckets: tuple[int, ...] = (),
+    shuffle: bool = True,
+) -> Batches:
+    """A part of a dataset as the model takes it."""
+    raw, y, *weights = part
+    x = ka.encode(model, raw)
+    mask = padding_mask(model, x) if buckets else None
+    return Batches(
+        x, y, *weights, batch_size=batch_size, shuffle=shuffle, mask=mask, buckets=buckets
+    )
+
+
+def outputs(
+    model: keras.Model,
+    part: Arrays,
+    *,
+    batch_size: int = 64,
+    buckets: tuple[int, ...] = (),
+) -> np.ndarray:
+    """What the model says of a part of a dataset, row by row; zeros where a bucket cut it off."""
+    data = batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
+    found = None
+    for index in range(data.num_batches):
+        x = data[index][0]
+        computed = np.asarray(inference.outputs(model, x, batch_size=batch_size))
+        if found is None:
+            # Where each element has an output, as many as the elements; else what there is.
+            y = data.y
+            sizes = y.shape[1:2] if buckets and y.ndim > 1 else computed.shape[1:2]
+            found = np.zeros((len(y), *sizes, *computed.shape[2:]), np.float32)
+        rows = data.rows(index)
+        if buckets and computed.ndim > 2:
+            found[rows, : computed.shape[1]] = computed
+        else:
+            found[rows] = computed
+    return found
+
+
+def identity(recipe: Recipe) -> dict[str, Any]:
+    """What tells a training from others; it may be continued for more epochs."""
+    return {
+        "recipe": recipe.name,
+        "variant": recipe.variant,
+        "seed": recipe.seed,
+        "batch_size": recipe.batch_size,
+        "precision": keras.config.dtype_policy().name,
+        "data_sha256": recipe.data.sha256(),
+    }

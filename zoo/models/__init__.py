@@ -1,0 +1,1 @@
+"""The models, one per file: a function that returns a `keras.Model`, and its `VARIANTS`."""

@@ -18,7 +18,8 @@ BACKENDS = {"torch", "jax", "jaxlib", "tensorflow", "flax", "torch_geometric"}
 DOORS = ("keras_attention.kernels.", "scripts.benchmarks.peers.")
 # A floor imports only from those below it.
 FLOORS = [
-    ("keras_attention.kernels", "keras_attention.version"),
+    ("keras_attention.types", "keras_attention.version"),
+    ("keras_attention.kernels",),
     ("keras_attention.compiled",),
     ("keras_attention.ops",),
     ("keras_attention.scope",),

@@ -247,7 +247,7 @@ def _figure(width: float, height: float) -> "Figure":
         from keras_attention.explain.plots.literal_figure import LiteralFigure
     except ImportError as error:
         raise ImportError(
-            'Figures need matplotlib: python -m pip install "keras-attention[zoo]"'
+            'Figures need matplotlib: python -m pip install "keras-attention[plots]"'
         ) from error
     return LiteralFigure(figsize=(width, height), layout="constrained")
 

@@ -92,7 +92,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "keras_attention.explain.plots.literal_figure", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     importlib.reload(plots)  # importing is free
-    with pytest.raises(ImportError, match=r'pip install "keras-attention\[zoo\]"'):
+    with pytest.raises(ImportError, match=r'pip install "keras-attention\[plots\]"'):
         plots.training_curves({"loss": [1.0]})
 
 

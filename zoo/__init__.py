@@ -9,20 +9,17 @@ model = zoo.vit(image_size=28, num_classes=10, **zoo.models.vit.VARIANTS["defaul
 Each model is a function that returns a `keras.Model`, in a file of `zoo.models`.
 """
 
-import importlib
-import pkgutil
 from typing import Any
 
 from zoo import models
 
-_MODELS = sorted(module.name for module in pkgutil.iter_modules(models.__path__))
-__all__ = ["models", *_MODELS]
+__all__ = ["models", *models.__all__]
 
 
 def __getattr__(name: str) -> Any:
     """Returns the function that builds the model `name`; imports its file when it is asked for."""
-    if name in _MODELS:
-        return getattr(importlib.import_module(f"zoo.models.{name}"), name)
+    if name in models.__all__:
+        return getattr(getattr(models, name), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
 
 

@@ -6,6 +6,7 @@ import _backend
 import _console
 import _inputs
 import _paths
+import _samplers
 
 
 def parse() -> argparse.Namespace:
@@ -49,7 +50,7 @@ def main() -> None:
     import keras_attention as ka
 
     options = {
-        "sampler": ka.decoding.spelled(args.sampler),
+        "sampler": _samplers.parse(args.sampler),
         "max_new_tokens": args.max_new_tokens,
         "stop": args.stop,
         "seed": args.seed,

@@ -57,6 +57,10 @@ class Splits:
     source: Source | None = None
     extra: Mapping[str, Arrays] = field(default_factory=dict)
 
+    def num_batches(self, batch_size: int) -> int:
+        """Returns how many batches the part to train on has, the last of them smaller perhaps."""
+        return -(-len(self.train[1]) // batch_size)
+
     def mapped(self, part: Callable[[Arrays], Arrays]) -> "Splits":
         """The same with what `part` makes of train, validation and test; `extra` stays."""
         return replace(

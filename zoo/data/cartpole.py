@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 from zoo.data import Arrays, Source, Splits
-from zoo.tasks.q_learning.games import watched
+from zoo.data.games import watched
 
 NAMES = ("cart position", "cart velocity", "pole angle", "pole velocity")
 ACTIONS = ("left", "right")

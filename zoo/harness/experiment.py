@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import numpy as np
@@ -22,8 +22,23 @@ from zoo.harness.interruption import StopAtNaN, StopWhenAsked
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zoo.tasks.q_learning.pictures import Animation
-    from zoo.tasks.q_learning.play import Play
+    from zoo.harness.animation import Animation
+
+
+class Player(Protocol):
+    """A callback that plays between epochs; `zoo.tasks.q_learning.play.Play` is one.
+
+    Attributes:
+        replay: the batches to learn from, which it fills; `batch_size` can be set.
+    """
+
+    replay: Any
+
+    def get_state(self) -> Mapping[str, np.ndarray]:
+        """Returns what a training needs beside the model to go on."""
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Sets what `get_state` gave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +51,7 @@ class Recipe:
         optimizer, loss, metrics: for `model.compile`.
         score: the metric that counts; by its name in `model.evaluate` or in `measure`.
         epochs, batch_size, callbacks: for `model.fit`, which shuffles.
-        play: plays what is learned from, instead of `data.train`, see `zoo.tasks.q_learning`.
+        play: plays what is learned from, instead of `data.train`.
             Then y in `data` are the seeds of episodes, and `measure` plays these.
         buckets: lengths to which batches of padded rows are cut off, see `Batches`.
         splits: how many seeds, each with a split of its own, it takes to say how good the model is:
@@ -62,7 +77,7 @@ class Recipe:
     epochs: int
     batch_size: int
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
-    play: "Play | None" = None
+    play: Player | None = None
     buckets: tuple[int, ...] = ()
     splits: int = 1
     measure: Callable[[keras.Model, Splits], Mapping[str, float]] = lambda model, data: {}

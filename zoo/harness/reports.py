@@ -15,8 +15,8 @@ from keras_attention.saving.files import complete, write_json
 from zoo.data import Source
 from zoo.harness import examples
 from zoo.harness import provenance as process
+from zoo.harness.animation import Animation
 from zoo.harness.experiment import Recipe, Result, train
-from zoo.tasks.q_learning.pictures import Animation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

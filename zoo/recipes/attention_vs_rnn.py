@@ -44,7 +44,6 @@ from zoo.harness import experiment
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.reader import VARIANTS as READER
 from zoo.models.reader import reader
-from zoo.tasks.rates import warmup_cosine
 
 NAMES = {"lstm": "LSTM", "attention": "LSTM with attention", "transformer": "transformer"}
 _SIZES = {"lstm": "lstm", "attention": "default", "transformer": "transformer"}
@@ -84,7 +83,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         """Of one of the three, all in the same way."""
         keras.utils.set_random_seed(seed)
         epochs = 2 if smoke else 3
-        steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+        steps = epochs * splits.num_batches(BATCH_SIZE)
         return Recipe(
             name="attention_vs_rnn",
             variant=variant,
@@ -96,7 +95,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             ),
             data=splits,
             optimizer=keras.optimizers.Adam(
-                warmup_cosine(steps, peak=3e-3, warmup=steps // 20), global_clipnorm=1.0
+                ka.schedules.warmup_cosine(steps, peak=3e-3, warmup_steps=steps // 20),
+                global_clipnorm=1.0,
             ),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=("accuracy",),

@@ -45,7 +45,7 @@ from zoo.data import fsdd as data
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.audio_transformer import VARIANTS as AUDIO_TRANSFORMER
 from zoo.models.audio_transformer import audio_transformer
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks.optimizers import adamw_cosine
 
 HELD_OUT = {f"without_{speaker}": speaker for speaker in data.SPEAKERS}
 VARIANTS = {
@@ -96,7 +96,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 1 if smoke else 20
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     return Recipe(
         name="audio_fsdd",
         variant=variant,
@@ -104,7 +104,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=model,
         data=splits,
         optimizer=adamw_cosine(
-            steps, peak=2e-3, warmup=steps // 10, weight_decay=0.05, spared=["table"]
+            steps, peak=2e-3, warmup_steps=steps // 10, weight_decay=0.05, spared=["table"]
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),

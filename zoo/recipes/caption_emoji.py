@@ -45,14 +45,13 @@ from sklearn.decomposition import PCA
 
 import keras_attention as ka
 from keras_attention.explain.pages import views
-from keras_attention.training.losses import SmoothedCrossentropy
 from zoo.data import Arrays, Splits
 from zoo.data import emoji_captions as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.captioner import VARIANTS as CAPTIONER
 from zoo.models.captioner import captioner
-from zoo.tasks import tagging, translation
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks import translation
+from zoo.tasks.optimizers import adamw_cosine
 
 # Of each the language and the model's sizes.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -93,7 +92,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         raw.train[1], vocabulary_size=1000, start_end=True, name="target_tokenizer"
     )
     epochs = 2 if smoke else EPOCHS.get(variant, 2)
-    steps = epochs * -(-len(raw.train[1]) // BATCH_SIZE)
+    steps = epochs * raw.num_batches(BATCH_SIZE)
     search = {"num_beams": 2 if smoke else 5, "max_new_tokens": 6 if smoke else 24}
     return Recipe(
         name="caption_emoji",
@@ -117,8 +116,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             weight_decay=0.05,
             spared=["table", "embedding"],
         ),
-        loss=SmoothedCrossentropy(0.1),
-        metrics=(tagging.WordAccuracy(),),
+        loss=ka.training.SmoothedCrossentropy(0.1),
+        metrics=(ka.training.TokenAccuracy(),),
         score="bleu",
         epochs=epochs,
         batch_size=BATCH_SIZE,

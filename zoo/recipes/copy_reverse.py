@@ -37,8 +37,7 @@ from zoo.data import reversal as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.seq2seq_rnn import VARIANTS as RNN
 from zoo.models.seq2seq_rnn import seq2seq_rnn
-from zoo.tasks import tagging, translation
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks import translation
 
 _SIZES = dict(hidden_dim=64, units=64, encoder_units=32)
 # With a bridge the default writes as well, and looks at where a letter stands for 14 to 25 % of
@@ -73,7 +72,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
     splits = translation.encoded(raw, source, target)
     epochs = 2 if smoke else EPOCHS
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     return Recipe(
         name="copy_reverse",
         variant=variant,
@@ -81,12 +80,13 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=seq2seq_rnn(**settings, source_tokenizer=source, target_tokenizer=target),
         data=splits,
         optimizer=keras.optimizers.Adam(
-            warmup_cosine(steps, peak=1e-2, warmup=steps // 20), global_clipnorm=1.0
+            ka.schedules.warmup_cosine(steps, peak=1e-2, warmup_steps=steps // 20),
+            global_clipnorm=1.0,
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
-        metrics=(tagging.WordAccuracy(),),
+        metrics=(ka.training.TokenAccuracy(),),
         score="exact_match",
         epochs=epochs,
         batch_size=BATCH_SIZE,

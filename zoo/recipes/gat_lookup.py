@@ -34,7 +34,6 @@ from zoo.data import dictionary_lookup as data
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
-from zoo.tasks.rates import warmup_cosine
 
 VARIANTS = {  # the model's sizes, and the number of keys
     "default": (GAT["lookup"], 10),
@@ -68,8 +67,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 40
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
-    schedule = warmup_cosine(steps, peak=0.02, warmup=steps // 20)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
+    schedule = ka.schedules.warmup_cosine(steps, peak=0.02, warmup_steps=steps // 20)
     return Recipe(
         name="gat_lookup",
         variant=variant,

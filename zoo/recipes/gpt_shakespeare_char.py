@@ -31,7 +31,7 @@ from zoo.data import tiny_shakespeare as data
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.gpt import VARIANTS as GPT
 from zoo.models.gpt import gpt
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks.optimizers import adamw_cosine
 
 Variant = tuple[dict[str, Any], int, int, int, float]
 
@@ -62,7 +62,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     texts = (data.sample if smoke else data.load)(length=length, stride=stride)
     tokenizer = ka.layers.Tokenizer.train(texts.class_names, model="character", min_frequency=1)
     splits = encoded(texts, tokenizer)
-    steps = epochs * -(-len(splits.train[1]) // batch_size)
+    steps = epochs * splits.num_batches(batch_size)
     return Recipe(
         name="gpt_shakespeare_char",
         variant=variant,
@@ -72,7 +72,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         optimizer=adamw_cosine(
             steps,
             peak=peak,
-            warmup=min(WARMUP, steps // 10),
+            warmup_steps=min(WARMUP, steps // 10),
             weight_decay=0.1,
             spared=["scale"],
             beta_2=0.99,

@@ -27,7 +27,6 @@ from zoo.data import etth1 as data
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.patch_tst import VARIANTS as PATCH_TST
 from zoo.models.patch_tst import patch_tst
-from zoo.tasks.rates import warmup_cosine
 
 VARIANTS = {name: PATCH_TST[name] for name in ("default", "paper", "tiny")}
 BATCH_SIZE = 64
@@ -51,9 +50,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         dropout=0.2,
     )
     epochs = 1 if smoke else 7
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     optimizer = keras.optimizers.Adam(
-        warmup_cosine(steps, peak=2e-3, warmup=steps // 10),
+        ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 10),
         global_clipnorm=1.0,
     )
     return Recipe(

@@ -26,7 +26,7 @@ from zoo.data import Splits
 from zoo.data import adult as data
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.ft_transformer import VARIANTS, ft_transformer
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks import tabular
 
 BATCH_SIZE = 256
 
@@ -41,7 +41,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     """
     keras.utils.set_random_seed(seed)
     splits = data.sample() if smoke else data.load(seed)
-    x, y = splits.train
+    x, _ = splits.train
     model = ft_transformer(
         **sizes(VARIANTS, variant),
         numbers=data.NUMBERS,
@@ -61,7 +61,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         data=splits,
-        optimizer=optimizer(model, epochs * -(-len(y) // BATCH_SIZE), peak=1e-3),
+        optimizer=tabular.optimizer(model, epochs * splits.num_batches(BATCH_SIZE), peak=1e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -77,21 +77,6 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         "python scripts/predict.py {folder}/model.keras {folder}/example.csv",
         task="tabular-classification",
     )
-
-
-def optimizer(model: keras.Model, steps: int, peak: float) -> keras.optimizers.Optimizer:
-    """AdamW with warmup and a cosine's decay; without decay of the tokens, as in the paper."""
-    found = keras.optimizers.AdamW(
-        warmup_cosine(steps, peak=peak, warmup=steps // 10),
-        weight_decay=1e-2,
-        global_clipnorm=1.0,
-    )
-    found.exclude_from_weight_decay(
-        # The variable's name is "kernel" as that of a Dense is, so it is named by itself.
-        var_list=[model.get_layer("numbers_tokens").kernel],
-        var_names=["bias", "gamma", "beta", "tokens", "embeddings"],
-    )
-    return found
 
 
 def logistic_regression(splits: Splits) -> float:

@@ -25,7 +25,7 @@ from zoo.data import Splits
 from zoo.data import california_housing as data
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.ft_transformer import VARIANTS, ft_transformer
-from zoo.recipes.tabular_adult import optimizer
+from zoo.tasks import tabular
 
 BATCH_SIZE = 256
 LEAVES = (16, 32, 64)
@@ -67,7 +67,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=model,
         # The model's outputs are standardised, and so are its targets.
         data=_standardised(splits, mean, std),
-        optimizer=optimizer(model, epochs * -(-len(y) // BATCH_SIZE), peak=2e-3),
+        optimizer=tabular.optimizer(model, epochs * splits.num_batches(BATCH_SIZE), peak=2e-3),
         loss=keras.losses.MeanSquaredError(),
         metrics=(),
         score="rmse",

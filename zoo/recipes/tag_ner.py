@@ -69,7 +69,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         data=splits,
         optimizer=tagging.optimizer(splits, batch_size=batch_size, epochs=epochs),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=(tagging.WordAccuracy(),),
+        metrics=(ka.training.TokenAccuracy(),),
         score="entity_f1",
         epochs=epochs,
         batch_size=batch_size,

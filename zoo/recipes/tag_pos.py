@@ -22,6 +22,7 @@ version 2.5 of the treebank, which it cuts into words by itself.
 import keras
 import numpy as np
 
+import keras_attention as ka
 from keras_attention.explain import plots
 from keras_attention.explain.plots import tag as tag_plots
 from zoo.data import Splits
@@ -57,7 +58,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         data=splits,
         optimizer=tagging.optimizer(splits, batch_size=batch_size, epochs=epochs),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=(tagging.WordAccuracy(),),
+        metrics=(ka.training.TokenAccuracy(),),
         score="accuracy",
         epochs=epochs,
         batch_size=batch_size,

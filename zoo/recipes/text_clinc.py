@@ -23,7 +23,7 @@ from zoo.data import clinc150 as data
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
-from zoo.recipes.text_trec import attention, linear_svm, linear_svm_characters, optimizer
+from zoo.tasks import text
 
 VARIANTS = {"default": TRANSFORMER["default"], "tiny": TRANSFORMER["tiny"]}
 BATCH_SIZE = 64
@@ -58,7 +58,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         data=splits,
-        optimizer=optimizer(splits, epochs, BATCH_SIZE, peak=2e-3),
+        optimizer=text.optimizer(splits, epochs, BATCH_SIZE, peak=2e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -67,8 +67,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         buckets=BUCKETS,
         measure=measure,
         baselines={
-            "linear SVM": linear_svm,
-            "linear SVM, characters too": linear_svm_characters,
+            "linear SVM": text.linear_svm,
+            "linear SVM, characters too": text.linear_svm_characters,
         },
         published={"TextCNN": 0.944, "BERT-small": 0.968},
         pictures=pictures,
@@ -127,5 +127,5 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
             title=f"{splits.source.name}: the most confused intents, {len(y):,} test requests, "
             f"{np.mean(predicted != y):.1%} wrong",
         ),
-        "attention": attention(model, splits, predicted),
+        "attention": text.draw_attention(model, splits, predicted),
     }

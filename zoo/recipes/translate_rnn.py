@@ -34,14 +34,12 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.explain.plots import length as length_plots
-from keras_attention.training.losses import SmoothedCrossentropy
 from zoo.data import Splits
 from zoo.data import multi30k as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.seq2seq_rnn import VARIANTS as RNN
 from zoo.models.seq2seq_rnn import seq2seq_rnn
-from zoo.tasks import tagging, translation
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks import translation
 
 _SIZES = {**RNN["default"], "dropout": 0.4}
 VARIANTS: dict[str, dict[str, Any]] = {  # of as many parameters, within 1 %
@@ -73,7 +71,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     source, target = translation.tokenizers(raw, vocabulary_size=6000)
     splits = translation.encoded(raw, source, target)
     epochs = 2 if smoke else 6
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     length = {"max_new_tokens": 8 if smoke else 64}
     return Recipe(
         name="translate_rnn",
@@ -82,10 +80,11 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=seq2seq_rnn(**settings, source_tokenizer=source, target_tokenizer=target),
         data=splits,
         optimizer=keras.optimizers.Adam(
-            warmup_cosine(steps, peak=2e-3, warmup=steps // 20), global_clipnorm=1.0
+            ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 20),
+            global_clipnorm=1.0,
         ),
-        loss=SmoothedCrossentropy(0.1),
-        metrics=(tagging.WordAccuracy(),),
+        loss=ka.training.SmoothedCrossentropy(0.1),
+        metrics=(ka.training.TokenAccuracy(),),
         score="bleu",
         epochs=epochs,
         batch_size=BATCH_SIZE,

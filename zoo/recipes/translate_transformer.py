@@ -28,13 +28,12 @@ from typing import Any
 
 import keras
 
-from keras_attention.training.losses import SmoothedCrossentropy
+import keras_attention as ka
 from zoo.data import multi30k as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.transformer import VARIANTS as TRANSFORMER
 from zoo.models.transformer import transformer
-from zoo.tasks import tagging, translation
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks import translation
 
 _SIZES = {**TRANSFORMER["small"], "dropout": 0.2}
 # Of each the direction and the model's sizes.
@@ -66,7 +65,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     source, target = translation.tokenizers(raw, vocabulary_size=10_000)
     splits = translation.encoded(raw, source, target)
     epochs = 2 if smoke else EPOCHS
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     length = {"max_new_tokens": 6 if smoke else 64}
     num_beams = 2 if smoke else 5
     return Recipe(
@@ -76,10 +75,12 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=transformer(**settings, source_tokenizer=source, target_tokenizer=target),
         data=splits,
         optimizer=keras.optimizers.Adam(
-            warmup_cosine(steps, peak=2e-3, warmup=steps // 10), beta_2=0.98, global_clipnorm=1.0
+            ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 10),
+            beta_2=0.98,
+            global_clipnorm=1.0,
         ),
-        loss=SmoothedCrossentropy(0.1),
-        metrics=(tagging.WordAccuracy(),),
+        loss=ka.training.SmoothedCrossentropy(0.1),
+        metrics=(ka.training.TokenAccuracy(),),
         score="bleu",
         epochs=epochs,
         batch_size=BATCH_SIZE,

@@ -33,8 +33,8 @@ from zoo.data import digits as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.vit import VARIANTS as VIT
 from zoo.models.vit import vit
-from zoo.recipes.vit_fashion import logistic_regression, pictures
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks import images
+from zoo.tasks.optimizers import adamw_cosine
 
 VARIANTS = {
     "default": VIT["digits"],
@@ -74,7 +74,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 60
-    steps = epochs * -(-len(x) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     return Recipe(
         name="vit_digits",
         variant=variant,
@@ -82,15 +82,22 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=model,
         data=splits,
         optimizer=adamw_cosine(
-            steps, peak=1.5e-3, warmup=steps // 10, weight_decay=0.05, spared=["table", "tokens"]
+            steps,
+            peak=1.5e-3,
+            warmup_steps=steps // 10,
+            weight_decay=0.05,
+            spared=["table", "tokens"],
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
         epochs=epochs,
         batch_size=BATCH_SIZE,
-        baselines={"logistic regression": logistic_regression, "support vectors": support_vectors},
-        pictures=pictures,
+        baselines={
+            "logistic regression": images.logistic_regression,
+            "support vectors": support_vectors,
+        },
+        pictures=images.pictures,
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
         task="image-classification",
     )

@@ -46,7 +46,7 @@ from zoo.data import easy_vqa as data
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.vqa import VARIANTS as VQA
 from zoo.models.vqa import vqa
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks.optimizers import adamw_cosine
 
 VARIANTS = {
     name: VQA[name]
@@ -82,7 +82,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     keras.utils.set_random_seed(seed)
     size = sizes(VARIANTS, variant)
     raw = data.sample() if smoke else data.load()
-    x, y = raw.train
+    x, _ = raw.train
     model = vqa(
         **size,
         image_size=data.SIZE,
@@ -95,7 +95,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=raw.class_names,
     )
     epochs = 1 if smoke else EPOCHS.get(variant, 6)
-    steps = epochs * -(-len(y) // BATCH_SIZE)
+    steps = epochs * raw.num_batches(BATCH_SIZE)
     return Recipe(
         name="vqa_easy",
         variant=variant,
@@ -103,7 +103,11 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=model,
         data=read_by(model, replace(raw, train=with_unknown_words(raw.train, seed))),
         optimizer=adamw_cosine(
-            steps, peak=1.5e-3, warmup=steps // 10, weight_decay=0.05, spared=["table", "tokens"]
+            steps,
+            peak=1.5e-3,
+            warmup_steps=steps // 10,
+            weight_decay=0.05,
+            spared=["table", "tokens"],
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),

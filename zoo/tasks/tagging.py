@@ -5,39 +5,15 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import SGDClassifier
 
 import keras_attention as ka
 from zoo.data import Arrays, Splits, objects
 from zoo.harness import experiment
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks.optimizers import adamw_cosine
 
 BUCKETS = (8, 16, 24, 36, 64, 160)
-
-
-@keras.saving.register_keras_serializable(package="zoo")
-class WordAccuracy(keras.metrics.Metric):
-    """The share of words whose most probable tag is the true one.
-
-    Keras's own accuracy averages over the length of each batch first, and with batches of
-    different lengths a word of a short one counts for more.
-    """
-
-    def __init__(self, name: str = "accuracy", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.right = self.add_variable((), "zeros", name="right")
-        self.words = self.add_variable((), "zeros", name="words")
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
-        weights = ops.cast(sample_weight, self.dtype)
-        right = ops.equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, -1), "int32"))
-        self.right.assign_add(ops.sum(weights * ops.cast(right, self.dtype)))
-        self.words.assign_add(ops.sum(weights))
-
-    def result(self) -> Any:
-        return ops.divide_no_nan(self.right, self.words)
 
 
 def build(variants: Mapping[str, Any], variant: str, data: Splits, **config: Any) -> keras.Model:
@@ -59,12 +35,16 @@ def build(variants: Mapping[str, Any], variant: str, data: Splits, **config: Any
 
 
 def optimizer(data: Splits, *, batch_size: int, epochs: int) -> keras.optimizers.Optimizer:
-    """AdamW; the rate rises for a twentieth of the steps, then falls to 0 with half a cosine."""
-    steps = epochs * -(-len(data.train[1]) // batch_size)
-    schedule = warmup_cosine(steps, peak=2e-3, warmup=steps // 20)
-    made = keras.optimizers.AdamW(schedule, weight_decay=0.01, beta_2=0.98, global_clipnorm=1.0)
-    made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
-    return made
+    """Returns AdamW whose rate rises for a twentieth of the steps."""
+    steps = epochs * data.num_batches(batch_size)
+    return adamw_cosine(
+        steps,
+        peak=2e-3,
+        warmup_steps=steps // 20,
+        weight_decay=0.01,
+        spared=["embeddings"],
+        beta_2=0.98,
+    )
 
 
 def tags(model: keras.Model, part: Arrays) -> np.ndarray:

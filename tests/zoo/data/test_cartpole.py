@@ -7,7 +7,7 @@ import pytest
 
 from zoo import recipes
 from zoo.data import cartpole as data
-from zoo.tasks.q_learning import games
+from zoo.data import games
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -64,9 +64,10 @@ def test_episodes_are_told_by_their_seeds():
 
 
 def test_what_is_missing_is_named(monkeypatch):
-    for module in ("zoo.data.cartpole", "zoo.recipes.cartpole"):
+    for module in ("zoo.data.cartpole", "zoo.tasks.cartpole", "zoo.recipes.cartpole"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.delattr("zoo.data.cartpole")
+    monkeypatch.delattr("zoo.tasks.cartpole", raising=False)
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(ModuleNotFoundError, match=r'needs gymnasium: .*"keras-attention\[zoo\]"'):
         recipes.load("cartpole")

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import kernels
-from zoo.tasks.q_learning.games import Policy
+from zoo.data.games import Policy
 
 
 def double_q(choosing: np.ndarray, valuing: np.ndarray) -> np.ndarray:

@@ -1,14 +1,13 @@
 """Figures of what a Q-network does, and an episode as an animation."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 import keras_attention as ka
+from zoo.harness.animation import Animation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,27 +15,6 @@ if TYPE_CHECKING:
 
 _LENGTH = 1.0  # of the pole, in the units of the track
 _CART = (0.6, 0.3)  # its width and height
-
-
-@dataclass(frozen=True)
-class Animation:
-    """Pictures that follow each other.
-
-    Attributes:
-        frames: `(H, W, 3)` bytes each.
-        seconds: that each is shown.
-    """
-
-    frames: list[np.ndarray]
-    seconds: float
-
-    def save(self, path: str | Path) -> None:
-        """Writes a GIF that begins again when it ends."""
-        from PIL import Image
-
-        first, *others = (Image.fromarray(frame).quantize(64) for frame in self.frames)
-        milliseconds = round(1000 * self.seconds)
-        first.save(path, save_all=True, append_images=others, duration=milliseconds, loop=0)
 
 
 def attention(model: keras.Model, observations: np.ndarray) -> np.ndarray:

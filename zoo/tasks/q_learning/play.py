@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.tasks.q_learning.games import Game, returns
+from zoo.data.games import Game, returns
 from zoo.tasks.q_learning.networks import Networks, listed, unlisted
 from zoo.tasks.q_learning.replay import Replay
 

@@ -1,0 +1,44 @@
+"""What recipes of image classification share: a simpler method and pictures."""
+
+import keras
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from keras_attention.explain import attention_maps, plots
+from keras_attention.explain.attribution.elements import elements
+from keras_attention.explain.plots import image as image_plots
+from zoo.data import Splits
+from zoo.harness.experiment import outputs
+
+
+def logistic_regression(splits: Splits) -> float:
+    """Returns the test accuracy of multinomial logistic regression on the pixels."""
+    (x, y), (x_test, y_test) = splits.train, splits.test
+    model = LogisticRegression(max_iter=100, tol=1e-3)
+    model.fit(x.reshape(len(x), -1) / 255, y)
+    return model.score(x_test.reshape(len(x_test), -1) / 255, y_test)
+
+
+def pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix, and what the model looks at in one test image of each class."""
+    x, y = splits.test
+    predicted = np.argmax(outputs(model, splits.test, batch_size=256), axis=-1)
+    names = splits.class_names
+    rows = [int(np.flatnonzero(y == label)[0]) for label in range(len(names))]
+    patches = elements(model, x[rows])
+    maps = image_plots.of_patches(attention_maps(model, patches.inputs), *patches.grid)
+    titles = [
+        names[y[row]] + ("" if predicted[row] == y[row] else f"\n(as {names[predicted[row]]})")
+        for row in rows
+    ]
+    return {
+        "confusion_matrix": plots.confusion_matrix(
+            y, predicted, names, title=f"{splits.source.name}, {len(y):,} test images"
+        ),
+        "attention": image_plots.image_attention(
+            patches.array,
+            {path: patches.cells(weights) for path, weights in maps.items()},
+            titles,
+            title="What each layer attends to, mean over heads; test images",
+        ),
+    }

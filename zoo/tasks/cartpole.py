@@ -8,7 +8,6 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import table as table_plots
 from zoo.data import Splits, games
 from zoo.data import cartpole as data
 from zoo.harness.experiment import Recipe
@@ -150,7 +149,7 @@ def draw(
     if not attends:
         return figures
     if seen.ndim == 2:
-        return {**figures, "attention": table_plots.class_token(model, seen, names)}
+        return {**figures, "attention": plots.column_attention(model, seen, names)}
     *blocks, (path, pooling) = ka.explain.attention_maps(model, seen).items()
     title = f"Attention to past observations, mean over {len(seen)} steps of a test episode"
     return {

@@ -12,8 +12,8 @@ from sklearn.svm import LinearSVC
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
+from zoo.harness import charts
 from zoo.harness.experiment import outputs
 from zoo.tasks.optimizers import adamw_cosine
 
@@ -64,7 +64,7 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     predicted = np.argmax(outputs(model, splits.test), axis=-1)
     title = f"{splits.source.name}, {len(y):,} test texts"
     return {
-        "confusion_matrix": plots.confusion_matrix(y, predicted, splits.class_names, title=title),
+        "confusion_matrix": charts.confusion_matrix(y, predicted, splits.class_names, title=title),
         "attention": draw_attention(model, splits, predicted),
     }
 
@@ -90,7 +90,7 @@ def draw_attention(model: keras.Model, splits: Splits, predicted: np.ndarray) ->
         names[y[row]] + ("" if predicted[row] == y[row] else f", taken for {names[predicted[row]]}")
         for row in rows
     ]
-    return text_plots.shaded_tokens(
+    return plots.shaded_tokens(
         [tokenizer.tokens(text) for text in texts],
         weights,
         captions,

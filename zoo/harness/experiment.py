@@ -1,4 +1,4 @@
-"""What a recipe is, and what is done with one: train and measure."""
+"""Recipes: what one is, how it is trained and how it is measured."""
 
 import sys
 import time
@@ -92,7 +92,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a training gave.
+    """The outcome of a training.
 
     Attributes:
         recipe: the recipe, whose model is trained now.
@@ -115,7 +115,7 @@ def configure(
     batch_size: int | None = None,
     **settings: Any,
 ) -> Recipe:
-    """`make(seed=seed, **settings)`, with other epochs or another batch size if given."""
+    """Returns `make(seed=seed, **settings)`, with other epochs or another batch size if given."""
     changes = {"epochs": epochs, "batch_size": batch_size}
     return replace(
         make(seed=seed, **settings),
@@ -124,7 +124,7 @@ def configure(
 
 
 def sizes(variants: Mapping[str, dict[str, Any]], variant: str) -> dict[str, Any]:
-    """The entry of a model's `VARIANTS`.
+    """Returns the entry of a variant in `VARIANTS`.
 
     Raises:
         ValueError: there is no such entry.
@@ -198,9 +198,9 @@ def train(
     start = time.perf_counter()
     with StopWhenAsked() if checkpoint else nullcontext() as stop:
         history = model.fit(
-            recipe.play.replay if recipe.play else batches(model, data.train, **settings),
+            recipe.play.replay if recipe.play else make_batches(model, data.train, **settings),
             shuffle=False,  # these do
-            validation_data=batches(model, watched, shuffle=False, **settings)
+            validation_data=make_batches(model, watched, shuffle=False, **settings)
             if watched and (watch or recipe.callbacks)
             else None,
             epochs=recipe.epochs,
@@ -223,10 +223,10 @@ def compile_model(recipe: Recipe, model: keras.Model) -> None:
 
 
 def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
-    """Loss and metrics of a compiled model on the recipe's test data; of episodes no loss."""
-    found = {}
+    """Returns loss and metrics of a compiled model on the test data; of episodes no loss."""
+    metrics = {}
     if not recipe.play:
-        test = batches(
+        test = make_batches(
             model,
             recipe.data.test,
             shuffle=False,
@@ -234,12 +234,12 @@ def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
             buckets=recipe.buckets,
         )
         with inference.guarded(model):
-            found = model.evaluate(test, verbose=0, return_dict=True)
-    found = {**found, **recipe.measure(model, recipe.data)}
-    return {name: float(value) for name, value in found.items()}
+            metrics = model.evaluate(test, verbose=0, return_dict=True)
+    metrics = {**metrics, **recipe.measure(model, recipe.data)}
+    return {name: float(value) for name, value in metrics.items()}
 
 
-def batches(
+def make_batches(
     model: keras.Model,
     part: Arrays,
     *,
@@ -247,7 +247,7 @@ def batches(
     buckets: tuple[int, ...] = (),
     shuffle: bool = True,
 ) -> Batches:
-    """A part of a dataset as the model takes it."""
+    """Returns the batches of a part of a dataset, encoded as the model takes them."""
     raw, y, *weights = part
     x = ka.encode(model, raw)
     mask = padding_mask(model, x) if buckets else None
@@ -256,34 +256,34 @@ def batches(
     )
 
 
-def outputs(
+def predict(
     model: keras.Model,
     part: Arrays,
     *,
     batch_size: int = 64,
     buckets: tuple[int, ...] = (),
 ) -> np.ndarray:
-    """What the model says of a part of a dataset, row by row; zeros where a bucket cut it off."""
-    data = batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
-    found = None
+    """Returns the model's outputs for a part of a dataset, zeros where a bucket cut it off."""
+    data = make_batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
+    outputs = None
     for index in range(data.num_batches):
         x = data[index][0]
         computed = np.asarray(inference.outputs(model, x, batch_size=batch_size))
-        if found is None:
+        if outputs is None:
             # Where each element has an output, as many as the elements; else what there is.
             y = data.y
             sizes = y.shape[1:2] if buckets and y.ndim > 1 else computed.shape[1:2]
-            found = np.zeros((len(y), *sizes, *computed.shape[2:]), np.float32)
+            outputs = np.zeros((len(y), *sizes, *computed.shape[2:]), np.float32)
         rows = data.rows(index)
         if buckets and computed.ndim > 2:
-            found[rows, : computed.shape[1]] = computed
+            outputs[rows, : computed.shape[1]] = computed
         else:
-            found[rows] = computed
-    return found
+            outputs[rows] = computed
+    return outputs
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
-    """What tells a training from others; it may be continued for more epochs."""
+    """Returns what tells a training from others; the number of epochs may change."""
     return {
         "recipe": recipe.name,
         "variant": recipe.variant,

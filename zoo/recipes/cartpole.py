@@ -31,7 +31,7 @@ VARIANTS = {name: NETWORKS[name] for name in ("default", "tiny")}
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, see `zoo.models.q_network.VARIANTS`.

@@ -45,7 +45,7 @@ NAMES = tuple(data.NAMES[i] for i in data.POSITIONS)
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, attention over the last 8 observations; without attention

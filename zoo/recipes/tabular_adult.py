@@ -24,7 +24,7 @@ from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import adult as data
 from zoo.harness import charts
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.ft_transformer import VARIANTS, ft_transformer
 from zoo.tasks import tabular
 
@@ -32,7 +32,7 @@ BATCH_SIZE = 256
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"` or `"paper"`, see `zoo.models.ft_transformer.VARIANTS`.
@@ -61,7 +61,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         data=splits,
-        optimizer=tabular.optimizer(model, epochs * splits.num_batches(BATCH_SIZE), peak=1e-3),
+        optimizer=tabular.make_optimizer(model, epochs * splits.num_batches(BATCH_SIZE), peak=1e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -72,7 +72,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "gradient-boosted trees": boosted_trees,
         },
         published={"FT-Transformer (paper)": 0.859},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="ask about the rows of a CSV file with a header:\n"
         "python scripts/predict.py {folder}/model.keras {folder}/example.csv",
         task="tabular-classification",
@@ -80,13 +80,13 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
 
 
 def logistic_regression(splits: Splits) -> float:
-    """Test accuracy of logistic regression on standardised numbers and one-hot categories."""
+    """Returns the test accuracy of logistic regression on numbers and one-hot categories."""
     one_hot = OneHotEncoder(handle_unknown="ignore")
     return _accuracy(splits, StandardScaler(), one_hot, LogisticRegression(max_iter=1000))
 
 
 def boosted_trees(splits: Splits) -> float:
-    """Test accuracy of scikit-learn's histogram gradient boosting, not tuned."""
+    """Returns the test accuracy of scikit-learn's histogram gradient boosting, not tuned."""
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     return _accuracy(splits, "passthrough", codes, HistGradientBoostingClassifier(random_state=0))
 
@@ -105,11 +105,10 @@ def _rows(x: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([x[name].astype(object) for name in (*data.NUMBERS, *data.CATEGORIES)], axis=1)
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix, what the class token attends to and what columns are worth, all of
-    the test split."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix, attention of the class token and what columns are worth."""
     x, y = splits.test
-    predicted = outputs(model, splits.test, batch_size=512).argmax(axis=-1)
+    predicted = predict(model, splits.test, batch_size=512).argmax(axis=-1)
     some = {name: column[:1000] for name, column in x.items()}
     columns = [*data.NUMBERS, *data.CATEGORIES]
     return {

@@ -46,7 +46,7 @@ BUCKETS = (14, 24)
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, the transformer; `"block_sparse"` or `"linear"`, the same with
@@ -77,7 +77,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         data=splits,
-        optimizer=text.optimizer(splits, epochs, BATCH_SIZE, peak=peak),
+        optimizer=text.make_optimizer(splits, epochs, BATCH_SIZE, peak=peak),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -89,7 +89,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "CNN-rand (Kim, 2014, phrases too)": 0.827,
             "CNN-non-static with word2vec (Kim, 2014, phrases too)": 0.872,
         },
-        pictures=text.pictures,
+        pictures=text.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras 'a warm and funny film'",
         task="text-classification",
     )

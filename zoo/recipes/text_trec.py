@@ -54,7 +54,7 @@ BUCKETS = (11, 16)
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, the transformer; or `"hierarchical"`, the hierarchical attention
@@ -86,7 +86,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         data=splits,
-        optimizer=text.optimizer(splits, epochs, BATCH_SIZE, peak=peak),
+        optimizer=text.make_optimizer(splits, epochs, BATCH_SIZE, peak=peak),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -98,7 +98,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "CNN-rand (Kim, 2014)": 0.912,
             "CNN-non-static with word2vec (Kim, 2014)": 0.936,
         },
-        pictures=text.pictures,
+        pictures=text.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras 'Who wrote Hamlet ?'",
         task="text-classification",
     )

@@ -57,7 +57,7 @@ _LENGTHS = (6, 9, 12, 15, 40)  # words of a source at most, of the groups of a p
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, Bahdanau's attention; `"luong"`, Luong's with input feeding; or
@@ -68,8 +68,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     settings = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
     raw = data.sample() if smoke else data.load()
-    source, target = translation.tokenizers(raw, vocabulary_size=6000)
-    splits = translation.encoded(raw, source, target)
+    source, target = translation.train_tokenizers(raw, vocabulary_size=6000)
+    splits = translation.encode(raw, source, target)
     epochs = 2 if smoke else 6
     steps = epochs * splits.num_batches(BATCH_SIZE)
     length = {"max_new_tokens": 8 if smoke else 64}
@@ -95,7 +95,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "word by word (IBM model 1)": lambda _: translation.word_by_word(raw),
         },
         published=PUBLISHED.get(variant, {}),
-        pictures=lambda model, _: pictures(model, raw, **length),
+        pictures=lambda model, _: draw_pictures(model, raw, **length),
         next_step=(
             "look at {folder}/bleu_by_length.png, beside that of the other variants, and translate "
             'a sentence:\necho "Ein Hund rennt." | KERAS_BACKEND={backend} python '
@@ -105,10 +105,10 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
 
 
-def pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> dict:
-    """BLEU by length of the sentence, as figure 2 of Bahdanau et al.; and alignments."""
+def draw_pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> dict:
+    """Draws BLEU by length of the sentence, as figure 2 of Bahdanau et al., and alignments."""
     x, y = raw.test
-    found = translation.translate(
+    translations = translation.translate(
         model, x["source_ids"], sampler=ka.decoding.Greedy(), max_new_tokens=max_new_tokens
     )
     words = np.array([len(text.split()) for text in x["source_ids"]])
@@ -116,7 +116,8 @@ def pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> dict:
     for longest in _LENGTHS:
         rows = np.flatnonzero((words > shortest) & (words <= longest))
         if len(rows):
-            scores[longest] = translation.bleu([found[i] for i in rows], [y[i] for i in rows])[0]
+            written, references = ([texts[i] for i in rows] for texts in (translations, y))
+            scores[longest], _ = translation.bleu(written, references)
         shortest = longest
     figures = {
         "bleu_by_length": charts.by_length(
@@ -128,5 +129,5 @@ def pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> dict:
     if any(
         isinstance(layer, ka.layers.RecurrentDecoder) and layer.attention for layer in model.layers
     ):
-        figures |= translation.pictures(model, raw, max_new_tokens=max_new_tokens)
+        figures |= translation.draw_alignments(model, raw, max_new_tokens=max_new_tokens)
     return figures

@@ -52,7 +52,7 @@ EPOCHS = 14
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, German to English; or `"en_de"`, English to German.
@@ -62,8 +62,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     direction, settings = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
     raw = data.sample(direction=direction) if smoke else data.load(direction=direction)
-    source, target = translation.tokenizers(raw, vocabulary_size=10_000)
-    splits = translation.encoded(raw, source, target)
+    source, target = translation.train_tokenizers(raw, vocabulary_size=10_000)
+    splits = translation.encode(raw, source, target)
     epochs = 2 if smoke else EPOCHS
     steps = epochs * splits.num_batches(BATCH_SIZE)
     length = {"max_new_tokens": 6 if smoke else 64}
@@ -91,7 +91,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "word by word (IBM model 1)": lambda _: translation.word_by_word(raw),
         },
         published=PUBLISHED[direction],
-        pictures=lambda model, _: translation.pictures(model, raw, **length),
+        pictures=lambda model, _: translation.draw_alignments(model, raw, **length),
         next_step=(
             "look at {folder}/alignment_1.png, and translate a sentence:\n"
             'echo "Ein Hund rennt." | KERAS_BACKEND={backend} python scripts/translate.py '

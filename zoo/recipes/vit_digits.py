@@ -46,7 +46,7 @@ BATCH_SIZE = 32
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`; or `"windows"`, the same with attention in shifted windows.
@@ -97,14 +97,14 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "logistic regression": images.logistic_regression,
             "support vectors": support_vectors,
         },
-        pictures=images.pictures,
+        pictures=images.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
         task="image-classification",
     )
 
 
 def support_vectors(splits: Splits) -> float:
-    """Test accuracy of a support vector machine with an RBF kernel on the pixels."""
+    """Returns the test accuracy of a support vector machine with an RBF kernel on the pixels."""
     (x, y), (x_test, y_test) = splits.train, splits.test
     model = SVC(gamma="scale").fit(x.reshape(len(x), -1) / 255, y)
     return model.score(x_test.reshape(len(x_test), -1) / 255, y_test)

@@ -49,7 +49,7 @@ BATCH_SIZE = 128
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, convolutions and attention pooling; or `"plain"`, a ViT.
@@ -95,7 +95,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "XGBoost (the same)": 0.898,
             "ResNet-18 (the same)": 0.949,
         },
-        pictures=images.pictures,
+        pictures=images.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
         task="image-classification",
     )

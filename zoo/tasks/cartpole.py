@@ -1,4 +1,4 @@
-"""What recipes of cart-pole share: how a network learns by playing, and pictures."""
+"""Parts of the recipes of cart-pole: how a network learns by playing, and pictures."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -90,7 +90,7 @@ def make_recipe(
             "where the pole leans": lambda splits: _mean(make, data.leaning, splits),
             "where the pole falls": lambda splits: _mean(make, data.falling, splits),
         },
-        pictures=lambda model, splits: draw(
+        pictures=lambda model, splits: draw_pictures(
             model, make, splits, names, attends=network["attention"] is not None, smoke=smoke
         ),
         task="reinforcement-learning",
@@ -109,7 +109,7 @@ def measure(make: Callable[[], Any], policy: games.Policy, splits: Splits) -> di
 
     `kept_up` is the share of the episodes in which the pole stayed up for all of the 500 steps.
     """
-    returns = games.returns(make, policy, splits.test[1])
+    returns = games.play(make, policy, splits.test[1])
     return {
         "mean_return": float(returns.mean()),
         "std_return": float(returns.std()),
@@ -118,7 +118,7 @@ def measure(make: Callable[[], Any], policy: games.Policy, splits: Splits) -> di
     }
 
 
-def draw(
+def draw_pictures(
     model: keras.Model,
     make: Callable[[], Any],
     splits: Splits,
@@ -129,22 +129,22 @@ def draw(
 ) -> dict:
     """Draws what the network values and attends to, and a test episode, animated too."""
     seed = int(splits.test[1][0])
-    seen = games.watched(make, greedy(model), seed)[: 5 if smoke else None]
-    weights = pictures.attention(model, seen) if attends else None
+    seen = games.watch(make, greedy(model), seed)[: 5 if smoke else None]
+    weights = pictures.capture_attention(model, seen) if attends else None
     labels: Sequence[str] = names
     if seen.ndim == 3:
         labels = [f"{ago} ago" if ago else "now" for ago in reversed(range(seen.shape[1]))]
     title = f"{model.name}, episode of seed {seed}"
     shown = (data.positions(seen), weights, labels)
     figures = {
-        "values": pictures.advantage(
+        "values": pictures.draw_advantage(
             values(model),
-            lambda angle, velocity: data.observed(angle, velocity, seen.shape[1:]),
+            lambda angle, velocity: data.observe(angle, velocity, seen.shape[1:]),
             actions=data.ACTIONS,
             title="Cart in the middle and at rest",
         ),
-        "episode": pictures.timeline(*shown, title=title),
-        "animation": pictures.animation(*shown, title=title),
+        "episode": pictures.draw_timeline(*shown, title=title),
+        "animation": pictures.animate(*shown, title=title),
     }
     if not attends:
         return figures

@@ -1,4 +1,4 @@
-"""What recipes of image classification share: a simpler method and pictures."""
+"""Parts of recipes of image classification: a simpler method and pictures."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras_attention.explain import attention_maps, plots
 from keras_attention.explain.attribution.elements import elements
 from zoo.data import Splits
 from zoo.harness import charts
-from zoo.harness.experiment import outputs
+from zoo.harness.experiment import predict
 
 
 def logistic_regression(splits: Splits) -> float:
@@ -19,10 +19,10 @@ def logistic_regression(splits: Splits) -> float:
     return model.score(x_test.reshape(len(x_test), -1) / 255, y_test)
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """Draws the confusion matrix, and what the model looks at in one test image of each class."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix, and attention to one test image of each class."""
     x, y = splits.test
-    predicted = np.argmax(outputs(model, splits.test, batch_size=256), axis=-1)
+    predicted = np.argmax(predict(model, splits.test, batch_size=256), axis=-1)
     names = splits.class_names
     rows = [int(np.flatnonzero(y == label)[0]) for label in range(len(names))]
     patches = elements(model, x[rows])

@@ -1,11 +1,11 @@
-"""What recipes of tables share: the optimizer."""
+"""The optimizer of recipes of tables."""
 
 import keras
 
 from zoo.tasks.optimizers import adamw_cosine
 
 
-def optimizer(model: keras.Model, steps: int, *, peak: float) -> keras.optimizers.Optimizer:
+def make_optimizer(model: keras.Model, steps: int, *, peak: float) -> keras.optimizers.Optimizer:
     """Returns AdamW without decay of the tokens, as in the paper of the FT-Transformer."""
     return adamw_cosine(
         steps,

@@ -1,4 +1,4 @@
-"""What recipes of text classification share: the optimizer, simpler methods and pictures."""
+"""Parts of recipes of text classification: the optimizer, simpler methods and pictures."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +14,14 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.harness import charts
-from zoo.harness.experiment import outputs
+from zoo.harness.experiment import predict
 from zoo.tasks.optimizers import adamw_cosine
 
 # The function that builds a model, its sizes, and the highest learning rate.
 Variant = tuple[Callable[..., keras.Model], dict[str, Any], float]
 
 
-def optimizer(
+def make_optimizer(
     splits: Splits, epochs: int, batch_size: int, *, peak: float
 ) -> keras.optimizers.Optimizer:
     """Returns AdamW that warms up for a tenth of the training."""
@@ -58,10 +58,10 @@ BASELINES = {
 }
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
     """Draws the confusion matrix, and what the model reads in test texts."""
     _, y = splits.test
-    predicted = np.argmax(outputs(model, splits.test), axis=-1)
+    predicted = np.argmax(predict(model, splits.test), axis=-1)
     title = f"{splits.source.name}, {len(y):,} test texts"
     return {
         "confusion_matrix": charts.confusion_matrix(y, predicted, splits.class_names, title=title),

@@ -23,10 +23,10 @@ def test_games_are_brought_back_by_seed_and_actions():
 def test_returns_are_those_of_the_seeds_one_by_one():
     """Played together as alone; a policy's answer for an episode that is over does not count."""
     seeds = range(6)
-    together = games.returns(Walk, lambda x: np.where(x[:, 1] < 3, 2, 1), seeds)
-    alone = [games.returns(Walk, lambda x: np.where(x[:, 1] < 3, 2, 1), [s])[0] for s in seeds]
+    together = games.play(Walk, lambda x: np.where(x[:, 1] < 3, 2, 1), seeds)
+    alone = [games.play(Walk, lambda x: np.where(x[:, 1] < 3, 2, 1), [s])[0] for s in seeds]
     assert together.tolist() == alone
     starts = [Walk().reset(seed=seed)[0][0] for seed in seeds]
     assert together.tolist() == [float(3 - start <= 3) for start in starts]
-    seen = games.watched(Walk, lambda x: np.full(len(x), 2), 0)
+    seen = games.watch(Walk, lambda x: np.full(len(x), 2), 0)
     assert seen[:, 0].tolist() == list(range(int(starts[0]), 4))

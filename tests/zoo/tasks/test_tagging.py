@@ -12,7 +12,7 @@ pytestmark = pytest.mark.runs_on("torch")
 
 
 def test_hand_features_know_neighbours_and_shape():
-    first, second = tagging.hand_features(["Go", "home2"])
+    first, second = tagging.list_features(["Go", "home2"])
     assert {"word go", "shape Xx", "1 word home2", "-1 word <s>", "ends go"} <= set(first)
     assert {"word home2", "shape xxxxd", "-1 word go", "1 word </s>", "begins hom"} <= set(second)
 
@@ -28,11 +28,11 @@ def test_entities_count_whole_and_by_type():
     part = (np.array([list("wxyz"), list("wxy")], dtype=object), y, (y >= 0).astype("float32"))
     splits = Splits(train=part, test=part, class_names=names)
     tags = np.array([[1, 2, 0, 1], [3, 4, 0, 0]])  # one of three; another type, another end
-    assert tag_ner.scores(splits, part, y)["entity_f1"] == 1.0
-    scores = tag_ner.scores(splits, part, tags)
+    assert tag_ner.score(splits, part, y)["entity_f1"] == 1.0
+    scores = tag_ner.score(splits, part, tags)
     assert scores == pytest.approx(dict.fromkeys(scores, 1 / 3))
     inside = np.array([[2, 2, 0, 4], [4, 4, 4, 0]])  # entities that do not begin are none
-    assert tag_ner.scores(splits, part, inside)["entity_f1"] == 0.0
+    assert tag_ner.score(splits, part, inside)["entity_f1"] == 0.0
 
 
 def test_the_bias_is_chosen_by_validation():

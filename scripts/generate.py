@@ -45,7 +45,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    prompts = _inputs.read(_inputs.kinds(args.model), args.prompts)
+    prompts = _inputs.read(_inputs.find_kinds(args.model), args.prompts)
     _backend.choose()
     import keras_attention as ka
 

@@ -76,5 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with _ending.explained():
+    with _ending.explain_exit():
         _console.run(main)

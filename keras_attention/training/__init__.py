@@ -1,4 +1,4 @@
-"""What `fit` lacks: schedules, losses, metrics, batches."""
+"""Schedules, losses, metrics and batches that Keras's `fit` lacks."""
 
 from keras_attention.training import schedules
 from keras_attention.training.batches import Batches

@@ -1,4 +1,4 @@
-"""Learning rates over training that Keras does not have."""
+"""Learning rate schedules that Keras does not have."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Writes docs/results.md and the tables of the README from the measurements in docs/results/."""
+"""Writes docs/results.md from the measurements in docs/results/."""
 
 import argparse
 from pathlib import Path
@@ -8,15 +8,7 @@ import _console
 import _paths
 
 ROOT = Path(__file__).parents[1]
-FOLDER, PAGE, README = ROOT / "docs/results", ROOT / "docs/results.md", ROOT / "README.md"
-HEAD = """# Results
-
-Made by `python scripts/results.py` from the files in [results](results), which trainings left:
-mean ± standard deviation over seeds. Baselines are simpler methods on the same split, by
-scikit-learn. Published figures are others', as each recipe's docstring says; not all
-are measured the same way. Seconds are those of `fit` alone, on whatever else the machine had to do.
-
-"""
+FOLDER, PAGE = ROOT / "docs/results", ROOT / "docs/results.md"
 
 
 def parse() -> argparse.Namespace:
@@ -43,11 +35,8 @@ def main() -> None:
         records.add(added, FOLDER, key=results.KEY)
         print(f"{file} is in {FOLDER / added[0]['recipe']}.jsonl now.")
     trainings = records.load(FOLDER)
-    table = results.summary(trainings)
-    write_text(PAGE, f"{HEAD}{table}\n\n{results.details(trainings)}\n")
-    readme = results.insert(README.read_text(encoding="utf-8"), table)
-    write_text(README, results.insert(readme, results.sources(trainings), results.SOURCES))
-    print(f"{len(trainings)} trainings are in {PAGE} and {README}.")
+    write_text(PAGE, results.page(trainings))
+    print(f"{len(trainings)} trainings are in {PAGE}.")
 
 
 if __name__ == "__main__":

@@ -3,19 +3,18 @@
 ```python
 import zoo
 
-model = zoo.vit(image_size=28, num_classes=10, **zoo.variants("vit")["default"])
+model = zoo.vit(image_size=28, num_classes=10, **zoo.models.vit.VARIANTS["default"])
 ```
 
-A model is a function that returns a `keras.Model`, in the file of its name in `zoo.models`.
+A model is a function that returns a `keras.Model`, in the file of its name in `zoo.models`, beside
+the sizes that it is known in.
 """
 
-import importlib
-import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from zoo import models
 
-if TYPE_CHECKING:  # so that editors and type checkers know the models, one line each
+if TYPE_CHECKING:  # so that editors and type checkers know the models, a line each
     from zoo.models.audio_transformer import audio_transformer as audio_transformer
     from zoo.models.captioner import captioner as captioner
     from zoo.models.ft_transformer import ft_transformer as ft_transformer
@@ -36,31 +35,15 @@ if TYPE_CHECKING:  # so that editors and type checkers know the models, one line
     from zoo.models.vit import vit as vit
     from zoo.models.vqa import vqa as vqa
 
-_MODELS = sorted(module.name for module in pkgutil.iter_modules(models.__path__))
-__all__ = ["variants", *_MODELS]
-
-
-def variants(name: str) -> dict[str, dict[str, Any]]:
-    """Returns the sizes that the model `name` is known in, by the name of the variant.
-
-    Raises:
-        ValueError: there is no such model.
-    """
-    if name not in _MODELS:
-        raise ValueError(f"There is no model {name!r}. Models: {', '.join(_MODELS)}")
-    return dict(_module(name).VARIANTS)
+__all__ = ["models", *models.__all__]
 
 
 def __getattr__(name: str) -> Any:
     """Returns the function of the model `name`, and imports its file when it is asked for."""
-    if name in _MODELS:
-        return getattr(_module(name), name)
+    if name in models.__all__:
+        return getattr(getattr(models, name), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(f"zoo.models.{name}")

@@ -20,11 +20,11 @@ ROOT = Path(__file__).parents[2]
 def test_a_model_is_called_by_its_name(name):
     build = getattr(zoo, name)
     assert (build.__name__, build.__module__) == (name, f"zoo.models.{name}")
-    assert {"default", "tiny"} <= set(zoo.variants(name))
+    assert {"default", "tiny"} <= set(getattr(zoo.models, name).VARIANTS)
 
 
 def test_a_variant_is_its_arguments():
-    sizes = zoo.variants("vit")["tiny"]
+    sizes = zoo.models.vit.VARIANTS["tiny"]
     model = zoo.vit(image_size=16, channels=1, num_classes=3, **sizes)
     assert isinstance(model, keras.Model)
     assert model.output_shape == (None, 3)
@@ -32,7 +32,8 @@ def test_a_variant_is_its_arguments():
 
 def test_completion_and_type_checkers_know_the_models():
     """`dir` of what there is, and an import for each model that only a type checker reads."""
-    assert set(MODELS) | {"variants"} == set(dir(zoo))
+    assert {*MODELS, "models"} == set(dir(zoo))
+    assert set(MODELS) == set(dir(zoo.models))
     tree = ast.parse((ROOT / "zoo/__init__.py").read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     assert ast.unparse(block.test) == "TYPE_CHECKING"
@@ -43,8 +44,8 @@ def test_completion_and_type_checkers_know_the_models():
 def test_other_names_are_refused():
     with pytest.raises(AttributeError, match="'zoo' has no attribute 'resnet'"):
         zoo.resnet  # noqa: B018
-    with pytest.raises(ValueError, match=r"no model 'resnet'\. Models: audio_transformer, "):
-        zoo.variants("resnet")
+    with pytest.raises(AttributeError, match=r"'zoo\.models' has no attribute 'resnet'"):
+        zoo.models.resnet  # noqa: B018
 
 
 def test_the_zoo_is_imported_before_a_backend_is_chosen():
@@ -53,3 +54,10 @@ def test_the_zoo_is_imported_before_a_backend_is_chosen():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert run.stdout == "False\n"
+
+
+def test_variants_are_there_before_the_model_is(monkeypatch):
+    """As in the arguments of the first call of all."""
+    monkeypatch.delitem(sys.modules, "zoo.models.vit")
+    monkeypatch.delattr(zoo.models, "vit")
+    assert "tiny" in zoo.models.vit.VARIANTS

@@ -15,8 +15,17 @@ _SHARED = (
 )
 _ERRORS = ("loss", "entropy", "mse", "mae", "rmse")
 _POINTS = ("return",)  # neither errors nor shares
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-SOURCES = "<!-- data: begin -->", "<!-- data: end -->"
+_HEAD = """# Results
+
+Made by `python scripts/results.py` from the files in [results](results), which trainings left:
+mean ± standard deviation over seeds. Baselines are simpler methods on the same split, by
+scikit-learn. Published figures are others', as each recipe's docstring says; not all
+are measured the same way. Seconds are those of `fit` alone, on whatever else the machine had to do.
+"""
+_DATA = """## Data
+
+What the recipes learn from, each under its own terms, and what to cite.
+"""
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
@@ -47,6 +56,12 @@ def read(path: str | Path) -> list[dict[str, Any]]:
             }
         )
     return records
+
+
+def page(records: list[dict[str, Any]]) -> str:
+    """Returns `docs/results.md`: scores, where the data comes from, and all that was measured."""
+    parts = (_HEAD, summary(records), "", _DATA, sources(records), "", details(records))
+    return "\n".join(parts) + "\n"
 
 
 def summary(records: list[dict[str, Any]]) -> str:
@@ -127,20 +142,6 @@ def sources(records: list[dict[str, Any]]) -> str:
     ]
     lines = ["| recipes | data | licence | cite |", "|---|---|---|---|"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in sorted(rows))])
-
-
-def insert(text: str, table: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
-    """Returns `text` with the table between the two marks.
-
-    Raises:
-        ValueError: the marks are not there.
-    """
-    begin, end = marks
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"The text must have {begin} and {end}, once each.")
-    before, rest = text.split(begin)
-    after = rest.split(end)[1]
-    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _grouped(records: list[dict[str, Any]]) -> list[tuple[tuple[str, str], list[dict[str, Any]]]]:

@@ -261,6 +261,6 @@ def _pillow() -> Any:
         from PIL import Image
     except ImportError as error:
         raise ImportError(
-            'Image files need pillow: python -m pip install "keras-attention[zoo]"'
+            'Image files need pillow: python -m pip install "keras-attention[image]"'
         ) from error
     return Image

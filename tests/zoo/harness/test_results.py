@@ -106,22 +106,10 @@ def test_a_recipe_has_a_file_and_a_training_a_line(tmp_path):
     assert loaded == [measured[2], {**measured[0], "score": 4.0}, measured[1]]
 
 
-def test_tables_go_between_their_marks():
-    text = f"a\n{results.BEGIN}\nold\n{results.END}\nb"
-    assert results.insert(text, "new") == f"a\n{results.BEGIN}\nnew\n{results.END}\nb"
-    with pytest.raises(ValueError, match="once each"):
-        results.insert("a", "new")
-
-
-def test_committed_tables_are_generated():
-    """Not by hand: README and docs/results.md say what the files in docs/results say."""
-    trainings = records.load(ROOT / "docs/results")
-    table = results.summary(trainings)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert results.insert(readme, table) == readme
-    sources = results.sources(trainings)
-    assert results.insert(readme, sources, results.SOURCES) == readme
+def test_the_committed_page_is_generated():
+    """Not by hand: docs/results.md says what the files in docs/results say."""
+    page = results.page(records.load(ROOT / "docs/results"))
+    assert (ROOT / "docs/results.md").read_text(encoding="utf-8") == page
+    assert re.search(r"`vit_digits` \| default", page)
+    _, _, sources = page.partition("## Data\n")
     assert all(f"`{name}`" in sources for name in recipes.names()), "each recipe's data"
-    page = (ROOT / "docs/results.md").read_text(encoding="utf-8")
-    assert f"{table}\n\n{results.details(trainings)}\n" in page
-    assert re.search(r"`vit_digits` \| default", table)

@@ -59,7 +59,7 @@ def measure(args: argparse.Namespace) -> tuple:
     from zoo.harness import faithfulness
     from zoo.harness.provenance import provenance
 
-    known = _paths.record(args.model.parent / "metrics.json")
+    known = _paths.read_record(args.model.parent / "metrics.json")
     about = {name: known[name] for name in ("recipe", "variant", "score", "test", "data_sha256")}
     recipe = recipes.load(known["recipe"])(
         variant=known["variant"], seed=known["seed"], smoke=args.smoke

@@ -107,9 +107,10 @@ def _section(record: Mapping[str, Any]) -> str:
     sizes = " to ".join(map(str, dict.fromkeys(measured["sizes"])))
     parts.append(
         f"{measured['inputs']} random inputs of the test data with {sizes} {kind}{blank}; "
-        f"{measured['draws']} random rankings each; seed {measured['seed']}. Test {score} "
-        f"of the model: {_percent(record['test'][score])}. The class it predicts has probability {whole:.3f} "
-        f"with all {kind}, and {empty:.3f} without any.\n"
+        f"{measured['draws']} random rankings each; seed {measured['seed']}. "
+        f"Test {score} of the model: {_percent(record['test'][score])}. "
+        f"The class it predicts has probability {whole:.3f} with all {kind}, and {empty:.3f} "
+        "without any.\n"
     )
     parts.append(record["tables"]["faithfulness"] + "\n")
     for c in record["comparisons"]:

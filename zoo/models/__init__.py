@@ -2,12 +2,12 @@
 
 import importlib
 import pkgutil
-from types import ModuleType
+from typing import Any
 
 __all__ = sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     """Imports the file of a model when it is asked for, as in `zoo.models.vit.VARIANTS`."""
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from keras_attention.explain.attribution.elements import Frames, Nodes, Patches, Tokens
-from keras_attention.explain.attribution.question import Explanation
-from keras_attention.explain.plots import _figure, _lightness, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 from keras_attention.explain.plots.text import (
     CAPTION,
     LETTER,
@@ -20,12 +19,14 @@ from keras_attention.explain.plots.text import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from keras_attention.explain.attribution.question import Explanation
+
 _WIDTH = 8.6  # inches of a line of text
 _NODES = 24  # that a picture of a graph has room for, beside the one that is explained
 _COLOURS = "RdBu"  # red speaks against, blue for; also to the colour-blind
 
 
-def explanation(found: Explanation, titles: Sequence[str] = (), *, title: str = "") -> "Figure":
+def explanation(found: "Explanation", titles: Sequence[str] = (), *, title: str = "") -> "Figure":
     """The scores of a batch on what they are scores of: text, images, recordings or graphs.
 
     Blue speaks for the output that was explained and red against it; methods that follow
@@ -47,7 +48,7 @@ def explanation(found: Explanation, titles: Sequence[str] = (), *, title: str = 
     return draw[type(found.elements)](found, titles, title or found.method.replace("_", " "))
 
 
-def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
+def _texts(found: "Explanation", titles: list[str], title: str) -> "Figure":
     tokens = [[lettering.name(token) for token in text] for text in found.elements.labels]
     starts, places, rows = placed(tokens, list(map(bool, titles)), _WIDTH)
     ends = [
@@ -56,7 +57,7 @@ def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
         for token, (_, column) in zip(text, of_text, strict=True)
     ]
     width = max(4.0, *ends, *(0.8 * LETTER * len(caption) for caption in titles))
-    figure = _figure(width + 0.3, rows * LINE + 1.0)
+    figure = figures.create(width + 0.3, rows * LINE + 1.0)
     ax = figure.subplots()
     ax.set_xlim(-0.1, width)
     ax.set_ylim(rows * LINE, -LINE)
@@ -67,12 +68,12 @@ def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
             colour = _colour(share)
             draw_token(ax, token, row, column, colour=colour, ink=_ink(colour))
     _scale(figure, ax, found, orientation="horizontal")
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 
 def image_and_text(
-    image: Explanation, text: Explanation, titles: Sequence[str] = (), *, title: str = ""
+    image: "Explanation", text: "Explanation", titles: Sequence[str] = (), *, title: str = ""
 ) -> "Figure":
     """What of an image and of a text beside it speaks for an output, a column for each input.
 
@@ -109,7 +110,7 @@ def image_and_text(
     lines = 1 + max(row for of_text in places for row, _ in of_text)
     tall = side * images.shape[1] / images.shape[2]
     heights = [tall, tall, lines * LINE]
-    figure = _figure((side + 0.1) * count + 0.8, sum(heights) + 1.0)
+    figure = figures.create((side + 0.1) * count + 0.8, sum(heights) + 1.0)
     axes = figure.subplots(3, count, squeeze=False, height_ratios=heights)
     of_image = image.elements.cells(_shares(image))
     for number, (above, below, written) in enumerate(axes.T):
@@ -124,18 +125,18 @@ def image_and_text(
     for ax in axes.flat:
         ax.set_axis_off()
     _scale(figure, axes, image)
-    figure.suptitle(_wrapped(title or image.method.replace("_", " "), figure), fontsize=11)
+    figures.set_title(figure, title or image.method.replace("_", " "))
     return figure
 
 
-def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
+def _images(found: "Explanation", titles: list[str], title: str) -> "Figure":
     elements = cast(Patches, found.elements)
     images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
     height, width = images.shape[1:3]
     columns = min(len(images), 6)
     blocks = -(-len(images) // columns)
     tall = 1.5 * height / width
-    figure = _figure(1.5 * columns + 1.0, blocks * (2 * tall + 0.45) + 0.5)
+    figure = figures.create(1.5 * columns + 1.0, blocks * (2 * tall + 0.45) + 0.5)
     axes = figure.subplots(2 * blocks, columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
@@ -146,7 +147,7 @@ def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
         _draw_image(above, below, image, shares[number])
         above.set_title(lettering.caption(titles[number]), fontsize=8)
     _scale(figure, axes, found)
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 
@@ -157,10 +158,10 @@ def _draw_image(above: Any, below: Any, image: np.ndarray, shares: np.ndarray) -
     below.imshow(shares, cmap=_COLOURS, vmin=-1, vmax=1, alpha=0.65)
 
 
-def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":
+def _recordings(found: "Explanation", titles: list[str], title: str) -> "Figure":
     elements = cast(Frames, found.elements)
     seconds = float(elements.labels[0][1].split()[0]) if elements.present.shape[1] > 1 else 1.0
-    figure = _figure(7.5, 1.15 * len(titles) + 0.8)
+    figure = figures.create(7.5, 1.15 * len(titles) + 0.8)
     axes = figure.subplots(len(titles), 1, squeeze=False)[:, 0]
     for ax, wave, shares, present, caption in zip(
         axes, elements.array, _shares(found), elements.present, titles, strict=True
@@ -184,14 +185,14 @@ def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":
         ax.set_title(caption, fontsize=8, loc="left")
     axes[-1].set_xlabel("seconds", fontsize=8)
     _scale(figure, axes, found)
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 
-def _graphs(found: Explanation, titles: list[str], title: str) -> "Figure":
+def _graphs(found: "Explanation", titles: list[str], title: str) -> "Figure":
     elements, position = found.elements, found.position
     edges = elements.inputs["edges"] if isinstance(elements.inputs, dict) else None
-    figure = _figure(4.4 * len(titles) + 0.9, 4.8)
+    figure = figures.create(4.4 * len(titles) + 0.9, 4.8)
     axes = figure.subplots(1, len(titles), squeeze=False)[0]
     for number, (ax, scores, caption) in enumerate(zip(axes, found.scores, titles, strict=True)):
         own = None if position is None else int(position[number])
@@ -220,11 +221,11 @@ def _graphs(found: Explanation, titles: list[str], title: str) -> "Figure":
         ax.set_aspect("equal")
         ax.set_axis_off()
     _scale(figure, axes, found)
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 
-def _shares(found: Explanation) -> np.ndarray:
+def _shares(found: "Explanation") -> np.ndarray:
     """Scores as shares of the largest one of each input, -1 to 1."""
     largest = np.abs(found.scores).max(axis=1, keepdims=True)
     return found.scores / np.where(largest == 0, 1, largest)
@@ -238,10 +239,10 @@ def _colour(share: float) -> Any:
 
 def _ink(colour: Any) -> str:
     """What can be read on a colour."""
-    return "white" if _lightness(colour) < 0.55 else "black"
+    return "white" if figures.lightness(colour) < 0.55 else "black"
 
 
-def _scale(figure: "Figure", axes: Any, found: Explanation, **how: Any) -> None:
+def _scale(figure: "Figure", axes: Any, found: "Explanation", **how: Any) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

@@ -9,7 +9,7 @@ Policy = Callable[[np.ndarray], np.ndarray]  # actions (B,) for observations (B,
 
 
 class Game:
-    """An environment of `gymnasium`, and what brings it to where it is.
+    """An environment of `gymnasium` whose state can be saved.
 
     Environments have no state to save. What happens in one is determined by the seed of the
     episode and the actions since, so these are its state: it is played again.
@@ -26,14 +26,14 @@ class Game:
         self._actions: list[int] = []
 
     def begin(self, seed: int) -> np.ndarray:
-        """The first observation of another episode."""
+        """Begins another episode, and returns its first observation."""
         self._seed, self._actions, self.total, self.over = int(seed), [], 0.0, False
         return self.env.reset(seed=self._seed)[0]
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool]:
-        """The observation after an action, its reward, and whether that ended the game for good.
+        """Returns the observation after an action, its reward, and whether the game ended for good.
 
-        A game that is `over` without was broken off, by a limit of its time.
+        A game that is `over` and did not end for good was broken off by a limit of its time.
         """
         observation, reward, final, cut, _ = self.env.step(int(action))
         self._actions.append(int(action))
@@ -42,7 +42,7 @@ class Game:
         return observation, float(reward), bool(final)
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """The seed of the episode and its actions."""
+        """Returns the seed of the episode and its actions."""
         return {"seed": np.array(self._seed), "actions": np.array(self._actions, np.int64)}
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
@@ -52,8 +52,8 @@ class Game:
             self.step(action)
 
 
-def returns(make: Callable[[], Any], policy: Policy, seeds: Sequence[int]) -> np.ndarray:
-    """The return of an episode for each seed, played at the same time.
+def play(make: Callable[[], Any], policy: Policy, seeds: Sequence[int]) -> np.ndarray:
+    """Plays an episode for each seed at the same time, and returns their returns `(B,)`.
 
     Args:
         make: gives an environment.
@@ -70,8 +70,8 @@ def returns(make: Callable[[], Any], policy: Policy, seeds: Sequence[int]) -> np
     return np.array([game.total for game in games])
 
 
-def watched(make: Callable[[], Any], policy: Policy, seed: int) -> np.ndarray:
-    """`(T, ...)` what a policy observes in an episode, the end of it included."""
+def watch(make: Callable[[], Any], policy: Policy, seed: int) -> np.ndarray:
+    """Returns `(T, ...)`, what a policy observes in an episode, the end of it included."""
     game = Game(make())
     seen = [game.begin(seed)]
     while not game.over:

@@ -299,6 +299,12 @@ def current_cache() -> Cache | None:
     return _current.cache
 
 
+def slot(layer: keras.Layer) -> Slot | None:
+    """Returns the place of `layer` in the cache that the call runs in; `None` without a cache."""
+    cache = _current.cache
+    return None if cache is None else cache.slot(layer)
+
+
 def padded(mask: Tensor | None) -> Tensor | None:
     """A layer's own padding mask, and that of the prompt in the prefill of a cache scope."""
     cache = _current.cache

@@ -50,7 +50,7 @@ class MemoryAttention(Entrance, keras.layers.Layer):
         those of `_notes`. In a cache scope the first call's memory is that of all later ones.
         """
         slot = scope.slot(self)
-        if slot is not None and slot.filled:
+        if slot.filled:
             return slot.read()
         value = masks.zero_masked(value, mask)
         if projected_key is None:
@@ -58,8 +58,7 @@ class MemoryAttention(Entrance, keras.layers.Layer):
         memory = {"key": projected_key, "value": value, **self._notes(query_mask)}
         if mask is not None:
             memory["mask"] = mask
-        if slot is not None:
-            slot.write(**memory)
+        slot.write(**memory)
         return memory
 
     def weigh(

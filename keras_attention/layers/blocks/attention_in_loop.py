@@ -20,13 +20,13 @@ class Inputs(NamedTuple):
 
     Attributes:
         query: what the decoder reads, zero where it is masked.
-        value: the memory; `None` without attention.
+        value: the memory, which is `None` without attention.
         keep_weights: whether the attention weights are wanted.
     """
 
     query: Float[Tensor, "B T D"]
     query_mask: Bool[Tensor, "B T"] | None
-    value: Float[Tensor, "B S D_v"] | None
+    value: Float[Tensor, "B S D_v"]
     value_mask: Bool[Tensor, "B S"] | None
     training: bool
     keep_weights: bool

@@ -146,7 +146,7 @@ class RecurrentDecoder(Entrance, Composite):
         self.bias = self.add_weight(name="bias", shape=(gates,), initializer=self._make_bias)
         if value_shape is not None:
             self.attention.build((*query_shape[:-1], units), tuple(value_shape))
-        self._order.build(width, None if value_shape is None else value_shape[-1])
+            self._order.build(width, value_shape[-1])
         self.built = True
 
     def _make_bias(self, shape: tuple, dtype: Any = None) -> Any:
@@ -174,13 +174,9 @@ class RecurrentDecoder(Entrance, Composite):
         regularised = bool(training and self.doubly_stochastic)
         inputs = Inputs(query, query_mask, value, value_mask, bool(training), regularised)
         slot = scope.slot(self)
-        if slot is not None and slot.filled:
-            state = slot.read()
-        else:
-            state = self._first_state(query, initial_state)
+        state = slot.read() if slot.filled else self._first_state(query, initial_state)
         state, features, weights = self._order.run(state, inputs)
-        if slot is not None:
-            slot.write(**state)
+        slot.write(**state)
         if regularised:
             self._regularise(weights, value_mask)
         return features

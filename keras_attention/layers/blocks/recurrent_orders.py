@@ -30,8 +30,8 @@ class Order:
     def __init__(self, decoder: Any) -> None:
         self.decoder = decoder
 
-    def build(self, width: int, value_width: int | None) -> None:
-        """Adds weights to the decoder for inputs of `width` and a memory of `value_width`."""
+    def build(self, width: int, value_width: int) -> None:
+        """Adds the paper's weights for inputs of `width` and a memory of `value_width`."""
 
     def run(self, state: Tensors, inputs: Inputs) -> Decoded:
         """Returns what the decoder makes of all steps of `inputs`, beginning with `state`."""
@@ -59,7 +59,7 @@ class Sutskever(Order):
 class Bahdanau(Order):
     """Bahdanau et al., 2015 (https://arxiv.org/abs/1409.0473): attention, then the cell."""
 
-    def build(self, width: int, value_width: int | None) -> None:
+    def build(self, width: int, value_width: int) -> None:
         decoder, units = self.decoder, self.decoder.units
         gates = decoder.bias.shape[0]
         decoder.context_kernel = add_kernel(decoder, "context_kernel", (value_width, gates))
@@ -99,7 +99,7 @@ class Luong(Order):
     No step reads what attention gave to the one before, so attention sees all states at once.
     """
 
-    def build(self, width: int, value_width: int | None) -> None:
+    def build(self, width: int, value_width: int) -> None:
         decoder, units = self.decoder, self.decoder.units
         decoder.readout_kernel = add_kernel(decoder, "readout_kernel", (value_width + units, units))
 
@@ -126,7 +126,7 @@ class LuongInputFeeding(Luong):
 
     feeds_back = True
 
-    def build(self, width: int, value_width: int | None) -> None:
+    def build(self, width: int, value_width: int) -> None:
         decoder, gates = self.decoder, self.decoder.bias.shape[0]
         decoder.context_kernel = add_kernel(decoder, "context_kernel", (decoder.units, gates))
         super().build(width, value_width)

@@ -77,7 +77,7 @@ class SparseGraph:
             visible = ops.reshape(weights.total[:, 0] != 0, (batch, nodes))
         if not return_weights:
             return output, None, visible
-        of_edges = graph.normalised(weights, self._edges, self._loops)
+        of_edges = graph.normalise(weights, self._edges, self._loops)
         of_edges = ops.reshape(of_edges, (batch, -1, values.shape[1]))
         return output, ops.transpose(of_edges, (0, 2, 1)), visible
 

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.compiled import compiled_for
 from keras_attention.decoding import checking, prompts
 from keras_attention.decoding.beams import BeamLoop
 from keras_attention.decoding.loop import Loop
 from keras_attention.decoding.parts import Parts, parts_of
 from keras_attention.decoding.samplers import BeamSearch, Greedy, Sampler
 from keras_attention.decoding.steps import Cached, Recomputed
+from keras_attention.kernels import compiled_for
 from keras_attention.layers.inputs.tokenizer import Tokenizer
 from keras_attention.ops import checks
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import prediction
-from keras_attention.compiled import compiled_for
+from keras_attention.kernels import compiled_for
 from keras_attention.layers.attention.memory_attention import MemoryAttention
 from keras_attention.layers.attention.multi_head_cross_attention import MultiHeadCrossAttention
 from keras_attention.layers.positions.positional_encoding import PositionalEncoding

@@ -47,7 +47,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    raw = _inputs.read(_inputs.kinds(args.model), args.inputs, args.image)
+    raw = _inputs.read(_inputs.find_kinds(args.model), args.inputs, args.image)
     _backend.choose()
     import keras_attention as ka
     from keras_attention import prediction
@@ -63,8 +63,8 @@ def main() -> None:
     if method == "heads":
         figure = views.heads(model, raw, position=args.position)
     else:
-        found, figure = views.explained(model, raw, getattr(ka.explain, method), **question)
-        for name, score in views.highest(found):
+        explanation, figure = views.explained(model, raw, getattr(ka.explain, method), **question)
+        for name, score in views.highest(explanation):
             print(f"  {name}: {score:.4g}")
     folder = Path(args.model).parent if Path(args.model).exists() else Path()
     output = args.output or folder / f"{method}.png"

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_attention import inference, scope
+from keras_attention.explain import plots
 from keras_attention.explain.attribution import propagation
 from keras_attention.explain.attribution.elements import Elements, Nodes, elements
 from keras_attention.explain.maps.attention_maps import predicted, record, to_numpy
@@ -35,12 +36,8 @@ class Explanation:
     position: np.ndarray | None = None
 
     def figure(self, titles: Sequence[str] = (), *, title: str = "") -> Any:
-        """The scores drawn on their inputs, see `explanation_plots.explanation`."""
-        from keras_attention.explain.plots import (
-            explanation as explanation_plots,  # which imports this module
-        )
-
-        return explanation_plots.explanation(self, titles, title=title)
+        """Draws the scores on their inputs, see `plots.explanation`."""
+        return plots.explanation(self, titles, title=title)
 
 
 class Question:

@@ -14,10 +14,6 @@ from keras_attention.explain.maps.attention_maps import attention_maps
 from keras_attention.explain.maps.generation_maps import Generated, by_word, generation_maps
 from keras_attention.explain.pages.html import Patches as ImagePatches
 from keras_attention.explain.pages.html import View, to_html
-from keras_attention.explain.plots import audio as audio_plots
-from keras_attention.explain.plots import explanation as explanation_plots
-from keras_attention.explain.plots import graph as graph_plots
-from keras_attention.explain.plots import image as image_plots
 from keras_attention.layers import LogMelSpectrogram
 
 if TYPE_CHECKING:
@@ -57,9 +53,9 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
     if isinstance(found, Patches):
         patches = found.present.shape[1]
         maps = {path: weights for path, weights in maps.items() if weights.shape[-1] >= patches}
-        by_patch = image_plots.of_patches(maps, *found.grid)
+        by_patch = plots.patch_weights(maps, *found.grid)
         at_pixels = {path: found.cells(weights) for path, weights in by_patch.items()}
-        return image_plots.image_attention(found.array, at_pixels, title=title)
+        return plots.image_attention(found.array, at_pixels, title=title)
     if isinstance(found, Frames):
         return _spectrograms(model, found, maps, title)
     if isinstance(found, Nodes):
@@ -110,7 +106,7 @@ def caption(
     (*_, path) = written.maps
     words, weights = by_word(written, path)
     rows, columns = _regions(model, weights.shape[-1])
-    return image_plots.word_attention(
+    return plots.word_attention(
         prediction.encoders(model)[model.inputs[0].name].encode(images[:1])[0],
         words,
         weights.mean(axis=0).reshape(-1, rows, columns),
@@ -141,9 +137,9 @@ def explained(
     names = prediction.pair(model)
     if names is None or "name" in how:
         found = method(model, inputs, **how)
-        return found, explanation_plots.explanation(found, titles(model, found), title=title)
+        return found, plots.explanation(found, titles(model, found), title=title)
     image, text = (method(model, inputs, name=name, **how) for name in names)
-    return image, explanation_plots.image_and_text(image, text, titles(model, image), title=title)
+    return image, plots.image_and_text(image, text, titles(model, image), title=title)
 
 
 def page(model: keras.Model, inputs: Any) -> View:
@@ -262,9 +258,9 @@ def _spectrograms(
     layer = next(x for x in model.layers if isinstance(x, LogMelSpectrogram))
     pictures = keras.Model(model.inputs[0], layer.output)(found.inputs, training=False)
     rows = pictures.shape[1] * layer.hop_length // found.hop
-    return audio_plots.spectrogram_attention(
+    return plots.spectrogram_attention(
         pictures,
-        image_plots.of_patches(maps, rows, found.bands),
+        plots.patch_weights(maps, rows, found.bands),
         frames=(found.present.sum(axis=1) * (found.hop // layer.hop_length)).tolist(),
         seconds=layer.hop_length / layer.sampling_rate,
         title=title,
@@ -282,7 +278,7 @@ def _neighbours(
     outputs = keras.ops.convert_to_numpy(model(found.inputs, training=False))[0]
     path, weights = list(maps.items())[-1]
     names = class_names(model) or [str(i) for i in range(outputs.shape[-1])]
-    return graph_plots.neighbourhood(
+    return plots.node_attention(
         found.inputs["edges"][0],
         weights[0],
         position,

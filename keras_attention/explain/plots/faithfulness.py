@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_attention.explain.evaluation.measured import RANDOM, REVERSED, Faithfulness
-from keras_attention.explain.plots import _figure, _wrapped
+from keras_attention.explain.evaluation.ranks import RANDOM, REVERSED
+from keras_attention.explain.plots import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from keras_attention.explain.evaluation.measured import Faithfulness
 
-def curves(found: Faithfulness, *, title: str = "") -> "Figure":
+
+def faithfulness_curves(found: "Faithfulness", *, title: str = "") -> "Figure":
     """Deletion and insertion: the probability of the target by the fraction of elements, the mean
     over inputs with a band of one standard error.
 
@@ -23,7 +25,7 @@ def curves(found: Faithfulness, *, title: str = "") -> "Figure":
     """
     from matplotlib import colormaps
 
-    figure = _figure(9.6, 4.2)
+    figure = figures.create(9.6, 4.2)
     axes = figure.subplots(1, 2, sharey=True)
     palette = colormaps["tab10"]
     colours = {name: palette(i % palette.N) for i, name in enumerate(found.explanations)}
@@ -51,5 +53,5 @@ def curves(found: Faithfulness, *, title: str = "") -> "Figure":
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
     )
     title = title or f"{len(found.whole)} inputs; dotted: reversed rankings"
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def neighbourhood(
+def node_attention(
     edges: Any,
     weights: Any,
     node: int,
@@ -43,7 +43,7 @@ def neighbourhood(
         raise ValueError(f"`node` must have neighbours. Received: node={node}")
     order = to_it[np.argsort(-weights[to_it], kind="stable")]
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(order)) / len(order)
-    figure = _figure(6.4, 4.6)
+    figure = figures.create(6.4, 4.6)
     ax = figure.subplots()
     from matplotlib import colormaps
 
@@ -67,6 +67,5 @@ def neighbourhood(
     ax.set_ylim(-1.45, 1.45)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    if title:
-        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure

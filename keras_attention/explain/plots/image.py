@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def image_attention(
     for name, value in {**weights, "titles": titles or images}.items():
         if len(value) != len(images):
             raise ValueError(f"{name!r} must have one entry for each of the {len(images)} images.")
-    figure = _figure(1.35 * len(images) + 0.9, 1.5 * (1 + len(weights)) + 0.3)
+    figure = figures.create(1.35 * len(images) + 0.9, 1.5 * (1 + len(weights)) + 0.3)
     axes = figure.subplots(1 + len(weights), len(images), squeeze=False)
     grey = images.mean(axis=-1)
     for column in range(len(images)):
@@ -62,8 +62,7 @@ def image_attention(
         ax.set_yticks([])
     axes[0, 0].set_ylabel("image", fontsize=8)
     _scale(figure, axes[1:])
-    if title:
-        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 
@@ -89,7 +88,7 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
         )
     columns = min(_WORDS_IN_A_ROW, 1 + len(words))
     rows = -(-(1 + len(words)) // columns)
-    figure = _figure(1.35 * columns + 0.9, 1.6 * rows + 0.4)
+    figure = figures.create(1.35 * columns + 0.9, 1.6 * rows + 0.4)
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
@@ -99,16 +98,17 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
         ax.set_title(lettering.name(word, 20), fontsize=8)
     if len(words):
         _scale(figure, axes)
-    if title:
-        lines = [_wrapped(line, figure) for line in title.splitlines()]
-        figure.suptitle("\n".join(lines), fontsize=11)
+    figures.set_title(figure, *title.splitlines())
     return figure
 
 
-def of_patches(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np.ndarray]:
-    """What each layer reads of an image, `(B, rows, columns)`: the mean over heads and queries.
+def patch_weights(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np.ndarray]:
+    """Returns by layer the weights `(B, rows, columns)` of the patches of an image.
 
-    Where there is a class token, its query alone; what it gives to itself is left out.
+    They are means over heads and queries.
+
+    Where there is a class token, its query counts alone, without the
+    weight that it gives to itself.
 
     Args:
         maps: captured weights `(B, N, T, S)` by path, `S` the patches, or tokens before them too.
@@ -117,7 +117,7 @@ def of_patches(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np
     Raises:
         ValueError: weights of fewer positions than there are patches.
     """
-    found = {}
+    weights_by_layer = {}
     patches = rows * columns
     for path, weights in maps.items():
         mean = np.asarray(ops.convert_to_numpy(weights), np.float32).mean(axis=1)  # (B, T, S)
@@ -128,8 +128,8 @@ def of_patches(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np
             )
         queries = mean[:, :1] if mean.shape[2] > patches else mean
         row = queries.mean(axis=1)[:, -patches:]
-        found[path.removesuffix("/attention")] = row.reshape(-1, rows, columns)
-    return found
+        weights_by_layer[path.removesuffix("/attention")] = row.reshape(-1, rows, columns)
+    return weights_by_layer
 
 
 def _overlaid(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:

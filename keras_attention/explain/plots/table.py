@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import inference
-from keras_attention.explain.plots import _figure, _heatmap, _name_ticks, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 from keras_attention.prediction import encode
 from keras_attention.scope import capture
 
@@ -19,7 +19,7 @@ _CELL = 0.45  # inches
 _WIDEST = 30.0  # inches of a row of cells
 
 
-def class_token(model: keras.Model, rows: Any, columns: Sequence[str]) -> "Figure":
+def column_attention(model: keras.Model, rows: Any, columns: Sequence[str]) -> "Figure":
     """How much the class token attends to itself and to each column: a row per head.
 
     Args:
@@ -36,23 +36,23 @@ def class_token(model: keras.Model, rows: Any, columns: Sequence[str]) -> "Figur
     heads = sum(map(len, weights.values()))
     cell = min(_CELL, _WIDEST / len(names))
     width = cell * len(names)
-    figure = _figure(width + 2.4, 0.7 * _CELL * heads + 0.4 * len(weights) + 2.2)
+    figure = figures.create(width + 2.4, 0.7 * _CELL * heads + 0.4 * len(weights) + 2.2)
     axes = figure.subplots(len(weights), squeeze=False, sharex=True)[:, 0]
     highest = max(float(found.max()) for found in weights.values())
     for ax, (path, found) in zip(axes, weights.items(), strict=True):
-        image = _heatmap(ax, found, highest, cmap="viridis", room=cell)
+        image = figures.draw_heatmap(ax, found, highest, cmap="viridis", room=cell)
         ax.set_aspect("auto")
         ax.set_title(lettering.name(path), fontsize=9)
-        _name_ticks(ax.yaxis, [f"head {head + 1}" for head in range(len(found))])
-        _name_ticks(ax.xaxis, names, room=cell)
+        figures.name_ticks(ax.yaxis, [f"head {head + 1}" for head in range(len(found))])
+        figures.name_ticks(ax.xaxis, names, room=cell)
         ax.label_outer()
     title = f"What the class token attends to, mean over {_count(encoded):,} rows"
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     figure.colorbar(image, ax=list(axes), label="weight", shrink=0.8, pad=0.02)
     return figure
 
 
-def importance(
+def column_importance(
     model: keras.Model,
     rows: Mapping[str, np.ndarray],
     columns: Sequence[str],
@@ -68,7 +68,7 @@ def importance(
     https://doi.org/10.1023/A:1010933404324); it need not.
 
     Args:
-        model, columns: as `class_token` has them.
+        model, columns: as `column_attention` has them.
         rows: raw values by column.
         error: of the model's outputs for `rows`.
         label: what `error` is.
@@ -84,7 +84,7 @@ def importance(
     whole = measured(rows)
     grown = [measured({**rows, name: rng.permutation(rows[name])}) - whole for name in columns]
     order = np.argsort(grown)
-    figure = _figure(8.0, 0.28 * len(columns) + 1.4)
+    figure = figures.create(8.0, 0.28 * len(columns) + 1.4)
     left, right = figure.subplots(1, 2, sharey=True)
     for ax, values, what in (
         (left, attention, "attention of the class token"),
@@ -95,30 +95,9 @@ def importance(
         ax.locator_params(axis="x", nbins=5)
         ax.tick_params(axis="x", labelsize=8)
         ax.grid(axis="x", alpha=0.3)
-    _name_ticks(left.yaxis, [columns[i] for i in order])
+    figures.name_ticks(left.yaxis, [columns[i] for i in order])
     title = f"Attention and permutation importance, {len(rows[columns[0]]):,} rows"
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
-    return figure
-
-
-def predictions(truth: Any, predicted: Any, *, title: str, unit: str) -> "Figure":
-    """Predicted against true numbers, a point for each row.
-
-    Args:
-        truth, predicted: `(B,)` or `(B, 1)`.
-        title: of the figure.
-        unit: of the numbers.
-    """
-    truth, predicted = (np.asarray(values).reshape(-1) for values in (truth, predicted))
-    figure = _figure(4.8, 4.6)
-    ax = figure.subplots()
-    ends = [float(truth.min()), float(truth.max())]
-    ax.plot(ends, ends, color="0.5", linewidth=1)
-    ax.scatter(truth, predicted, s=3, alpha=0.3, linewidths=0)
-    ax.set_xlabel(f"true ({lettering.name(unit)})")
-    ax.set_ylabel(f"predicted ({lettering.name(unit)})")
-    ax.set_aspect("equal")
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 

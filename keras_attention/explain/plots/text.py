@@ -1,4 +1,4 @@
-"""Figures of what a model reads in a text, and of what it takes for what."""
+"""Figures of what a model reads in a text."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure, _name_ticks, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ def shaded_tokens(
     below = weights if segments is None else segments
     lines = [_scaled(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
     starts, places, rows = placed(tokens, [bool(captions)] * len(tokens), width - 0.3)
-    figure = _figure(width, rows * LINE + 0.6)
+    figure = figures.create(width, rows * LINE + 0.6)
     ax = figure.subplots()
     ax.set_xlim(0, width - 0.3)
     ax.set_ylim(rows * LINE, -LINE)
@@ -73,7 +73,7 @@ def shaded_tokens(
                         lw=0,
                     )
                 )
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 
@@ -123,49 +123,6 @@ def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink
         va="center",
         color=ink,
     )
-
-
-def confused_pairs(
-    labels: Any,
-    predictions: Any,
-    class_names: Sequence[str],
-    *,
-    most: int = 20,
-    title: str = "Most confused classes",
-) -> "Figure":
-    """The pairs of classes that are taken for each other most often, where a confusion matrix
-    would be too large to read.
-
-    Args:
-        labels: `(B,)` true class indices.
-        predictions: `(B,)` predicted class indices.
-        class_names: names of the classes, in the order of the indices.
-        most: pairs that are drawn.
-        title: of the figure.
-    """
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    wrong = labels != predictions
-    pairs, counts = np.unique(
-        np.stack([labels[wrong], predictions[wrong]]), axis=1, return_counts=True
-    )
-    order = np.argsort(-counts, kind="stable")[:most]
-    of_class = np.bincount(labels, minlength=len(class_names))
-    first, second = ([lettering.name(class_names[i], 19) for i in of] for of in pairs[:, order])
-    names = [f"{a} \N{RIGHTWARDS ARROW} {b}" for a, b in zip(first, second, strict=True)]
-    figure = _figure(8.0, 0.24 * max(1, len(order)) + 1.2)
-    ax = figure.subplots()
-    from matplotlib.ticker import MaxNLocator
-
-    bars = ax.barh(range(len(order)), counts[order], color="tab:blue")
-    shares = [f"{counts[i]} of {of_class[pairs[0, i]]}" for i in order]
-    ax.bar_label(bars, shares, padding=2, fontsize=8)
-    _name_ticks(ax.yaxis, names)
-    ax.invert_yaxis()
-    ax.margins(x=0.12)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("true \N{RIGHTWARDS ARROW} predicted, samples of the true class")
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
-    return figure
 
 
 def _scaled(values: Any, tokens: Sequence[str], name: str) -> np.ndarray:

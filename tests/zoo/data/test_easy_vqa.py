@@ -108,6 +108,6 @@ def test_the_shape_is_what_is_not_background():
     rng = np.random.default_rng(0)
     for shape in easy_vqa.SHAPES:
         image = easy_vqa.draw(rng, shape, "yellow")
-        found = easy_vqa.shapes(image[None])[0]
-        np.testing.assert_array_equal(found, (image == (255, 255, 0)).all(axis=-1))
-        assert 0 < found.mean() < 0.3
+        inside = easy_vqa.shapes(image[None])[0]
+        np.testing.assert_array_equal(inside, (image == (255, 255, 0)).all(axis=-1))
+        assert 0 < inside.mean() < 0.3

@@ -89,7 +89,7 @@ def test_smoke(name, variant, tmp_path):
     assert again == pytest.approx(metrics["test"], abs=1e-4)
 
     for example in tmp_path.glob("example.*"):
-        assert len(encoded(model, example)) >= 1
+        assert len(encode(model, example)) >= 1
     raw = first_rows(recipe.data.test[0], 2)
     if recipe.task in WRITES:
         texts = ka.generate(model, prompts(model, raw), max_new_tokens=4)
@@ -105,7 +105,7 @@ def test_smoke(name, variant, tmp_path):
         assert named or isinstance(answer, dict)
 
 
-def encoded(model, example):
+def encode(model, example):
     """What the model's encoders make of a file that the training left."""
     layers = [layer for layer in encoders(model).values() if hasattr(layer, "encode")]
     kind = {".png": "images", ".wav": "recordings", ".csv": "tables"}[example.suffix]

@@ -1,4 +1,4 @@
-"""The steps that were played, as batches for `model.fit`."""
+"""The replay memory: steps that were played, as batches for `model.fit`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -85,7 +85,7 @@ class Replay(keras.utils.PyDataset):
 
     @property
     def newest(self) -> np.ndarray:
-        """`(games, ...)`, the observation where each game stands."""
+        """The latest observation of each game, `(games, ...)`."""
         return self._observations[self._row]
 
     def begin(self, observations: np.ndarray) -> None:
@@ -123,8 +123,11 @@ class Replay(keras.utils.PyDataset):
         self._drawn = self._at(self._observations, chosen), y
 
     def returns(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of steps at `(row, game)` `(B, 2)`: the returns of up to n steps `(B,)`, the factors
-        `(B,)` of the value of where those lead, and the places `(B, 2)` of that."""
+        """Returns what follows on steps at places `(row, game)`, `(B, 2)`.
+
+        These are the returns of up to n steps `(B,)`, the places `(B, 2)` where those lead, and
+        the factor `(B,)` of the value of being there; in the order returns, factors, places.
+        """
         places = places.copy()
         total = np.zeros(len(places), np.float64)
         factors = np.ones(len(places), np.float64)
@@ -149,7 +152,7 @@ class Replay(keras.utils.PyDataset):
         return x[rows], y[rows]
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """What was played, as arrays."""
+        """Returns what was played, as arrays."""
         rows = min(self._count, len(self._actions))
         return {
             "observations": self._observations[:rows],

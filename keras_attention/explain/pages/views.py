@@ -12,8 +12,9 @@ from keras_attention.explain.attribution.elements import Elements, Frames, Nodes
 from keras_attention.explain.attribution.question import Explanation
 from keras_attention.explain.maps.attention_maps import attention_maps
 from keras_attention.explain.maps.generation_maps import Generated, by_word, generation_maps
-from keras_attention.explain.pages.html import Patches as ImagePatches
-from keras_attention.explain.pages.html import View, to_html
+from keras_attention.explain.pages.html import to_html
+from keras_attention.explain.pages.image import Patches as ImagePatches
+from keras_attention.explain.pages.view import View
 from keras_attention.layers import LogMelSpectrogram
 
 if TYPE_CHECKING:

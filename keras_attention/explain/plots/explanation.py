@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from keras_attention.explain.attribution.elements import Frames, Nodes, Patches, Tokens
-from keras_attention.explain.attribution.question import Explanation
 from keras_attention.explain.plots import _figure, _lightness, _wrapped, lettering
 from keras_attention.explain.plots.text import (
     CAPTION,
@@ -20,12 +19,14 @@ from keras_attention.explain.plots.text import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from keras_attention.explain.attribution.explanation import Explanation
+
 _WIDTH = 8.6  # inches of a line of text
 _NODES = 24  # that a picture of a graph has room for, beside the one that is explained
 _COLOURS = "RdBu"  # red speaks against, blue for; also to the colour-blind
 
 
-def explanation(found: Explanation, titles: Sequence[str] = (), *, title: str = "") -> "Figure":
+def explanation(found: "Explanation", titles: Sequence[str] = (), *, title: str = "") -> "Figure":
     """The scores of a batch on what they are scores of: text, images, recordings or graphs.
 
     Blue speaks for the output that was explained and red against it; methods that follow
@@ -47,7 +48,7 @@ def explanation(found: Explanation, titles: Sequence[str] = (), *, title: str = 
     return draw[type(found.elements)](found, titles, title or found.method.replace("_", " "))
 
 
-def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
+def _texts(found: "Explanation", titles: list[str], title: str) -> "Figure":
     tokens = [[lettering.name(token) for token in text] for text in found.elements.labels]
     starts, places, rows = placed(tokens, list(map(bool, titles)), _WIDTH)
     ends = [
@@ -72,7 +73,7 @@ def _texts(found: Explanation, titles: list[str], title: str) -> "Figure":
 
 
 def image_and_text(
-    image: Explanation, text: Explanation, titles: Sequence[str] = (), *, title: str = ""
+    image: "Explanation", text: "Explanation", titles: Sequence[str] = (), *, title: str = ""
 ) -> "Figure":
     """What of an image and of a text beside it speaks for an output, a column for each input.
 
@@ -128,7 +129,7 @@ def image_and_text(
     return figure
 
 
-def _images(found: Explanation, titles: list[str], title: str) -> "Figure":
+def _images(found: "Explanation", titles: list[str], title: str) -> "Figure":
     elements = cast(Patches, found.elements)
     images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
     height, width = images.shape[1:3]
@@ -157,7 +158,7 @@ def _draw_image(above: Any, below: Any, image: np.ndarray, shares: np.ndarray) -
     below.imshow(shares, cmap=_COLOURS, vmin=-1, vmax=1, alpha=0.65)
 
 
-def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":
+def _recordings(found: "Explanation", titles: list[str], title: str) -> "Figure":
     elements = cast(Frames, found.elements)
     seconds = float(elements.labels[0][1].split()[0]) if elements.present.shape[1] > 1 else 1.0
     figure = _figure(7.5, 1.15 * len(titles) + 0.8)
@@ -188,7 +189,7 @@ def _recordings(found: Explanation, titles: list[str], title: str) -> "Figure":
     return figure
 
 
-def _graphs(found: Explanation, titles: list[str], title: str) -> "Figure":
+def _graphs(found: "Explanation", titles: list[str], title: str) -> "Figure":
     elements, position = found.elements, found.position
     edges = elements.inputs["edges"] if isinstance(elements.inputs, dict) else None
     figure = _figure(4.4 * len(titles) + 0.9, 4.8)
@@ -224,7 +225,7 @@ def _graphs(found: Explanation, titles: list[str], title: str) -> "Figure":
     return figure
 
 
-def _shares(found: Explanation) -> np.ndarray:
+def _shares(found: "Explanation") -> np.ndarray:
     """Scores as shares of the largest one of each input, -1 to 1."""
     largest = np.abs(found.scores).max(axis=1, keepdims=True)
     return found.scores / np.where(largest == 0, 1, largest)
@@ -241,7 +242,7 @@ def _ink(colour: Any) -> str:
     return "white" if _lightness(colour) < 0.55 else "black"
 
 
-def _scale(figure: "Figure", axes: Any, found: Explanation, **how: Any) -> None:
+def _scale(figure: "Figure", axes: Any, found: "Explanation", **how: Any) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

@@ -10,7 +10,7 @@ from matplotlib.text import Text
 
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Patches, Tokens
-from keras_attention.explain.attribution.question import Explanation
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.plots import audio as audio_plots
 from keras_attention.explain.plots import explanation as explanation_plots
 from keras_attention.explain.plots import graph as graph_plots

@@ -57,8 +57,8 @@ def main() -> None:
     if _inputs.holds_rows(raw[0]):
         (raw,) = raw
     else:
-        raw = prediction.paired(model, raw, image=args.image and Path(args.image))
-    method = args.method or ("heads" if prediction.writes(model) else "relevance")
+        raw = prediction.add_image(model, raw, image=args.image and Path(args.image))
+    method = args.method or ("heads" if prediction.writes_text(model) else "relevance")
     question = {"target": views.class_index(model, args.target), "position": args.position}
     if method == "heads":
         figure = views.heads(model, raw, position=args.position)

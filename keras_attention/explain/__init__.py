@@ -11,6 +11,7 @@ ka.explain.faithfulness(model, texts)               # do the scores tell what th
 
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Elements, elements
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.attribution.methods import (
     attention,
     attention_gradient,
@@ -22,7 +23,6 @@ from keras_attention.explain.attribution.methods import (
 )
 from keras_attention.explain.attribution.neighborhoods import neighborhoods
 from keras_attention.explain.attribution.propagation import rollout_matrix
-from keras_attention.explain.attribution.question import Explanation
 from keras_attention.explain.evaluation.measures import faithfulness
 from keras_attention.explain.evaluation.randomization import randomization
 from keras_attention.explain.maps.attention_maps import attention_maps

@@ -70,8 +70,7 @@ def optimizer(data: Splits, *, batch_size: int, epochs: int) -> keras.optimizers
 def tags(model: keras.Model, part: Arrays) -> np.ndarray:
     """`(B, T)` indices of the tags that the model's last layer names."""
     logits = experiment.outputs(model, part, buckets=BUCKETS)
-    last = model.get_layer("labels")
-    return last.tags(logits) if hasattr(last, "tags") else logits.argmax(axis=-1)
+    return model.get_layer("labels").tags(logits)
 
 
 def of_words(part: Arrays, *arrays: np.ndarray) -> list[np.ndarray]:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from keras_attention import prediction
+from keras_attention import prediction, roles
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Elements, Frames, Nodes, Patches, elements
-from keras_attention.explain.attribution.question import Explanation
+from keras_attention.explain.attribution.elements.frames import framing
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.maps.attention_maps import attention_maps
 from keras_attention.explain.maps.generation_maps import Generated, by_word, generation_maps
 from keras_attention.explain.pages.html import to_html
 from keras_attention.explain.pages.image import Patches as ImagePatches
 from keras_attention.explain.pages.view import View
-from keras_attention.layers import LogMelSpectrogram
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,9 +43,9 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
     title = f"Attention weights of {model.name}"
     if _captions(model):
         return caption(model, inputs, max_new_tokens=_MOST_TOKENS)
-    if prediction.writes(model):
+    if prediction.writes_text(model):
         written = _translation(model, inputs)
-        paths = [path for path in written.maps if "cross" in path] or list(written.maps)
+        paths = written.cross_attention or tuple(written.maps)
         chosen = {path: written.maps[path] for path in paths}
         names = written.queries[paths[0]], written.keys[paths[0]]
         return plots.attention_heads(chosen, names[0], key_labels=names[1], title=title)
@@ -102,9 +102,8 @@ def caption(
         images[:1],
         sampler=sampler,
         max_new_tokens=max_new_tokens,
-        layers="*cross_attention",
     )[0]
-    (*_, path) = written.maps
+    (*_, path) = written.cross_attention
     words, weights = by_word(written, path)
     rows, columns = _regions(model, weights.shape[-1])
     return plots.word_attention(
@@ -135,7 +134,7 @@ def explained(
         title: of the figure.
         how: further arguments of the method.
     """
-    names = prediction.pair(model)
+    names = prediction.image_and_text(model)
     if names is None or "name" in how:
         found = method(model, inputs, **how)
         return found, plots.explanation(found, titles(model, found), title=title)
@@ -151,7 +150,7 @@ def page(model: keras.Model, inputs: Any) -> View:
             page.
     """
     title = f"Attention weights of {model.name}"
-    if prediction.writes(model):
+    if prediction.writes_text(model):
         written = _translation(model, inputs)
         sequences: dict[str, list[str]] = {}
         axes = {
@@ -162,7 +161,7 @@ def page(model: keras.Model, inputs: Any) -> View:
     found = elements(model, inputs)
     if isinstance(found, Nodes):
         raise ValueError("A page shows sequences and images. Draw graphs with `heads`.")
-    if prediction.pair(model):
+    if prediction.image_and_text(model):
         raise ValueError("A page shows one sequence or image. Draw a text about one with `heads`.")
     maps = attention_maps(model, found.inputs)
     longest = max(max(weights.shape[2:]) for weights in maps.values())
@@ -205,7 +204,7 @@ def highest(found: Explanation, count: int = 5) -> list[tuple[str, float]]:
 
 def class_names(model: keras.Model) -> Sequence[str]:
     """The names of the model's outputs; none where no layer has them."""
-    return getattr(prediction.decoder(model), "class_names", ())
+    return roles.class_names(prediction.decoder(model))
 
 
 def class_index(model: keras.Model, name: str | None) -> int | None:
@@ -228,7 +227,7 @@ def class_index(model: keras.Model, name: str | None) -> int | None:
 
 
 def _captions(model: keras.Model) -> bool:
-    return prediction.writes(model) and len(model.inputs[0].shape) == 4
+    return prediction.writes_text(model) and len(model.inputs[0].shape) == 4
 
 
 def _regions(model: keras.Model, count: int) -> tuple[int, int]:
@@ -256,7 +255,7 @@ def _name(sequences: dict[str, list[str]], labels: list[str]) -> str:
 def _spectrograms(
     model: keras.Model, found: Frames, maps: Mapping[str, Any], title: str
 ) -> "Figure":
-    layer = next(x for x in model.layers if isinstance(x, LogMelSpectrogram))
+    layer: Any = framing(model, found.name or model.inputs[0].name)
     pictures = keras.Model(model.inputs[0], layer.output)(found.inputs, training=False)
     rows = pictures.shape[1] * layer.hop_length // found.hop
     return plots.spectrogram_attention(

@@ -19,7 +19,7 @@ from keras_attention.explain.plots.text import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from keras_attention.explain.attribution.question import Explanation
+    from keras_attention.explain.attribution.explanation import Explanation
 
 _WIDTH = 8.6  # inches of a line of text
 _NODES = 24  # that a picture of a graph has room for, beside the one that is explained

@@ -58,7 +58,7 @@ def main() -> None:
             print(format_answer(answer, args.top))
     if not alone:
         return
-    asked = prediction.paired(model, alone, image=args.image and Path(args.image))
+    asked = prediction.add_image(model, alone, image=args.image and Path(args.image))
     for name, answer in zip(alone, ka.predict(model, asked), strict=True):
         print(name)
         print(format_answer(answer, args.top))

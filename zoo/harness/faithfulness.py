@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
+from keras_attention import roles
 from keras_attention.explain.attribution.neighborhoods import neighborhoods
 from keras_attention.explain.evaluation.measured import MEASURES, Faithfulness
 from keras_attention.explain.evaluation.measures import faithfulness
@@ -31,7 +32,7 @@ def questions(model: keras.Model, recipe: Recipe, count: int, seed: int = 0) -> 
     x = recipe.data.test[0]
     if isinstance(x, Mapping) and "edges" in x:
         weights = recipe.data.test[2][0]
-        hops = sum(isinstance(layer, ka.layers.GraphAttention) for layer in model.layers)
+        hops = sum(map(roles.attends, model.layers))
         nodes = np.flatnonzero(weights)
         seen = (neighborhoods(x, nodes, hops).nodes >= 0).sum(axis=1)
         some = nodes[(seen >= REACH[0]) & (seen <= REACH[1])]

@@ -39,7 +39,8 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.pages import views
+from keras_attention.explain.attribution.names import name_targets
+from keras_attention.explain.plots import any_model
 from zoo.data import Arrays, Splits
 from zoo.data import easy_vqa as data
 from zoo.harness import charts
@@ -243,7 +244,7 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
     rows = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:SHOWN]
     some = {name: column[rows] for name, column in x.items()}
     title = "Relevance of patches and words for the answer; test questions"
-    explanation, figures["relevance"] = views.explained(
+    explanation, figures["relevance"] = any_model.explain(
         model, some, ka.explain.relevance, title=title
     )
     if "image" in x:
@@ -257,7 +258,7 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
         figures["attention"] = plots.image_attention(
             some["image"],
             {path: patches.cells(weights) for path, weights in by_patch.items()},
-            views.titles(model, explanation),
+            name_targets(model, explanation),
             title="What each layer attends to, mean over heads; test questions",
         )
     return figures

@@ -15,6 +15,7 @@ class MemoryAttention(Entrance, keras.layers.Layer):
     """Base of `BahdanauAttention` and `LuongAttention`; see those."""
 
     built_for = ("D", "D_v", "D_k")
+    reads = "memory"
 
     def __init__(self, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

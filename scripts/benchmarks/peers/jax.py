@@ -35,7 +35,7 @@ def sync(output: Any) -> None:
 
 
 def memory(run: Run) -> float | None:
-    """Returns the MiB that a call needs beside what is there already; on a GPU the compiler's word for it."""
+    """Returns the MiB that a call needs beside what is there already, on a GPU by the compiler."""
     if not on_gpu():
         return measure.resident_peak(run, sync)
     if not isinstance(run, Jitted):

@@ -242,21 +242,21 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
     }
     first = np.unique(y, return_index=True)[1]  # question with each answer, and then others
     rows = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:SHOWN]
-    some = {name: column[rows] for name, column in x.items()}
+    shown = {name: column[rows] for name, column in x.items()}
     title = "Relevance of patches and words for the answer; test questions"
     explanation, figures["relevance"] = any_model.explain(
-        model, some, ka.explain.relevance, title=title
+        model, shown, ka.explain.relevance, title=title
     )
     if "image" in x:
         patches = explanation.elements
         maps = {
             path: weights
-            for path, weights in ka.explain.attention_maps(model, ka.encode(model, some)).items()
+            for path, weights in ka.explain.attention_maps(model, ka.encode(model, shown)).items()
             if weights.shape[-1] >= patches.present.shape[1]  # what reads them
         }
         by_patch = plots.patch_weights(maps, *patches.grid)
         figures["attention"] = plots.image_attention(
-            some["image"],
+            shown["image"],
             {path: patches.cells(weights) for path, weights in by_patch.items()},
             name_targets(model, explanation),
             title="What each layer attends to, mean over heads; test questions",

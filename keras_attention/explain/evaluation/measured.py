@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_attention.explain import plots
-from keras_attention.explain.attribution.question import Explanation
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.evaluation import ranks
 from keras_attention.ops import checks
 

@@ -5,7 +5,7 @@ import pytest
 
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Frames, Nodes, Patches, Tokens
-from keras_attention.explain.attribution.question import Explanation
+from keras_attention.explain.attribution.explanation import Explanation
 
 pytestmark = pytest.mark.runs_on("torch")
 

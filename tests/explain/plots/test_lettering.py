@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Patches, Tokens
-from keras_attention.explain.attribution.question import Explanation
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.plots import lettering
 from keras_attention.explain.plots.literal_figure import LiteralFigure
 from tests.explain.plots.contract import check_texts_are_literal

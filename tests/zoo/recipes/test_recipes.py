@@ -61,7 +61,7 @@ def no_data(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch):
-    """Of few dots, which take less time."""
+    """Pictures have few dots, which take less time."""
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, file, **_: save(self, file, dpi=40))
 
@@ -106,7 +106,7 @@ def test_smoke(name, variant, tmp_path):
 
 
 def encode(model, example):
-    """What the model's encoders make of a file that the training left."""
+    """Returns what the model's encoders make of a file that the training left."""
     layers = [layer for layer in encoders(model).values() if hasattr(layer, "encode")]
     kind = {".png": "images", ".wav": "recordings", ".csv": "tables"}[example.suffix]
     (layer, *_) = [layer for layer in layers if getattr(layer, "encodes", None) == kind]

@@ -49,8 +49,8 @@ def draw_advantage(
     """
     angles, velocities = np.linspace(-angle, angle, size), np.linspace(-velocity, velocity, size)
     grid = np.meshgrid(angles, velocities)
-    worth = values(observe(grid[0].ravel(), grid[1].ravel()))
-    difference = (worth[:, 1] - worth[:, 0]).reshape(size, size)
+    of_actions = values(observe(grid[0].ravel(), grid[1].ravel()))
+    difference = (of_actions[:, 1] - of_actions[:, 0]).reshape(size, size)
     highest = max(float(np.abs(difference).max()), 1e-6)
     figure = _figure(5.4, 4.2)
     ax = figure.subplots()

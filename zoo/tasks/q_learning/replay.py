@@ -115,11 +115,11 @@ class Replay(keras.utils.PyDataset):
         if not len(known):
             return
         chosen = known[np.random.randint(len(known), size=self.num_batches * self.batch_size)]
-        returns, factors, there = self.returns(chosen)
+        returns, factors, ends = self.returns(chosen)
         if self.values is None:
             raise ValueError("`values` must be a function of observations before `fit` is called.")
-        worth = returns + factors * self.values(self._at(self._observations, there))
-        y = np.stack([self._at(self._actions, chosen), worth], axis=1).astype(np.float32)
+        targets = returns + factors * self.values(self._at(self._observations, ends))
+        y = np.stack([self._at(self._actions, chosen), targets], axis=1).astype(np.float32)
         self._drawn = self._at(self._observations, chosen), y
 
     def returns(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

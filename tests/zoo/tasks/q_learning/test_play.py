@@ -126,7 +126,7 @@ def test_exploration_falls_and_stays():
 
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, {2}), (1.0, {0, 1, 2})])
 def test_so_many_actions_are_random(share, drawn):
-    """Of a network that always goes up."""
+    """The network always goes up, but for these."""
     model, play = make(exploration=lambda step: share, warmup=0, steps=60)
     model.layers[-1].kernel.assign(np.zeros((8, 3)))
     model.layers[-1].bias.assign([0.0, 1.0, 2.0])

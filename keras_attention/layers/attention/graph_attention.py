@@ -192,7 +192,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
             return keras.tree.map_structure(lambda x: ops.zeros(x.shape, x.dtype), spec)
         seed = self.seed_generator if training else None
         x = masks.zero_masked(features, features_mask)
-        x = attention.dropped(x, self.input_dropout, seed)
+        x = attention.apply_dropout(x, self.input_dropout, seed)
         with_weights = return_attention_scores or scope.capturing(self)
         outside = None
         if edges is None:
@@ -249,7 +249,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
         values, logits, own_logits, top = terms(x, edges, edge_features)
 
         def drop(weights: Any) -> Any:
-            return attention.dropped(weights, self.dropout, seed)
+            return attention.apply_dropout(weights, self.dropout, seed)
 
         output, weights = graph.attend(values, logits, own_logits, top, edges, drop)
         nudge = scope.nudge(self)  # (B, heads, E)
@@ -342,7 +342,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
         weights = attention.masked_softmax(logits, sees)  # (B, heads, N, N)
         nudge = scope.nudge(self)
         used = weights if nudge is None else weights + nudge
-        used = attention.dropped(used, self.dropout, seed)
+        used = attention.apply_dropout(used, self.dropout, seed)
         output = ops.transpose(attention.weighted_sum(used, source), (0, 2, 1, 3))
         return output, weights, masks.visible_queries(sees)
 

@@ -1,4 +1,4 @@
-"""What Bahdanau's and Luong's attention share: one head, from decoder states to a memory."""
+"""The base of Bahdanau's and Luong's attention: one head, from decoder states to a memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,28 +27,27 @@ class MemoryAttention(Entrance, keras.layers.Layer):
     def _memory(
         self, value: Any, mask: Any, key: Callable[[Any, Any], Any], **more: Any
     ) -> dict[str, Any]:
-        """The memory as `{"key", "value", "mask"}`, made once per cache scope.
+        """Returns the memory as `{"key", "value", "mask"}`, made once per cache scope.
 
         `key(value, mask)` makes the keys; `"mask"` is absent where there is none. `more` is
         kept with it, unless `None`.
         """
-        cache = scope.current_cache()
-        slot = None if cache is None else cache.slot(self)
-        if slot is not None and slot.filled:
+        slot = scope.slot(self)
+        if slot.filled:
             return slot.read()
         value = masks.zero_masked(value, mask)
         memory = {"key": key(value, mask), "value": value, "mask": mask, **more}
-        memory = {name: tensor for name, tensor in memory.items() if tensor is not None}
-        if slot is not None:
-            slot.write(**memory)
-        return memory
+        slot.write(**memory)
+        return {name: tensor for name, tensor in memory.items() if tensor is not None}
 
     def _context(
         self, weights: Any, value: Any, training: bool | None, return_attention_scores: bool
     ) -> Any:
         """`(B, T, S)` weights on `(B, S, D_v)` values: `(B, T, D_v)`."""
         used = scope.record(self, weights[:, None])[:, 0]
-        used = attention.dropped(used, self.dropout, self.seed_generator if training else None)
+        used = attention.apply_dropout(
+            used, self.dropout, self.seed_generator if training else None
+        )
         context = attention.weighted_sum(used[:, None], value[:, None])[:, 0]
         return (context, weights) if return_attention_scores else context
 
@@ -73,7 +72,7 @@ class MemoryAttention(Entrance, keras.layers.Layer):
         self._check_widths(query.shape, value.shape, value.shape if key is None else key.shape)
 
     def _check_widths(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
-        """What the weights are built for."""
+        """Raises `ValueError` unless the widths, which the weights are built for, are known."""
         for name, shape in (("query", query_shape), ("value", value_shape), ("key", key_shape)):
             checks.rank(name, shape, "(B, T, D)" if name == "query" else "(B, S, D)")
             checks.known(name, shape)

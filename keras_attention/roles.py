@@ -18,7 +18,7 @@ class LastWords(keras.layers.Layer):
 | `prepends` | puts tokens before a sequence | how many |
 | `self_loops` | reads the neighbours of nodes | whether it adds each node to them |
 | `embeds_ids` | turns ids to vectors | whether gradients of tokens are taken at its output |
-| `cuts` | turns an image or a waveform to a sequence | `"patches"`, `"frames"`: see below |
+| `cuts` | turns an image or a waveform to a sequence | `"patches"`, see `PatchCutter`, `"frames"` |
 | `encodes`, `encode` | stands behind an input | see `Encoder`, and `Vocabulary` for texts |
 | `decode` | makes the output | see `Decoder` |
 
@@ -110,7 +110,7 @@ class Decoder(Protocol):
         ...
 
 
-class Patches(Protocol):
+class PatchCutter(Protocol):
     """A layer that cuts images or spectrograms `(B, height, width, C)` to patches, row by row.
 
     Attributes:
@@ -128,7 +128,7 @@ class Patches(Protocol):
         ...
 
 
-class Frames(Protocol):
+class FrameCutter(Protocol):
     """A layer that cuts waveforms `(B, samples)` to frames `(B, F, bands)`.
 
     Attributes:

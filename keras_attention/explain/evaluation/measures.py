@@ -105,12 +105,12 @@ def faithfulness(
         arrays = question.elements.inputs
         blank = Question(model, arrays, question.target, question.position, other)
 
-    whole, empty, alone = question.singly(batch_size=batch_size)
+    whole, empty, alone = question.leave_each_out(batch_size=batch_size)
     explanations: dict[str, Explanation] = {}
     skipped: dict[str, str] = {}
     for name, method in named(methods):
         if method == "leave_one_out":
-            found = question.answered("leave_one_out", alone)
+            found = question.answer("leave_one_out", alone)
         else:
             try:
                 found = explained(question, method, batch_size=batch_size, **how)
@@ -195,7 +195,7 @@ def explained(
             explain(question.model, some, target=question.target[rows], position=at, **how)
         )
     scores = np.concatenate([each.scores for each in found])[:batch]
-    return question.answered(found[0].method, scores)
+    return question.answer(found[0].method, scores)
 
 
 def named(

@@ -34,9 +34,9 @@ def main() -> None:
             raise SystemExit(f"{path} has no {args.metric}. Logs: {', '.join(history)}")
         curves[f"{about['name']}, {about['variant']}"].append(history[args.metric])
     _backend.choose()
-    from keras_attention.explain import plots
+    from zoo.harness import charts
 
-    plots.spread_curves(curves, label=args.metric.replace("_", " ")).savefig(args.output, dpi=150)
+    charts.spread_curves(curves, label=args.metric.replace("_", " ")).savefig(args.output, dpi=150)
     print(f"Next: look at {args.output}.")
 
 

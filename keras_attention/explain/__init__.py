@@ -27,8 +27,11 @@ from keras_attention.explain.evaluation.measures import faithfulness
 from keras_attention.explain.evaluation.randomization import randomization
 from keras_attention.explain.maps.attention_maps import attention_maps
 from keras_attention.explain.maps.generation_maps import Generated, generation_maps
-from keras_attention.explain.pages.html import Patches, View, to_html
-from keras_attention.explain.pages.views import heads, page
+from keras_attention.explain.pages.any_model import page
+from keras_attention.explain.pages.html import to_html
+from keras_attention.explain.pages.image import Patches
+from keras_attention.explain.pages.view import View
+from keras_attention.explain.plots.any_model import heads
 
 __all__ = [
     "Elements",

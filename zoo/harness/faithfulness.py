@@ -13,9 +13,10 @@ import numpy as np
 import keras_attention as ka
 from keras_attention import roles
 from keras_attention.explain.attribution.neighborhoods import neighborhoods
-from keras_attention.explain.evaluation.measured import MEASURES, RANDOM, Faithfulness
+from keras_attention.explain.evaluation.measured import MEASURES, Faithfulness
 from keras_attention.explain.evaluation.measures import faithfulness
 from keras_attention.explain.evaluation.randomization import randomization
+from keras_attention.explain.evaluation.ranks import RANDOM
 from zoo.harness.experiment import Recipe
 
 # What is said to be better than the next one: section 5 of Chefer et al., 2021.

@@ -9,11 +9,10 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import plots
 from keras_attention.saving import card
 from keras_attention.saving.files import complete, write_json
 from zoo.data import Source
-from zoo.harness import examples
+from zoo.harness import charts, examples
 from zoo.harness import provenance as process
 from zoo.harness.experiment import Recipe, Result, train
 from zoo.tasks.q_learning.pictures import Animation
@@ -55,7 +54,7 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
     # Without the optimizer, which is twice the model's size; the checkpoints have it.
     model = keras.Model(recipe.model.input, recipe.model.output, name=recipe.model.name)
     ka.save_model(model, folder / "model.keras")
-    curves = plots.training_curves(
+    curves = charts.training_curves(
         result.history, held_out="validation" if recipe.data.validation else "test"
     )
     figures = {"training_curves": curves, **recipe.pictures(recipe.model, recipe.data)}

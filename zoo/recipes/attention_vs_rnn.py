@@ -36,11 +36,9 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention import inference
-from keras_attention.explain import plots
-from keras_attention.explain.plots import length as length_plots
 from zoo.data import Splits
 from zoo.data import recall as data
-from zoo.harness import experiment
+from zoo.harness import charts, experiment
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.reader import VARIANTS as READER
 from zoo.models.reader import reader
@@ -135,10 +133,10 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         print(table(panels), flush=True)
         found = outputs(model, splits.test, batch_size=BATCH_SIZE)
         return {
-            "comparison": length_plots.by_length(
+            "comparison": charts.by_length(
                 panels, title="Recall: what length costs", length="pairs"
             ),
-            "confusion_matrix": plots.confusion_matrix(
+            "confusion_matrix": charts.confusion_matrix(
                 splits.test[1], found.argmax(axis=-1), splits.class_names, title="Test sequences"
             ),
         }

@@ -38,10 +38,9 @@ from sklearn.svm import SVC
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import audio as audio_plots
-from keras_attention.explain.plots.image import of_patches
 from zoo.data import Arrays, Splits
 from zoo.data import fsdd as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.audio_transformer import VARIANTS as AUDIO_TRANSFORMER
 from zoo.models.audio_transformer import audio_transformer
@@ -160,12 +159,12 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
         for row in rows
     ]
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y, predicted, names, title=f"{splits.source.name}, {len(y):,} test recordings"
         ),
-        "attention": audio_plots.spectrogram_attention(
+        "attention": plots.spectrogram_attention(
             seen,
-            of_patches(maps, total // columns, columns),
+            plots.patch_weights(maps, total // columns, columns),
             titles,
             frames=[-(-min(len(x[row]), audio.shape[1]) // spectrogram.hop_length) for row in rows],
             seconds=spectrogram.hop_length / data.SAMPLING_RATE,

@@ -44,7 +44,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 import keras_attention as ka
-from keras_attention.explain.pages import views
+from keras_attention.explain.plots import any_model
 from keras_attention.training.losses import SmoothedCrossentropy
 from zoo.data import Arrays, Splits
 from zoo.data import emoji_captions as data
@@ -211,7 +211,7 @@ def pictures(
     x, y = raw.test
     figures = {}
     for number, row in enumerate(np.linspace(0, len(y) - 1, count).astype(int)):
-        figures[f"attention_{number}" if number else "attention"] = views.caption(
+        figures[f"attention_{number}" if number else "attention"] = any_model.caption(
             model,
             x["image"][row : row + 1],
             sampler=searched(num_beams),

@@ -30,7 +30,6 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import table as table_plots
 from keras_attention.training.losses import ActionHuber
 from zoo.data import Splits
 from zoo.data import cartpole as data
@@ -208,7 +207,7 @@ def draw(
     if not attends:
         return found
     if seen.ndim == 2:
-        return {**found, "attention": table_plots.class_token(model, seen, names)}
+        return {**found, "attention": plots.column_attention(model, seen, names)}
     *blocks, (path, pooling) = ka.explain.attention_maps(model, seen).items()
     title = f"Attention to past observations, mean over {len(seen)} steps of a test episode"
     return {

@@ -31,9 +31,9 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import length as length_plots
 from zoo.data import Arrays, Splits
 from zoo.data import reversal as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.seq2seq_rnn import VARIANTS as RNN
 from zoo.models.seq2seq_rnn import seq2seq_rnn
@@ -186,7 +186,7 @@ def pictures(model: keras.Model, raw: Splits) -> dict:
     lengths = np.array([len(text.split()) for text in y])
     right = np.array([a == b for a, b in zip(written(model, raw), y, strict=True)])
     figures = {
-        "by_length": length_plots.by_length(
+        "by_length": charts.by_length(
             {
                 "exact match": {
                     "written": {int(n): float(right[lengths == n].mean()) for n in set(lengths)}

@@ -25,9 +25,9 @@ from sklearn.linear_model import LogisticRegression
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import graph as graph_plots
 from zoo.data import Arrays, Splits
 from zoo.data import planetoid as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
@@ -142,10 +142,10 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     fits = nodes[(degree[nodes] >= min(4, degree[nodes].max())) & (degree[nodes] <= 10)]
     node = max(fits, key=lambda node: np.ptp(weights[edges[:, 1] == node]))
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y, predicted[nodes], splits.class_names, title=f"Cora, {len(nodes):,} test papers"
         ),
-        "attention": graph_plots.neighbourhood(
+        "attention": plots.node_attention(
             edges,
             weights,
             int(node),

@@ -31,6 +31,7 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import dictionary_lookup as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
@@ -110,7 +111,7 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     k = y.shape[1] // 2
     attention = keras.ops.convert_to_numpy(captured)[0].reshape(-1, k, k)  # (heads, query, key)
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y[weights > 0], predicted[weights > 0], splits.class_names, title="Test queries"
         ),
         "attention": plots.attention_heads(

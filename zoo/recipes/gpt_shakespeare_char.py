@@ -25,7 +25,6 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
 from zoo.data import tiny_shakespeare as data
 from zoo.harness.experiment import Recipe, outputs, sizes
@@ -159,7 +158,7 @@ def pictures(model: keras.Model, splits: Splits, *, texts: Splits) -> dict:
     with ka.capture() as maps:
         model(ka.encode(model, [window]), training=False)
     return {
-        "surprise": text_plots.shaded_tokens(
+        "surprise": plots.shaded_tokens(
             [_shown(texts.test[1][row]) for row in rows],
             losses,
             [f"{loss.mean():.2f} nats per character" for loss in losses],

@@ -35,6 +35,7 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import iris as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.iris import VARIANTS, iris
 
@@ -96,7 +97,7 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
         logits = model(x, training=False)
     of_test = f"{len(x)} test flowers"
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y,
             np.argmax(keras.ops.convert_to_numpy(logits), axis=-1),
             splits.class_names,

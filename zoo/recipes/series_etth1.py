@@ -22,8 +22,8 @@ from sklearn.linear_model import Ridge
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import series as series_plots
 from zoo.data import etth1 as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.patch_tst import VARIANTS as PATCH_TST
 from zoo.models.patch_tst import patch_tst
@@ -129,7 +129,7 @@ def pictures(model: keras.Model, windows: data.Windows) -> dict:
     begins = [i * stride - length for i in range(patches)]
     labels = [f"{begin} to {min(0, begin + size)} h" for begin in begins]
     return {
-        "forecast": series_plots.forecast(
+        "forecast": charts.forecast(
             x[window],
             units.pop("truth"),
             units,
@@ -137,7 +137,7 @@ def pictures(model: keras.Model, windows: data.Windows) -> dict:
             title=f"Test window {window + 1:,} of {len(y):,}, in the units of the data",
             step="hours",
         ),
-        "error_by_hour": series_plots.error_by_step(
+        "error_by_hour": charts.error_by_step(
             {
                 "PatchTST": np.square(found - y).mean(axis=(0, 2)),
                 "ridge regression": np.square(ridge_found - y).mean(axis=(0, 2)),

@@ -21,9 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from keras_attention.explain import plots
-from keras_attention.explain.plots import table as table_plots
 from zoo.data import Splits
 from zoo.data import adult as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.ft_transformer import VARIANTS, ft_transformer
 from zoo.tasks.rates import warmup_cosine
@@ -128,11 +128,11 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     some = {name: column[:1000] for name, column in x.items()}
     columns = [*data.NUMBERS, *data.CATEGORIES]
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y, predicted, splits.class_names, title=f"{splits.source.name}, {len(y):,} test rows"
         ),
-        "attention": table_plots.class_token(model, some, columns),
-        "importance": table_plots.importance(
+        "attention": plots.column_attention(model, some, columns),
+        "importance": plots.column_importance(
             model,
             some,
             columns,

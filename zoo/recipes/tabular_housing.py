@@ -20,9 +20,10 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 import keras_attention as ka
-from keras_attention.explain.plots import table as table_plots
+from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import california_housing as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.ft_transformer import VARIANTS, ft_transformer
 from zoo.recipes.tabular_adult import optimizer
@@ -152,14 +153,14 @@ def pictures(model: keras.Model, splits: Splits, mean: float, std: float) -> dic
     x, y = splits.test
     some = {name: column[:1000] for name, column in x.items()}
     return {
-        "predictions": table_plots.predictions(
+        "predictions": charts.predictions(
             y * std + mean,
             outputs(model, splits.test) * std + mean,
             title=f"{splits.source.name}, {len(y):,} test rows",
             unit="100,000 USD",
         ),
-        "attention": table_plots.class_token(model, some, data.COLUMNS),
-        "importance": table_plots.importance(
+        "attention": plots.column_attention(model, some, data.COLUMNS),
+        "importance": plots.column_importance(
             model,
             some,
             data.COLUMNS,

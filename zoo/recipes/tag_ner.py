@@ -27,10 +27,9 @@ from seqeval.scheme import IOB2
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import tag as tag_plots
 from zoo.data import Arrays, Splits
 from zoo.data import wnut17 as data
-from zoo.harness import experiment
+from zoo.harness import charts, experiment
 from zoo.harness.experiment import Recipe
 from zoo.models import lstm_tagger, transformer_tagger
 from zoo.tasks import tagging
@@ -152,13 +151,13 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     # One with an entity, long enough to show something, short enough to read.
     words = min(x[(y > 0).any(axis=1)], key=lambda words: abs(len(words) - 12))
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             kind[true[some]],
             kind[found[some]],
             types,
             title=f"Types of the {some.sum():,} test words in true or found entities",
         ),
-        "tag_scores": tag_plots.tag_scores(
+        "tag_scores": charts.tag_scores(
             true, found, splits.class_names, title=f"F1 by tag, {len(true):,} test words"
         ),
         "attention": plots.attention_heads(

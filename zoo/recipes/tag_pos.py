@@ -23,9 +23,9 @@ import keras
 import numpy as np
 
 from keras_attention.explain import plots
-from keras_attention.explain.plots import tag as tag_plots
 from zoo.data import Splits
 from zoo.data import ud_english_ewt as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe
 from zoo.models import lstm_tagger, transformer_tagger
 from zoo.tasks import tagging
@@ -91,10 +91,10 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     # Long enough to show something, short enough to read.
     words = min(x, key=lambda words: abs(len(words) - 10))
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             true, found, splits.class_names, title=f"Parts of speech of {of_test}"
         ),
-        "tag_scores": tag_plots.tag_scores(
+        "tag_scores": charts.tag_scores(
             true, found, splits.class_names, title=f"F1 by part of speech, {of_test}"
         ),
         "attention": plots.attention_heads(

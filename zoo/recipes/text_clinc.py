@@ -17,9 +17,9 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
 from zoo.data import clinc150 as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
@@ -120,7 +120,7 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     _, y = splits.test
     predicted = np.argmax(outputs(model, splits.test, buckets=BUCKETS), axis=-1)
     return {
-        "confused_pairs": text_plots.confused_pairs(
+        "confused_pairs": charts.confused_pairs(
             y,
             predicted,
             splits.class_names,

@@ -33,9 +33,9 @@ from sklearn.svm import LinearSVC
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
 from zoo.data import trec6 as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.hierarchical_classifier import VARIANTS as HIERARCHICAL
 from zoo.models.hierarchical_classifier import hierarchical_classifier
@@ -160,7 +160,7 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     predicted = np.argmax(outputs(model, splits.test), axis=-1)
     title = f"{splits.source.name}, {len(y):,} test texts"
     return {
-        "confusion_matrix": plots.confusion_matrix(y, predicted, splits.class_names, title=title),
+        "confusion_matrix": charts.confusion_matrix(y, predicted, splits.class_names, title=title),
         "attention": attention(model, splits, predicted),
     }
 
@@ -186,7 +186,7 @@ def attention(model: keras.Model, splits: Splits, predicted: np.ndarray) -> Any:
         names[y[row]] + ("" if predicted[row] == y[row] else f", taken for {names[predicted[row]]}")
         for row in rows
     ]
-    return text_plots.shaded_tokens(
+    return plots.shaded_tokens(
         [tokenizer.tokens(text) for text in texts],
         weights,
         captions,

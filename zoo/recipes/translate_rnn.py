@@ -33,10 +33,10 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain.plots import length as length_plots
 from keras_attention.training.losses import SmoothedCrossentropy
 from zoo.data import Splits
 from zoo.data import multi30k as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.seq2seq_rnn import VARIANTS as RNN
 from zoo.models.seq2seq_rnn import seq2seq_rnn
@@ -120,7 +120,7 @@ def pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> dict:
             scores[longest] = translation.bleu([found[i] for i in rows], [y[i] for i in rows])[0]
         shortest = longest
     figures = {
-        "bleu_by_length": length_plots.by_length(
+        "bleu_by_length": charts.by_length(
             {"BLEU": {"written greedily": scores}},
             title=f"{raw.source.name}, {len(y):,} test sentences",
             length="words of the source, at most",

@@ -35,9 +35,9 @@ from sklearn.linear_model import LogisticRegression
 import keras_attention as ka
 from keras_attention.explain import attention_maps, plots
 from keras_attention.explain.attribution.elements import elements
-from keras_attention.explain.plots import image as image_plots
 from zoo.data import Splits
 from zoo.data import fashion_mnist as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.vit import VARIANTS as VIT
 from zoo.models.vit import vit
@@ -117,16 +117,16 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     names = splits.class_names
     rows = [int(np.flatnonzero(y == label)[0]) for label in range(len(names))]
     images = elements(model, x[rows])
-    maps = image_plots.of_patches(attention_maps(model, images.inputs), *images.grid)
+    maps = plots.patch_weights(attention_maps(model, images.inputs), *images.grid)
     titles = [
         names[y[row]] + ("" if predicted[row] == y[row] else f"\n(as {names[predicted[row]]})")
         for row in rows
     ]
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y, predicted, names, title=f"{splits.source.name}, {len(y):,} test images"
         ),
-        "attention": image_plots.image_attention(
+        "attention": plots.image_attention(
             images.array,
             {path: images.cells(weights) for path, weights in maps.items()},
             titles,

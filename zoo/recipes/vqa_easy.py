@@ -39,10 +39,11 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.pages import views
-from keras_attention.explain.plots import image as image_plots
+from keras_attention.explain.attribution.names import name_targets
+from keras_attention.explain.plots import any_model
 from zoo.data import Arrays, Splits
 from zoo.data import easy_vqa as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, outputs, sizes
 from zoo.models.vqa import VARIANTS as VQA
 from zoo.models.vqa import vqa
@@ -225,7 +226,7 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     x, y = splits.test
     predicted = np.argmax(outputs(model, splits.test, batch_size=EXPLAINED), axis=-1)
     figures = {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y,
             predicted,
             splits.class_names,
@@ -236,19 +237,21 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     rows = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:SHOWN]
     some = {name: column[rows] for name, column in x.items()}
     title = "Relevance of patches and words for the answer; test questions"
-    found, figures["relevance"] = views.explained(model, some, ka.explain.relevance, title=title)
+    explanation, figures["relevance"] = any_model.explain(
+        model, some, ka.explain.relevance, title=title
+    )
     if "image" in x:
-        patches = found.elements
+        patches = explanation.elements
         maps = {
             path: weights
             for path, weights in ka.explain.attention_maps(model, ka.encode(model, some)).items()
             if weights.shape[-1] >= patches.present.shape[1]  # what reads them
         }
-        by_patch = image_plots.of_patches(maps, *patches.grid)
-        figures["attention"] = image_plots.image_attention(
+        by_patch = plots.patch_weights(maps, *patches.grid)
+        figures["attention"] = plots.image_attention(
             some["image"],
             {path: patches.cells(weights) for path, weights in by_patch.items()},
-            views.titles(model, found),
+            name_targets(model, explanation),
             title="What each layer attends to, mean over heads; test questions",
         )
     return figures

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Elements
-from keras_attention.explain.plots import explanation as plots
 
 
 @dataclass(frozen=True)
@@ -29,5 +29,5 @@ class Explanation:
     position: np.ndarray | None = None
 
     def figure(self, titles: Sequence[str] = (), *, title: str = "") -> Any:
-        """Draws the scores on their inputs, see `keras_attention.explain.plots.explanation`."""
+        """Draws the scores on their inputs, see `plots.explanation`."""
         return plots.explanation(self, titles, title=title)

@@ -12,11 +12,10 @@ from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.evaluation import ranks
 from keras_attention.explain.evaluation.measured import (
     FRACTIONS,
-    RANDOM,
-    REVERSED,
     Faithfulness,
     Measured,
 )
+from keras_attention.explain.evaluation.ranks import RANDOM, REVERSED
 from keras_attention.ops import checks
 
 Method = str | Callable[..., Explanation] | Explanation

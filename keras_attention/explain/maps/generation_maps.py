@@ -13,6 +13,8 @@ from keras_attention.decoding.arguments import Samplers, Stop
 from keras_attention.decoding.parts import Parts, parts_of
 from keras_attention.explain.maps.attention_maps import as_list, record, to_numpy
 
+MOST_TOKENS = 64  # of a translation or a caption that is drawn as a whole
+
 
 @dataclass(frozen=True)
 class Generated:
@@ -128,6 +130,12 @@ def generation_maps(
         words = _words(parts, before, new[row]) if read.text else []
         by_row.append(Generated(output, kept, *names, words, crossing))
     return by_row[0] if read.single else by_row
+
+
+def write_for_first(model: keras.Model, inputs: Any) -> Generated:
+    """Returns what a model writes for the first of its inputs: greedily, `MOST_TOKENS` at most."""
+    first = inputs if isinstance(inputs, str) else next(iter(inputs))
+    return generation_maps(model, [first], max_new_tokens=MOST_TOKENS)[0]
 
 
 def by_word(generated: Generated, path: str) -> tuple[list[str], np.ndarray]:

@@ -1,4 +1,5 @@
-import importlib
+"""Heads and their weights; and what is said where matplotlib is not installed."""
+
 import sys
 
 import numpy as np
@@ -72,38 +73,8 @@ def test_attention_heads_explains_what_it_cannot_draw(maps, labels, message):
         plots.attention_heads(maps, labels)
 
 
-def test_training_curves_name_both_splits():
-    history = {"accuracy": [0.5, 0.9], "loss": [1.0, 0.2], "val_loss": [1.1, 0.3]}
-    loss, accuracy = plots.training_curves(history, held_out="test").axes
-    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss", "accuracy")
-    assert [line.get_label() for line in loss.lines] == ["training", "test"]
-    assert [line.get_label() for line in accuracy.lines] == ["training"]
-    assert list(loss.lines[1].get_xdata()) == [1, 2]
-
-
-def test_confusion_matrix_counts_true_by_predicted():
-    figure = plots.confusion_matrix([0, 0, 1, 2], [0, 1, 1, 1], ["a", "b", "c"])
-    (ax,) = heatmaps(figure)
-    np.testing.assert_array_equal(ax.images[0].get_array(), [[1, 1, 0], [0, 1, 0], [0, 1, 0]])
-    assert names(ax.xaxis) == names(ax.yaxis) == ("a", "b", "c")
-
-
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "keras_attention.explain.plots.literal_figure", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    importlib.reload(plots)  # importing is free
     with pytest.raises(ImportError, match=r'pip install "keras-attention\[zoo\]"'):
-        plots.training_curves({"loss": [1.0]})
-
-
-def test_spread_curves_are_the_mean_and_the_range_of_each_kind():
-    runs = [[1.0, 2.0, 4.0], [3.0, 2.0, 0.0, 9.0]]
-    figure = plots.spread_curves({"a": runs, "b": [[5.0]]}, label="return")
-    (ax,) = figure.axes
-    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1, 2], [2, 2], [3, 2]])
-    band = {tuple(point) for point in ax.collections[0].get_paths()[0].vertices}
-    assert {(1, 1), (1, 3), (2, 2), (3, 0), (3, 4)} <= band
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["a (2 seeds)", "b (1 seed)"]
-    with pytest.raises(ValueError, match="must have trainings of each kind"):
-        plots.spread_curves({"a": []}, label="return")
+        plots.attention_heads({"a": weights(1, 2, 2)})

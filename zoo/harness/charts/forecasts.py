@@ -1,11 +1,11 @@
-"""Figures of forecasts."""
+"""Charts of forecasts."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_attention.explain.plots import _figure, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ def forecast(
     title: str = "",
     step: str = "step",
 ) -> "Figure":
-    """What was known, what came and what was forecast: a picture per series.
+    """Draws what was known, what came and what was forecast: a picture per series.
 
     Args:
         past: `(T, C)`.
@@ -44,7 +44,7 @@ def forecast(
             )
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
-    figure = _figure(5.2 * columns, 1.5 * rows + 0.9)
+    figure = figures.create(5.2 * columns, 1.5 * rows + 0.9)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
     ahead = np.arange(len(truth))
     for series, (ax, name) in enumerate(zip(axes.flat, names, strict=False)):
@@ -62,20 +62,19 @@ def forecast(
         ax.tick_params(labelbottom=True)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    if title:
-        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 
 def error_by_step(errors: Mapping[str, Any], *, title: str = "", step: str = "step") -> "Figure":
-    """How the error grows with what is ahead.
+    """Draws the error by how far ahead the forecast is.
 
     Args:
         errors: by name, `(H,)`.
         title: of the figure.
         step: what a step is called.
     """
-    figure = _figure(5.6, 3.4)
+    figure = figures.create(5.6, 3.4)
     ax = figure.subplots()
     for name, value in errors.items():
         ax.plot(np.arange(1, len(value) + 1), value, label=lettering.entry(name))
@@ -84,6 +83,5 @@ def error_by_step(errors: Mapping[str, Any], *, title: str = "", step: str = "st
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
-    if title:
-        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_attention.explain.plots import tag as tag_plots
+from zoo.harness import charts
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.runs_on("torch")
 def test_scores_are_f1_with_the_most_frequent_mistake():
     labels = np.array([0, 0, 0, 1, 1])
     predictions = np.array([0, 0, 1, 1, 1])
-    figure = tag_plots.tag_scores(labels, predictions, ["x", "y", "absent"], title="Words")
+    figure = charts.tag_scores(labels, predictions, ["x", "y", "absent"], title="Words")
     (ax,) = figure.axes
     names = [label.get_text() for label in ax.get_yticklabels()]
     widths = [bar.get_width() for bar in ax.patches]

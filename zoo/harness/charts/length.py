@@ -1,9 +1,9 @@
-"""Figures of what depends on the length of a sequence."""
+"""Charts of what depends on the length of a sequence."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from keras_attention.explain.plots import _figure, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ def by_length(
     title: str = "",
     length: str = "length",
 ) -> "Figure":
-    """A panel for each quantity, with a line for each model.
+    """Draws a panel for each quantity, with a line for each model.
 
     Args:
         panels: by what the quantity is called and the name of the model, values by length.
@@ -27,7 +27,7 @@ def by_length(
     """
     if not panels or not all(panels.values()):
         raise ValueError(f"Each panel must have a line. Received: panels={dict(panels)}")
-    figure = _figure(4.8 * len(panels), 3.4)
+    figure = figures.create(4.8 * len(panels), 3.4)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for name, values in lines.items():
@@ -40,6 +40,5 @@ def by_length(
         ax.set_ylim(bottom=0)
         ax.grid(alpha=0.3)
         ax.legend(frameon=False)
-    if title:
-        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure

@@ -1,11 +1,11 @@
-"""Figures of taggers."""
+"""Charts of taggers."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_attention.explain.plots import _figure, _name_ticks, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ _LETTERS = 24  # of a name, which stands on both sides
 def tag_scores(
     labels: Any, predictions: Any, class_names: Sequence[str], *, title: str = "F1 by tag"
 ) -> "Figure":
-    """F1 of each tag, the best first, and what it is taken for most.
+    """Draws F1 of each tag, the best first, and the tag that it is taken for most.
 
     Args:
         labels: `(B,)` true class indices.
@@ -32,7 +32,7 @@ def tag_scores(
     right, support = counts.diagonal(), counts.sum(axis=1)
     f1 = 2 * right / np.maximum(1, support + counts.sum(axis=0))
     order = [i for i in np.argsort(f1, kind="stable") if support[i]]
-    figure = _figure(7.0, _ROW * len(order) + 1.1)
+    figure = figures.create(7.0, _ROW * len(order) + 1.1)
     ax = figure.subplots()
     ax.barh(range(len(order)), f1[order], color="#4477aa")
     for row, i in enumerate(order):
@@ -44,9 +44,11 @@ def tag_scores(
             else ""
         )
         ax.text(1.01, row, f"{right[i]} of {support[i]}{wrong}", va="center", fontsize=8)
-    _name_ticks(ax.yaxis, [lettering.name(class_names[i], _LETTERS) for i in order], room=_ROW)
+    figures.name_ticks(
+        ax.yaxis, [lettering.name(class_names[i], _LETTERS) for i in order], room=_ROW
+    )
     ax.set_xlim(0, 1)
     ax.set_xlabel("F1 (beside it: how many of its words are found, and the most frequent mistake)")
     ax.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(_wrapped(title, figure), fontsize=12)
+    figures.set_title(figure, title, size=12)
     return figure

@@ -1,4 +1,4 @@
-"""Pictures and pages of any kind of model: what they are of."""
+"""Pictures and pages of any kind of model."""
 
 import json
 import re
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.explain.attribution import names
 from keras_attention.explain.maps.generation_maps import generation_maps
-from keras_attention.explain.pages import views
+from keras_attention.explain.plots import any_model
 from tests.decoding.models import image_captioner
 from zoo.models.audio_transformer import VARIANTS as AUDIO
 from zoo.models.audio_transformer import audio_transformer
@@ -53,15 +54,15 @@ def test_heads_of_images_have_a_row_for_each_layer(images):
 
 def test_titles_and_scores_have_names(images):
     model, pixels = images
-    found = ka.explain.rollout(model, pixels, target=1)
-    assert views.titles(model, found) == ["for yes", "for yes"]
-    row, column = np.unravel_index(found.scores[0].argmax(), (2, 2))
-    name, score = views.highest(found, 1)[0]
+    explanation = ka.explain.rollout(model, pixels, target=1)
+    assert names.name_targets(model, explanation) == ["for yes", "for yes"]
+    row, column = np.unravel_index(explanation.scores[0].argmax(), (2, 2))
+    name, score = names.name_highest(explanation, 1)[0]
     assert name == f"row {row + 1}, column {column + 1}"
-    assert score == pytest.approx(found.scores[0].max())
-    assert views.class_index(model, "yes") == 1
-    assert views.class_index(model, "0") == 0
-    assert views.class_index(model, None) is None
+    assert score == pytest.approx(explanation.scores[0].max())
+    assert names.class_index(model, "yes") == 1
+    assert names.class_index(model, "0") == 0
+    assert names.class_index(model, None) is None
 
 
 def test_heads_of_a_node_are_its_edges(graphs):
@@ -73,8 +74,8 @@ def test_heads_of_a_node_are_its_edges(graphs):
         ka.explain.heads(model, inputs)
     with pytest.raises(ValueError, match="A page shows sequences and images"):
         ka.explain.page(model, inputs)
-    found = ka.explain.rollout(model, inputs, position=2)
-    assert views.titles(model, found)[0].endswith(" at 2")
+    explanation = ka.explain.rollout(model, inputs, position=2)
+    assert names.name_targets(model, explanation)[0].endswith(" at 2")
 
 
 def test_heads_of_recordings_lie_on_the_spectrogram():
@@ -83,10 +84,10 @@ def test_heads_of_recordings_lie_on_the_spectrogram():
     figure = ka.explain.heads(model, waves)
     assert "spectrogram" in [ax.get_ylabel() for ax in figure.axes]
     page = str(ka.explain.page(model, waves))
-    names = re.findall(r'"(0\.\d\d s[^"]*)"', page)
-    found = ka.explain.elements(model, waves)
-    assert len(names) >= found.present[0].sum() * found.bands
-    assert json.dumps(names[0])
+    tokens = re.findall(r'"(0\.\d\d s[^"]*)"', page)
+    frames = ka.explain.elements(model, waves)
+    assert len(tokens) >= frames.present[0].sum() * frames.bands
+    assert json.dumps(tokens[0])
 
 
 def test_what_a_translator_reads_while_it_writes():
@@ -97,14 +98,14 @@ def test_what_a_translator_reads_while_it_writes():
         source_tokenizer=source,
         target_tokenizer=source.copy(name="target_tokenizer"),
     )
-    (found,) = ka.explain.generation_maps(model, texts[:1], max_new_tokens=64)
+    (written,) = ka.explain.generation_maps(model, texts[:1], max_new_tokens=64)
     figure = ka.explain.heads(model, texts[:1])
     drawn = [ax for ax in figure.axes if "cross_attention, head" in ax.get_title()]
     path = "decoder_block_0/cross_attention"
-    assert len(drawn) == len(found.maps[path])
-    np.testing.assert_allclose(drawn[0].images[0].get_array(), found.maps[path][0], atol=1e-6)
+    assert len(drawn) == len(written.maps[path])
+    np.testing.assert_allclose(drawn[0].images[0].get_array(), written.maps[path][0], atol=1e-6)
     page = str(ka.explain.page(model, texts[:1]))
-    assert all(path in page for path in found.maps)
+    assert all(path in page for path in written.maps)
 
 
 def test_a_caption_is_drawn_word_by_word():
@@ -112,7 +113,7 @@ def test_a_caption_is_drawn_word_by_word():
     model = image_captioner()
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
     options = {"max_new_tokens": 4, "sampler": ka.decoding.BeamSearch(2)}
-    figure = views.caption(model, images, **options, title="Test")
+    figure = any_model.caption(model, images, **options, title="Test")
     written = generation_maps(model, images[:1], **options)[0]
     assert figure.get_suptitle() == f"Test\n{written.output}"
     drawn = [ax for ax in figure.axes if ax.images]
@@ -127,6 +128,6 @@ def test_a_caption_is_drawn_word_by_word():
     kernel, bias = (np.zeros_like(weights) for weights in model.layers[-1].get_weights())
     bias[model.get_layer("target_tokenizer").end_id] = 1
     model.layers[-1].set_weights([kernel, bias])
-    alone = views.caption(model, images, **options)
+    alone = any_model.caption(model, images, **options)
     assert alone.get_suptitle() == "(no word)"
     assert len(alone.axes) == 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_attention.explain.plots import series as series_plots
+from zoo.harness import charts
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -9,7 +9,7 @@ PAST, TRUTH = np.arange(15.0).reshape(5, 3), np.arange(12.0).reshape(4, 3)
 
 
 def test_past_truth_and_forecasts_of_each_series():
-    figure = series_plots.forecast(
+    figure = charts.forecast(
         PAST, TRUTH, {"model": TRUTH + 1}, ["a", "b", "c"], title="Test", step="hours"
     )
     drawn = [ax for ax in figure.axes if ax.lines]
@@ -27,10 +27,10 @@ def test_past_truth_and_forecasts_of_each_series():
 def test_what_does_not_fit_is_named(wrong):
     given = {"past": PAST, "truth": TRUTH, "forecasts": {}, "names": ["a", "b", "c"]}
     with pytest.raises(ValueError, match="Received: shape"):
-        series_plots.forecast(**{**given, **wrong})
+        charts.forecast(**{**given, **wrong})
 
 
 def test_error_by_step_counts_from_one():
-    (ax,) = series_plots.error_by_step({"model": [0.1, 0.2], "last value": [0.2, 0.5]}).axes
+    (ax,) = charts.error_by_step({"model": [0.1, 0.2], "last value": [0.2, 0.5]}).axes
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), [1, 2])
     assert [line.get_label() for line in ax.lines] == ["model", "last value"]

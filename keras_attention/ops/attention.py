@@ -26,7 +26,7 @@ def masked_softmax(logits, mask=None):
 
 def dropped(weights, rate, seed):
     """Attention dropout (`seed=None` for inference)."""
-    return weights if seed is None or not rate else kernels.dropped(weights, rate, seed)
+    return weights if seed is None or not rate else kernels.apply_dropout(weights, rate, seed)
 
 
 def attention_weights(query, key, *, mask=None, bias=None, scale=None):

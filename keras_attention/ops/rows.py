@@ -15,9 +15,9 @@ def attention(attend, query, key, value, *, mask, bias, causal, window, rows):
     """
     length, key_length = query.shape[2], key.shape[2]
     # Blocks of keys put together again have gradients of their size; slices, that of all keys.
-    keys, values = (None if window is None else kernels.blocks(x, rows) for x in (key, value))
+    keys, values = (None if window is None else kernels.split_blocks(x, rows) for x in (key, value))
     outputs = []
-    for index, q in enumerate(kernels.blocks(query, rows)):
+    for index, q in enumerate(kernels.split_blocks(query, rows)):
         first, last = index * rows, min((index + 1) * rows, length) - 1
         start = 0 if window is None else max(0, first - window + 1) // rows * rows
         stop = key_length if window is None else min(key_length, last + window)

@@ -138,7 +138,7 @@ def _compiled(forward_plan, backward_plan, names):
         gradients = tiles.backward(out, log_total, d_out)
         return tuple(gradients.get(name) for name in names)
 
-    return kernels.compile(kernels.differentiable(forward, backward))
+    return kernels.compile(kernels.define_gradient(forward, backward))
 
 
 class _Tiles:

@@ -267,7 +267,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
             visible = ops.reshape(weights.total[:, 0] != 0, (batch, nodes))
         if not weigh:
             return output, None, visible
-        of_edges = graph.normalised(weights, edges, loops)
+        of_edges = graph.normalise(weights, edges, loops)
         of_edges = ops.reshape(of_edges, (batch, -1, self.num_heads))
         return output, ops.transpose(of_edges, (0, 2, 1)), visible
 

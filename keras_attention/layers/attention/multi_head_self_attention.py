@@ -262,7 +262,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             state["mask"] = store(present, mask, axis=1)
         slot.write(**state)
         # All that is filled, if its size may depend on the index: then nothing is after a query.
-        end = kernels.filled(cache.index, length) if cache.in_place else None
+        end = kernels.count_filled(cache.index, length) if cache.in_place else None
         k, v, present = state["key"][:, :, :end], state["value"][:, :, :end], state.get("mask")
         present = None if present is None else present[:, :end]
         last = end is not None and length == 1

@@ -228,19 +228,38 @@ class Slot:
     """One layer's tensors in a `Cache`."""
 
     def __init__(self, cache: Cache, key: str) -> None:
-        self._cache, self._key = cache, key
+        self.cache = cache
+        self._key = key
 
     @property
     def filled(self) -> bool:
         """Whether an earlier call left tensors here: not in a prefill."""
-        return not self._cache.prefill
+        return not self.cache.prefill
 
     def read(self) -> dict[str, Tensor]:
-        return self._cache.state[self._key]
+        return self.cache.state[self._key]
 
-    def write(self, **tensors: Tensor) -> None:
-        self._cache.state[self._key] = tensors
-        self._cache.written.append(self._key)
+    def write(self, **tensors: Tensor | None) -> None:
+        """Keeps these tensors, those that are not `None`, in place of others."""
+        self.cache.state[self._key] = {
+            name: tensor for name, tensor in tensors.items() if tensor is not None
+        }
+        self.cache.written.append(self._key)
+
+
+class _NoSlot:
+    """Keeps nothing: the slot of every layer outside of a cache scope."""
+
+    filled = False
+
+    def read(self) -> dict[str, Tensor]:
+        return {}
+
+    def write(self, **tensors: Tensor | None) -> None:
+        pass
+
+
+_NO_SLOT = _NoSlot()
 
 
 @contextmanager
@@ -299,6 +318,13 @@ def cache(
 def current_cache() -> Cache | None:
     """The cache scope that the call runs in, if any."""
     return _current.cache
+
+
+def slot(layer: keras.Layer) -> Slot | _NoSlot:
+    """Returns the place of `layer` in the cache scope that the call runs in, or one that keeps
+    nothing. Ask once per call of the layer."""
+    cache = _current.cache
+    return _NO_SLOT if cache is None else cache.slot(layer)
 
 
 def padded(mask: Tensor | None) -> Tensor | None:

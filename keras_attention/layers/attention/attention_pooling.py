@@ -7,8 +7,8 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.layers.weights import add_kernel
 from keras_attention.ops import attention, checks, masks
-from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import weights_dtype
 
 
@@ -75,15 +75,9 @@ class AttentionPooling(Entrance, keras.layers.Layer):
         width = value_shape[-1]
         checks.divisible("value width", width, "num_heads", self.num_heads)
         units = self.units or width
-        self.kernel = self.add_weight(
-            name="kernel", shape=(width, units), initializer=fresh(self.kernel_initializer)
-        )
+        self.kernel = add_kernel(self, "kernel", (width, units))
         self.bias = self.add_weight(name="bias", shape=(units,), initializer="zeros")
-        self.context = self.add_weight(
-            name="context",
-            shape=(units, self.num_heads),
-            initializer=fresh(self.kernel_initializer),
-        )
+        self.context = add_kernel(self, "context", (units, self.num_heads))
         self.built = True
 
     def call(

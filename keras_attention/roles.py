@@ -27,6 +27,7 @@ What the layers of Keras say stands in one table, `_OF_KERAS`, for what is deriv
 
 import inspect
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import keras
@@ -195,12 +196,18 @@ def attends(layer: Any) -> bool:
     word = reads(layer)
     if word is not None:
         return word != "mean"
-    if "return_attention_scores" in inspect.signature(layer.call).parameters:
+    if _gives_scores(layer.__class__):
         return True
     parts = layer._flatten_layers(recursive=False, include_self=False)
     return not isinstance(layer, keras.Model) and any(
         isinstance(part, keras.layers.Softmax) for part in parts
     )
+
+
+@cache
+def _gives_scores(cls: Any) -> bool:
+    """Whether the layers of a class return their weights to a caller who asks for them."""
+    return "return_attention_scores" in inspect.signature(cls.call).parameters
 
 
 def num_positions(layers: Iterable[Any]) -> int | None:

@@ -10,7 +10,7 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention import prediction, roles, scope
-from keras_attention.explain.pages import views
+from keras_attention.explain.attribution import names
 from tests.decoding.models import randomized
 
 pytestmark = pytest.mark.runs_on("torch")
@@ -224,7 +224,7 @@ def test_names_of_attention_do_not_matter(keras_layers, length):
         assert_explained_alike(usual, named("cross", "memory"), inputs, name=name)
 
 
-def writer(name):
+def writer(cross):
     tokenizer = ka.layers.Tokenizer.train(
         ["a dog runs", "the cat sat"], start_end=True, min_frequency=1, name="source_tokenizer"
     )
@@ -237,17 +237,29 @@ def writer(name):
         tokenizer.copy(name="target_tokenizer")(target)
     )
     x = ka.layers.TransformerBlock(2, 8, causal=True, name="decoder")(x)
-    x = x + ka.layers.MultiHeadCrossAttention(2, name=name)(x, y)
+    x = x + cross(x, y)
     return randomized(keras.Model([source, target], keras.layers.Dense(size)(x), name="writer"))
 
 
-def test_names_do_not_matter_to_pictures():
-    usual, other = (writer(name) for name in ("cross_attention", "memory"))
+@pytest.mark.filterwarnings("ignore:No cache continues")  # Keras's layer
+@pytest.mark.parametrize(
+    "attention",
+    [
+        lambda name: ka.layers.MultiHeadCrossAttention(2, name=name),
+        lambda name: keras.layers.MultiHeadAttention(2, 2, name=name),
+    ],
+)
+def test_names_do_not_matter_to_pictures(attention):
+    usual, other = (writer(attention(name)) for name in ("cross_attention", "memory"))
     written = ka.explain.generation_maps(other, "a dog sat", max_new_tokens=4)
     assert written.cross_attention == ("memory",)
     images = [
-        [as_array(ax.images[0].get_array()) for ax in views.heads(m, "a dog sat").axes if ax.images]
-        for m in (usual, other)
+        [
+            as_array(ax.images[0].get_array())
+            for ax in ka.explain.heads(model, "a dog sat").axes
+            if ax.images
+        ]
+        for model in (usual, other)
     ]
     assert len(images[0]) == len(images[1])
     for drawn, expected in zip(*images, strict=True):
@@ -371,7 +383,7 @@ def test_ends_of_ones_own():
     outputs = as_array(model(Letters().encode(texts)))[:, 0]
     assert answers == ["more" if x > 0 else "less" for x in outputs]
     assert ka.predict(model, "a dog") == answers[0]
-    assert views.class_names(model) == ("less", "more")
+    assert names.class_names(model) == ("less", "more")
     (batch,) = (x for (x,) in [ka.RawBatches(model, texts, batch_size=3, multiple=2)[0]])
     np.testing.assert_array_equal(batch, Letters().encode(texts))
     assert prediction.encoders(model)["ids"].encodes == "texts"

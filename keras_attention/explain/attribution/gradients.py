@@ -51,7 +51,7 @@ def by_weights(
 
 
 class Ground:
-    """What elements are made of, as floats: embeddings of tokens, else the input itself.
+    """The floats that elements are made of: embeddings of tokens, else the input itself.
 
     Attributes:
         values: the floats by name.
@@ -175,7 +175,7 @@ def _among(array: np.ndarray, arrays: Sequence[np.ndarray]) -> bool:
 def _embedding_calls(
     model: keras.Model, function: Callable[[str, Any, Any], Any]
 ) -> Iterator[None]:
-    """`function(name, output, ids)` takes the place of what embeddings give for ids."""
+    """Puts `function(name, output, ids)` in the place of what embeddings give for ids."""
     calls: Counter[str] = Counter()
 
     def patched(layer: keras.Layer) -> Callable:

@@ -169,7 +169,7 @@ class Relations:
         return np.zeros(shape) if relations is None else relations
 
     def of(self, query: Stream, *, last: bool = False) -> dict[Stream, np.ndarray]:
-        """What a stream goes back to, by streams: when so much was written to it, or at last."""
+        """Returns what a stream goes back to, by streams, as it was when it was read or at last."""
         if query not in self._states:
             eye = np.eye(self.lengths[query])
             self._states[query] = [{query: np.broadcast_to(eye, (self.batch, *eye.shape))}]
@@ -179,12 +179,12 @@ class Relations:
         return states[min(query.written, len(states) - 1)]  # not all that is written is followed
 
     def write(self, query: Stream, update: Mapping[Stream, np.ndarray]) -> None:
-        """The next state of a stream: the last one, and `update` in place of what it has."""
+        """Adds a state to a stream: the last one, with `update` in place of what it has."""
         state = {**self.of(query, last=True), **update}
         self._states[query].append(state)
 
     def add(self, query: Stream, update: Mapping[Stream, np.ndarray]) -> None:
-        """The next state of a stream: the last one, and `update` more."""
+        """Adds a state to a stream: the last one, and `update` more."""
         last = self.of(query, last=True)
         self.write(query, {key: last.get(key, 0) + more for key, more in update.items()})
 

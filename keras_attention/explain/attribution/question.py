@@ -1,4 +1,4 @@
-"""What is to be explained: elements of inputs, and which output for each."""
+"""The question that an explanation answers, and the means to answer it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _CHUNK = 8  # batches of perturbed inputs that are in memory at a time
 
 
 class Question:
-    """What is to be explained: elements of inputs, and which output for each."""
+    """A question: which elements of the inputs speak for which output of each."""
 
     def __init__(
         self, model: keras.Model, inputs: Any, target: Any, position: Any, how: Mapping[str, Any]
@@ -55,7 +55,7 @@ class Question:
 
     @property
     def graph(self) -> tuple[np.ndarray, np.ndarray]:
-        """Edges, and weights `(B, N)` of the nodes that the output comes from."""
+        """The edges, and weights `(B, N)` of the nodes that the output comes from."""
         assert self.edges is not None
         present = self.elements.present
         if self.position is not None:

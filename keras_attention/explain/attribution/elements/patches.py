@@ -12,7 +12,7 @@ from keras_attention.explain.maps import graph
 
 
 @dataclass(frozen=True)
-class Patches(Elements):
+class ImagePatches(Elements):
     """Cells of images `(B, height, width, C)`, row by row."""
 
     kind: ClassVar[str] = "patches"
@@ -43,7 +43,7 @@ def patches(
     *,
     replacement: Any,
     grid: tuple[int, int] | None,
-) -> Patches:
+) -> ImagePatches:
     """Returns the patches of an input of images.
 
     Args:
@@ -56,7 +56,7 @@ def patches(
     images = batch.array.astype(np.float32)
     edges = _edges(model, name, images.shape[1:3], grid)
     rows, columns = (len(begins) - 1 for begins in edges)
-    return Patches(
+    return ImagePatches(
         batch.given(images),
         batch.name,
         np.ones((len(images), rows * columns), bool),

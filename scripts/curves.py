@@ -1,4 +1,4 @@
-"""Draws what trainings came to, epoch by epoch, with the spread over their seeds."""
+"""Draws the logs of trainings, epoch by epoch, with the spread over their seeds."""
 
 import argparse
 from collections import defaultdict
@@ -28,7 +28,7 @@ def main() -> None:
     args = parse()
     curves = defaultdict(list)
     for path in args.histories:
-        about = _paths.record(path)
+        about = _paths.read_record(path)
         history = about.get("history", {})
         if args.metric not in history:
             raise SystemExit(f"{path} has no {args.metric}. Logs: {', '.join(history)}")

@@ -47,7 +47,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    raw = _inputs.read(_inputs.kinds(args.model), args.inputs, args.image)
+    raw = _inputs.read(_inputs.find_kinds(args.model), args.inputs, args.image)
     _backend.choose()
     import keras_attention as ka
     from keras_attention import prediction

@@ -1,4 +1,4 @@
-"""An input of the test data as a file, so that there is something to ask a trained model about."""
+"""Files with an input of the test data, to ask a trained model about."""
 
 import csv
 from collections.abc import Callable, Mapping

@@ -41,7 +41,7 @@ from zoo.models.iris import VARIANTS, iris
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"` or `"reference"`, see `zoo.models.iris.VARIANTS`.
@@ -76,7 +76,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         batch_size=16,
         splits=data.FOLDS,
         baselines={"logistic regression": logistic_regression},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="look at {folder}/attention.png, and ask the model about a flower, by "
         f"{', '.join(splits.feature_names)}:\n"
         "python scripts/predict.py {folder}/model.keras 5.5,3.5,1.3,0.2",
@@ -85,13 +85,13 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
 
 
 def logistic_regression(splits: Splits) -> float:
-    """Test accuracy of multinomial logistic regression on standardised features."""
+    """Returns the test accuracy of multinomial logistic regression on standardised features."""
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return model.fit(*splits.train).score(*splits.test)
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix and the attention of every head, both of the test split."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix and the attention of every head, both of the test split."""
     x, y = splits.test
     with ka.capture() as maps:
         logits = model(x, training=False)

@@ -28,7 +28,7 @@ def create(width: float, height: float) -> "Figure":
         from keras_attention.explain.plots.literal_figure import LiteralFigure
     except ImportError as error:
         raise ImportError(
-            'Figures need matplotlib: python -m pip install "keras-attention[zoo]"'
+            'Figures need matplotlib: python -m pip install "keras-attention[plots]"'
         ) from error
     return LiteralFigure(figsize=(width, height), layout="constrained")
 

@@ -305,6 +305,6 @@ def _import_tokenizers() -> Any:
         import tokenizers
     except ImportError as error:
         raise ImportError(
-            'Text needs the tokenizers library: python -m pip install "keras-attention[zoo]"'
+            'Text needs the tokenizers library: python -m pip install "keras-attention[text]"'
         ) from error
     return tokenizers

@@ -76,5 +76,5 @@ def test_attention_heads_explains_what_it_cannot_draw(maps, labels, message):
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "keras_attention.explain.plots.literal_figure", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r'pip install "keras-attention\[zoo\]"'):
+    with pytest.raises(ImportError, match=r'pip install "keras-attention\[plots\]"'):
         plots.attention_heads({"a": weights(1, 2, 2)})

@@ -26,10 +26,10 @@ CHARTS = {
     "numbers": lambda t: charts.predictions(ones(3), ones(3), title=t, unit=t),
     "tags": lambda t: charts.tag_scores([0, 0], [0, 1], [t, t], title=t),
     "pairs": lambda t: charts.confused_pairs([0], [1], [t, t], title=t),
-    "values": lambda t: pictures.advantage(
+    "values": lambda t: pictures.draw_advantage(
         lambda x: ones(len(x), 2), lambda a, v: a, actions=[t, t], title=t, size=3
     ),
-    "timeline": lambda t: pictures.timeline(ones(3, 2), ones(3, 2), ["a", "b"], title=t),
+    "timeline": lambda t: pictures.draw_timeline(ones(3, 2), ones(3, 2), ["a", "b"], title=t),
 }
 
 

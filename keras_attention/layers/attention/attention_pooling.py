@@ -87,21 +87,21 @@ class AttentionPooling(Entrance, keras.layers.Layer):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
-        value, logits = self._logits(value, mask)
-        weights = attention.masked_softmax(logits, None if mask is None else mask[:, None])
-        used = scope.record(self, weights[:, :, None])
-        pooled = self._pooled(used, value, training)[:, 0]  # (B, D)
-        return (pooled, weights) if return_attention_scores else pooled
-
-    def _logits(self, value: Any, mask: Any) -> tuple[Any, Any]:
-        """`value` with zeros where it is masked, and `(B, N, S)`."""
         self._check(value, mask)
         value = masks.zero_masked(value, mask)
-        hidden = ops.tanh(ops.matmul(value, self.kernel) + self.bias)
-        return value, ops.transpose(ops.matmul(hidden, self.context), (0, 2, 1))
+        logits = self._score(value)  # (B, N, S)
+        weights = attention.masked_softmax(logits, None if mask is None else mask[:, None])
+        recorded = scope.record(self, weights[:, :, None])  # (B, N, 1, S)
+        pooled = self._pool(recorded, value, training)[:, 0]  # (B, D)
+        return (pooled, weights) if return_attention_scores else pooled
 
-    def _pooled(self, weights: Any, value: Any, training: bool | None) -> Any:
-        """Weights `(B, N, T, S)` on the heads of `value` `(B, S, D)`: `(B, T, D)`."""
+    def _score(self, value: Any) -> Any:
+        """Returns `u . u_c` with the u of equation 5: `(B, N, S)`."""
+        u = ops.tanh(ops.matmul(value, self.kernel) + self.bias)
+        return ops.transpose(ops.matmul(u, self.context), (0, 2, 1))
+
+    def _pool(self, weights: Any, value: Any, training: bool | None) -> Any:
+        """Returns weights `(B, N, T, S)` on the heads of `value` `(B, S, D)`: `(B, T, D)`."""
         used = attention.dropped(weights, self.dropout, self.seed_generator if training else None)
         batch, length, width = ops.shape(value)
         heads = ops.reshape(value, (batch, length, self.num_heads, width // self.num_heads))

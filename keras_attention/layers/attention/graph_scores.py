@@ -60,9 +60,10 @@ class GAT:
         *,
         self_loops: bool,
     ) -> tuple[Float[Tensor, "N heads H"], EdgeLogits]:
-        """Returns what nodes show to those that attend to them, and the logits."""
+        """Returns the values of the nodes, which edges weigh, and the logits."""
         num_nodes = ops.shape(x)[0]
-        source, target = self._of_ends(x)
+        ends = _project_onto(self.kernel, [self.source, self.target], x)
+        source, target = ops.split(ends, 2, axis=-1)  # (N, heads)
         lowest, highest = ops.amin(source, axis=0), ops.amax(source, axis=0)
         logits = kernels.take_rows(source, edges.source) + kernels.take_rows(target, edges.target)
         loops = source + target
@@ -85,14 +86,11 @@ class GAT:
     def of_pairs(
         self, x: Float[Tensor, "B N F"]
     ) -> tuple[Float[Tensor, "B heads N H"], Float[Tensor, "B heads N N"]]:
-        """Returns what nodes show to those that attend to them, and logits `[i, j]` of all."""
-        source, target = (ops.swapaxes(end, 1, 2) for end in self._of_ends(x))  # (B, heads, N)
-        logits = self._leaky_relu(target[..., :, None] + source[..., None, :])
-        return ops.transpose(self._project(x), (0, 2, 1, 3)), logits
-
-    def _of_ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns what nodes `(..., F)` add as source and as target: each `(..., heads)`."""
-        return tuple(ops.split(_project_onto(self.kernel, [self.source, self.target], x), 2, -1))
+        """Returns the values of the nodes, and the logits `[i, j]` of all pairs."""
+        values = ops.transpose(self._project(x), (0, 2, 1, 3))  # (B, heads, N, H)
+        source = ops.sum(values * self.source[:, None], axis=-1)  # (B, heads, N)
+        target = ops.sum(values * self.target[:, None], axis=-1)
+        return values, self._leaky_relu(target[..., :, None] + source[..., None, :])
 
     def _project(self, x: Tensor) -> Tensor:
         return _split_heads(ops.matmul(x, self.kernel), like=self.source)
@@ -131,7 +129,7 @@ class GATv2:
         *,
         self_loops: bool,
     ) -> tuple[Float[Tensor, "N heads H"], EdgeLogits]:
-        """Returns what nodes show to those that attend to them, and the logits."""
+        """Returns the values of the nodes, which edges weigh, and the logits."""
         num_nodes = ops.shape(x)[0]
         source, target = self._of_ends(x)
         hidden = kernels.take_rows(source, edges.source) + kernels.take_rows(target, edges.target)
@@ -148,7 +146,7 @@ class GATv2:
     def of_pairs(
         self, x: Float[Tensor, "B N F"]
     ) -> tuple[Float[Tensor, "B heads N H"], Float[Tensor, "B heads N N"]]:
-        """Returns what nodes show to those that attend to them, and logits `[i, j]` of all."""
+        """Returns the values of the nodes, and the logits `[i, j]` of all pairs."""
         source, target = (ops.transpose(end, (0, 2, 1, 3)) for end in self._of_ends(x))
         return source, additive.scores(target, source, self.vector, self._leaky_relu)
 

@@ -15,8 +15,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.ops import masks
-
-Tensor = Any
+from keras_attention.types import Tensor
 
 
 class Recording:
@@ -76,12 +75,12 @@ class Recording:
         return weights if nudge is None else weights + ops.cast(nudge, weights.dtype)
 
     def nudge(self, layer: keras.Layer) -> Tensor | None:
-        """What is to be added to the weights that `layer` records next."""
+        """Returns the tensor to add to the weights that `layer` records next."""
         return self.nudges.get(_unused(layer.path, self.maps))
 
 
 def is_among(path: str, patterns: Sequence[str] | None) -> bool:
-    """Whether a path is one of some paths, beginnings of paths and patterns; always if `None`."""
+    """Whether `path` matches a path, a beginning of a path or a pattern; always if `None`."""
     return patterns is None or any(
         path == pattern or path.startswith(f"{pattern}/") or fnmatchcase(path, pattern)
         for pattern in patterns
@@ -139,7 +138,7 @@ def capture(
 
 @contextmanager
 def recording(scope: Recording) -> Iterator[Recording]:
-    """Layers inside hand their weights to `scope`."""
+    """Lets layers inside hand their weights to `scope`."""
     outer, _current.recording = _current.recording, scope
     try:
         yield scope
@@ -159,7 +158,7 @@ def capturing(layer: keras.Layer) -> bool:
 
 
 def requested_rows(layer: keras.Layer, length: int | None) -> np.ndarray | None:
-    """The queries of `layer` whose weights alone are to be recorded, if it is not all of them."""
+    """Returns the queries of `layer` whose weights alone are asked for; `None` for all or none."""
     scope = _current.recording
     return None if scope is None or length is None else scope.rows(layer, length)
 
@@ -174,8 +173,8 @@ def record(layer: keras.Layer, weights: Tensor, *, whole: bool = True) -> Tensor
 
 
 def nudge(layer: keras.Layer) -> Tensor | None:
-    """What must be added to the weights of `layer`, for layers that use them before they record
-    them."""
+    """Returns the tensor to add to the weights of `layer`, for layers that use their weights
+    before they record them."""
     scope = _current.recording
     return scope.nudge(layer) if scope is not None and scope.wants(layer) else None
 

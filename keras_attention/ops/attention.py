@@ -7,6 +7,8 @@ from keras import ops
 from keras_attention import kernels
 from keras_attention.ops import masks, rows, tiled
 from keras_attention.ops.precision import at_least_float32
+from keras_attention.ops.softmax import PLAIN
+from keras_attention.ops.visibility import EVERYTHING, Band, Span
 
 _ROWS = 256  # queries of a block, where no window says
 
@@ -24,8 +26,9 @@ def masked_softmax(logits, mask=None):
     return ops.where(mask, weights, 0.0)
 
 
-def dropped(weights, rate, seed):
-    """Attention dropout (`seed=None` for inference)."""
+def apply_dropout(weights, rate, seed):
+    """`weights` with dropout in training, where `seed` is a `keras.random.SeedGenerator`; `None`
+    for inference."""
     return weights if seed is None or not rate else kernels.apply_dropout(weights, rate, seed)
 
 
@@ -53,68 +56,54 @@ def weighted_sum(weights, value):
 
 
 def dot_product_attention(
-    query,
-    key,
-    value,
-    *,
-    mask=None,
-    bias=None,
-    causal=False,
-    window=None,
-    scale=None,
-    dropout=0.0,
-    seed=None,
+    query, key, value, *, mask=None, bias=None, causal=False, window=None, softmax=PLAIN
 ):
     """Attention without its weights, on the branch that `kernels` chooses for it.
 
     Args and shapes as `attention_weights`; `causal=True` also hides the keys after each query
-    and `window` those not nearer than it (T = S); `dropout` acts on the weights, drawn from
-    `seed` (a `keras.random.SeedGenerator`), or not at all if `seed` is `None`. A query that
-    sees nothing yields zeros, or on the fused branch anything.
+    and `window` those not nearer than it (T = S); `softmax` has the scale and the dropout of the
+    weights. A query that sees nothing yields zeros, or on the fused branch anything.
     """
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    dropout = 0.0 if seed is None else dropout
-    branch = kernels.attention_branch(query, key, window=window, dropout=dropout)
+    softmax = softmax.of(query)
+    branch = kernels.attention_branch(query, key, window=window, dropout=softmax.dropout)
     return _BRANCHES[branch](
-        query,
-        key,
-        value,
-        mask=mask,
-        bias=bias,
-        causal=causal,
-        window=window,
-        scale=scale,
-        dropout=dropout,
-        seed=seed,
+        query, key, value, mask=mask, bias=bias, band=Band(causal, window), softmax=softmax
     )
 
 
-def _explicit(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
-    mask = masks.both(mask, _order(query, key, causal, window))
-    weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
-    return weighted_sum(dropped(weights, dropout, seed), value)
+def _explicit(query, key, value, *, mask, bias, band, softmax):
+    mask = masks.both(mask, _order(query, key, band))
+    weights = attention_weights(query, key, mask=mask, bias=bias, scale=softmax.scale)
+    return weighted_sum(apply_dropout(weights, softmax.dropout, softmax.seed), value)
 
 
-def _fused(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
-    if window is not None or (causal and (mask is not None or bias is not None)):
-        mask = masks.both(mask, _order(query, key, causal, window))
+def _fused(query, key, value, *, mask, bias, band, softmax):
+    causal = band.causal
+    if band.window is not None or (causal and (mask is not None or bias is not None)):
+        mask = masks.both(mask, _order(query, key, band))
         causal = False
     if bias is not None:
         bias = ops.cast(bias, query.dtype)
         hidden = ops.cast(float("-inf"), query.dtype)
         mask = bias if mask is None else ops.where(mask, bias, hidden)
     return kernels.fused_attention(
-        query, key, value, mask=mask, causal=causal, scale=scale, dropout=dropout
+        query,
+        key,
+        value,
+        mask=mask,
+        causal=causal,
+        scale=softmax.scale,
+        dropout=softmax.dropout,
     )
 
 
-def _by_rows(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
-    seed = seed.next() if dropout else None
+def _by_rows(query, key, value, *, mask, bias, band, softmax):
+    scale, dropout, generator = softmax
+    seed = generator.next() if dropout else None
 
     def attend(index, query, key, value, mask, bias):
         if not dropout:
-            beside = {"causal": False, "window": None, "dropout": 0.0, "seed": None}
-            return _fused(query, key, value, mask=mask, bias=bias, scale=scale, **beside)
+            return _fused(query, key, value, mask=mask, bias=bias, band=EVERYTHING, softmax=softmax)
 
         def with_dropout(query, key, value, bias):
             weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
@@ -123,7 +112,7 @@ def _by_rows(query, key, value, *, mask, bias, causal, window, scale, dropout, s
 
         return kernels.recompute(with_dropout)(query, key, value, bias)
 
-    size = _ROWS if window is None else max(64, window // 2)
+    size = _ROWS if band.window is None else max(64, band.window // 2)
     return rows.attention(
         attend,
         query,
@@ -131,8 +120,7 @@ def _by_rows(query, key, value, *, mask, bias, causal, window, scale, dropout, s
         value,
         mask=mask,
         bias=bias,
-        causal=causal,
-        window=window,
+        band=band,
         rows=kernels.block_size(size),
     )
 
@@ -145,11 +133,8 @@ _BRANCHES: dict[str, Callable] = {
 }
 
 
-def _order(query, key, causal, window):
-    if not causal and window is None:
-        return None
-    steps = masks.positions(ops.shape(query)[2])
-    return masks.causal_mask(steps, masks.positions(ops.shape(key)[2]), causal, window)[None, None]
+def _order(query, key, band):
+    return band.order(Span(ops.shape(query)[2]), Span(ops.shape(key)[2]))
 
 
 def by_head_group(x, y):

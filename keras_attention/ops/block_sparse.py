@@ -13,6 +13,7 @@ from keras import ops
 from keras_attention import kernels
 from keras_attention.ops import hashing, masks, tiled
 from keras_attention.ops.attention import dot_product_attention
+from keras_attention.ops.softmax import PLAIN
 
 _TILE = 32  # elements of the least block that a loop over tiles is worth while for
 
@@ -31,6 +32,16 @@ class Pattern(NamedTuple):
     random: int
     seed: int
     causal: bool
+
+    def order(self, queries, keys, key_mask=None):
+        """`(B or 1, 1, T, S)`: `sees` of the elements at the spans of queries and keys, counted
+        from the first that is not masked."""
+        t, s = queries.positions(), keys.positions()
+        count = block_count(self, ops.shape(s)[0], key_mask)
+        if key_mask is None:
+            return self.sees(t, s, count)[None, None]
+        start = masks.first_valid(key_mask)[:, None]
+        return self.sees(t - start, s - start, count)[:, None]
 
     def sees(self, t, s, count):
         """`(..., T, S)`: whether the elements at `t` `(..., T)` see those at `s` `(..., S)`.
@@ -78,25 +89,23 @@ class Pattern(NamedTuple):
         return self.leading + rank + ops.where(rank < before, 0, stop - start), first < end
 
 
-def attention(
-    query, key, value, pattern: Pattern, *, mask=None, scale=None, dropout=0.0, seed=None
-):
+def attention(query, key, value, pattern: Pattern, *, mask=None, softmax=PLAIN):
     """`(B, N, T, H)` on `(B, K, T, H)`, in time and memory linear in T.
 
     Args:
         pattern: who sees whom.
         mask: padding mask of the keys, `(B, T)`, or `None`.
-        scale, dropout, seed: as in `ops.attention.dot_product_attention`.
+        softmax: the scale and the dropout.
     """
-    settings = {"scale": scale, "dropout": dropout, "seed": seed}
+    softmax = softmax.of(query)
     if mask is None:
-        return _from_first(query, key, value, pattern, None, settings)
+        return _from_first(query, key, value, pattern, None, softmax)
     start = masks.first_valid(mask)[:, None]
     steps = masks.positions(ops.shape(query)[2])[None]
     query, key, value = (_take(x, steps + start) for x in (query, key, value))
     present = _take(mask[:, None, :, None], steps + start)[:, 0, :, 0]
     present = ops.logical_and(present, steps + start < ops.shape(mask)[1])
-    return _take(_from_first(query, key, value, pattern, present, settings), steps - start)
+    return _take(_from_first(query, key, value, pattern, present, softmax), steps - start)
 
 
 def block_count(pattern: Pattern, length, mask=None):
@@ -108,76 +117,72 @@ def block_count(pattern: Pattern, length, mask=None):
     return masks.count((length + pattern.size - 1) // pattern.size)
 
 
-def _from_first(query, key, value, pattern, mask, settings):
+def _from_first(query, key, value, pattern, mask, softmax):
     """`attention` of sequences that begin with their first element."""
     batch, _, length, _ = ops.shape(query)
     whole = (length + pattern.size - 1) // pattern.size
     block = ops.arange(whole, dtype="int32")[None]
     if mask is not None and not pattern.causal:  # then rows differ
         block = ops.broadcast_to(block, (batch, whole))
-    found, counts = pattern.key_blocks(block, block_count(pattern, length, mask))
-    attend = _by_tiles if _takes_tiles(query, key, pattern, settings) else _by_gathering
-    y = attend(query, key, value, pattern, found, counts, mask, settings)
+    key_blocks, counts = pattern.key_blocks(block, block_count(pattern, length, mask))
+    attend = _by_tiles if _takes_tiles(query, key, pattern, softmax) else _by_gathering
+    y = attend(query, key, value, pattern, key_blocks, counts, mask, softmax)
     if pattern.causal or not pattern.leading:
         return y
     rows = pattern.leading * pattern.size  # which see everything
     mask = None if mask is None else mask[:, None, None]
-    dense = dot_product_attention(query[:, :, :rows], key, value, mask=mask, **settings)
+    dense = dot_product_attention(query[:, :, :rows], key, value, mask=mask, softmax=softmax)
     return ops.concatenate([dense, y[:, :, rows:]], axis=2)
 
 
-def _takes_tiles(query, key, pattern, settings):
+def _takes_tiles(query, key, pattern, softmax):
     """Whether blocks are large enough, and the backend such, that a loop over them is faster."""
-    dropout = settings["dropout"] if settings["seed"] is not None else 0.0
-    branch = kernels.attention_branch(query, key, window=None, dropout=dropout)
+    branch = kernels.attention_branch(query, key, window=None, dropout=softmax.dropout)
     return branch == "tiled" and kernels.block_size(_TILE) <= pattern.size <= query.shape[2]
 
 
-def _by_tiles(query, key, value, pattern, found, counts, mask, settings):
-    nothing = ops.shape(found)[1]
-    scale, seed = settings["scale"], settings["seed"]
+def _by_tiles(query, key, value, pattern, key_blocks, counts, mask, softmax):
+    nothing = ops.shape(key_blocks)[1]
     return tiled.listed(
         query,
         key,
         value,
-        ops.where(counts, found, nothing),
+        ops.where(counts, key_blocks, nothing),
         tile=pattern.size,
         mask=None if mask is None else mask[:, None, None],
         causal=pattern.causal,
-        scale=query.shape[3] ** -0.5 if scale is None else scale,
-        dropout=0.0 if seed is None else settings["dropout"],
-        seed=seed,
+        softmax=softmax,
     )
 
 
-def _by_gathering(query, key, value, pattern, found, counts, mask, settings):
+def _by_gathering(query, key, value, pattern, key_blocks, counts, mask, softmax):
     """All blocks at once, each with a copy of the keys and values that it sees."""
     batch, heads, length, size = ops.shape(query)
-    whole = ops.shape(found)[1]
+    whole = ops.shape(key_blocks)[1]
     room = [[0, 0], [0, 0], [0, whole * pattern.size - length], [0, 0]]
     q, k, v = (ops.pad(x, room) for x in (query, key, value))
     q = ops.reshape(q, (batch, heads, whole, pattern.size, size))
     q = ops.reshape(ops.transpose(q, (0, 2, 1, 3, 4)), (-1, heads, pattern.size, size))
-    found = _inside(found, whole)
-    sees = _seen(pattern, found, counts, length, mask)  # (B or 1, n, size or 1, M * size)
+    key_blocks = _inside(key_blocks, whole)
+    sees = _seen(pattern, key_blocks, counts, length, mask)  # (B or 1, n, size or 1, M * size)
     sees = ops.broadcast_to(sees, (batch, *ops.shape(sees)[1:]))
     sees = ops.reshape(sees, (-1, 1, *sees.shape[2:]))
-    k, v = (_gathered(x, found, pattern.size) for x in (k, v))
-    y = dot_product_attention(q, k, v, mask=sees, **settings)  # (B * n, N, size, H)
+    k, v = (_gathered(x, key_blocks, pattern.size) for x in (k, v))
+    y = dot_product_attention(q, k, v, mask=sees, softmax=softmax)  # (B * n, N, size, H)
     y = ops.transpose(ops.reshape(y, (batch, whole, heads, pattern.size, size)), (0, 2, 1, 3, 4))
     return ops.reshape(y, (batch, heads, whole * pattern.size, size))[:, :, :length]
 
 
-def _seen(pattern, found, counts, length, mask):
+def _seen(pattern, key_blocks, counts, length, mask):
     """Whether the elements of a block see those of its blocks of keys."""
     steps = ops.arange(pattern.size, dtype="int32")
-    s = found[..., None] * pattern.size + steps  # (B or 1, n, M, size)
+    s = key_blocks[..., None] * pattern.size + steps  # (B or 1, n, M, size)
     if mask is None:
         sees = s < length
     else:
-        whole = ops.shape(found)[1]
+        whole = ops.shape(key_blocks)[1]
         room = [[0, 0], [0, whole * pattern.size - length]]
-        sees = _gathered(ops.pad(mask, room)[:, None, :, None], found, pattern.size)
+        sees = _gathered(ops.pad(mask, room)[:, None, :, None], key_blocks, pattern.size)
         sees = ops.reshape(sees, (-1, *ops.shape(s)[1:]))
     sees = ops.logical_and(sees, counts[..., None])
     s, sees = (ops.reshape(x, (-1, ops.shape(s)[1], 1, s.shape[2] * s.shape[3])) for x in (s, sees))
@@ -187,16 +192,16 @@ def _seen(pattern, found, counts, length, mask):
     return ops.logical_and(sees, s <= t[:, :, None])
 
 
-def _gathered(x, found, size):
-    """The blocks that were `found` `(B or 1, n, M)`, of `x` `(B, K, T, H)`:
+def _gathered(x, key_blocks, size):
+    """The blocks with the indices `key_blocks` `(B or 1, n, M)` of `x` `(B, K, T, H)`:
     `(B * n, K, M * size, H)`."""
     batch, heads, length, width = ops.shape(x)
     whole = length // size
     rows = ops.reshape(x, (-1, size * width))
     first = masks.positions(batch)[:, None] * heads + masks.positions(heads)  # (B, K)
-    ids = ops.cast(first[:, None, :, None] * whole + found[:, :, None], kernels.INDEX_DTYPE)
+    ids = ops.cast(first[:, None, :, None] * whole + key_blocks[:, :, None], kernels.INDEX_DTYPE)
     taken = kernels.take_rows(rows, ops.reshape(ids, (-1,)))
-    return ops.reshape(taken, (-1, heads, found.shape[2] * size, width))
+    return ops.reshape(taken, (-1, heads, key_blocks.shape[2] * size, width))
 
 
 def _inside(indices, length):

@@ -47,10 +47,10 @@ def attention(query, key, value, *, feature_map, causal, mask=None, state=None):
     """
     query, key, value = _prepared(query, key, value, feature_map, mask)
     if not causal:
-        found = by_head_group(query, ops.matmul(ops.swapaxes(key, -1, -2), value))
+        sums = by_head_group(query, ops.matmul(ops.swapaxes(key, -1, -2), value))
     else:
-        found = _causal(query, key, value, state)
-    return _divided(found[..., :-1], found[..., -1:])
+        sums = _causal(query, key, value, state)
+    return _divided(sums[..., :-1], sums[..., -1:])
 
 
 def summed(key, value, *, feature_map, mask=None):
@@ -90,12 +90,12 @@ def _causal(query, key, value, state):
     query, key, value = cut(query), cut(key), cut(value)
     similarity = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, K, chunks, G * C, C)
     earlier = ops.tile(ops.tril(ops.ones((chunk, chunk), "bool")), (groups, 1))
-    found = ops.matmul(ops.where(earlier, similarity, 0.0), value)
+    sums = ops.matmul(ops.where(earlier, similarity, 0.0), value)
     before = _before(ops.matmul(ops.swapaxes(key, -1, -2), value), state)
-    found = found + ops.matmul(query, before)
-    found = ops.reshape(found, (batch, kv_heads, chunks, groups, chunk, value.shape[-1]))
-    found = ops.transpose(found, (0, 1, 3, 2, 4, 5))
-    return ops.reshape(found, (batch, heads, chunks * chunk, value.shape[-1]))[:, :, :length]
+    sums = sums + ops.matmul(query, before)
+    sums = ops.reshape(sums, (batch, kv_heads, chunks, groups, chunk, value.shape[-1]))
+    sums = ops.transpose(sums, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(sums, (batch, heads, chunks * chunk, value.shape[-1]))[:, :, :length]
 
 
 def _before(sums, state):

@@ -5,15 +5,18 @@ from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops import masks
+from keras_attention.ops.visibility import Span
 
 
-def attention(attend, query, key, value, *, mask, bias, causal, window, rows):
+def attention(attend, query, key, value, *, mask, bias, band, rows):
     """`(B, N, T, H)` on `(B, K, S, H)`, `rows` queries at a time. T and S must be known.
 
     Args:
         attend: `f(index, query, key, value, mask, bias)`, attention of block `index`.
+        band: the keys that a query can reach.
     """
     length, key_length = query.shape[2], key.shape[2]
+    causal, window = band
     # Blocks of keys put together again have gradients of their size; slices, that of all keys.
     keys, values = (None if window is None else kernels.split_blocks(x, rows) for x in (key, value))
     outputs = []
@@ -29,27 +32,20 @@ def attention(attend, query, key, value, *, mask, bias, causal, window, rows):
             k, v = (
                 ops.concatenate(x[start // rows : -(-stop // rows)], axis=2) for x in (keys, values)
             )
-        t = ops.arange(first, last + 1, dtype="int32")
-        order = masks.causal_mask(t, ops.arange(start, stop, dtype="int32"), causal, window)
-        seen = _part(mask, first, last + 1, start, stop)
-        seen = masks.both(seen, None if order is None else order[None, None])
+        order = band.order(Span(last + 1 - first, first), Span(stop - start, start))
+        seen = masks.both(_part(mask, first, last + 1, start, stop), order)
         outputs.append(attend(index, q, k, v, seen, _part(bias, first, last + 1, start, stop)))
     return ops.concatenate(outputs, axis=2)
 
 
-def take(x, rows):
-    """Some rows of a mask or bias, broadcastable to `(..., T, S)`; `None` stays."""
-    return x if x is None or x.shape[-2] == 1 else ops.take(x, rows, axis=-2)
-
-
-def put(x, rows, found, *, axis):
-    """`x` with the rows of `found` in place of its own `rows` along an axis of known length."""
+def put(x, rows, replacement, *, axis):
+    """`x` with `replacement` in place of its own `rows`, along an axis of known length."""
     length = x.shape[axis]
     place = np.zeros(length, np.int32)
     place[rows] = np.arange(len(rows))
     chosen = np.isin(np.arange(length), rows)
     chosen = chosen.reshape(length, *[1] * (len(x.shape) - axis - 1))
-    return ops.where(chosen, ops.take(found, place, axis=axis), x)
+    return ops.where(chosen, ops.take(replacement, place, axis=axis), x)
 
 
 def _part(x, first, last, start, stop):

@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops.precision import at_least_float32
+from keras_attention.ops.visibility import EVERYTHING, Band
 
 # Queries and keys of a tile: 1 MiB of logits where a pass makes one tile of numbers, a quarter
 # where it makes several, or where the triangle or a window leaves half of a tile unused.
@@ -20,32 +21,30 @@ _LARGE, _SMALL = 512, 256
 _LOWEST = -1e30  # a logit of nothing; finite, since -inf - -inf is NaN
 
 
-def attention(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
+def attention(query, key, value, *, mask, bias, band, softmax):
     """`(B, N, T, H)` on `(B, K, S, H)`; see `ops.attention.dot_product_attention`.
 
     T and S must be known.
     """
     small = kernels.block_size(_SMALL)
-    whole = not (causal or window is not None or dropout)  # dropout is drawn by tile
-    large = kernels.block_size(_LARGE) if whole else small
-    plan = _plan(query, key, large, causal=causal, window=window, scale=scale, dropout=dropout)
+    whole = band == EVERYTHING and not softmax.dropout  # dropout is drawn by tile
+    plan = _plan(query, key, kernels.block_size(_LARGE) if whole else small, band, softmax)
     backward = plan._replace(rows=min(small, plan.rows), columns=min(small, plan.columns))
-    return _run(plan, backward, query, key, value, mask=mask, bias=bias, seed=seed)
+    return _run(plan, backward, query, key, value, mask=mask, bias=bias, seed=softmax.seed)
 
 
-def listed(query, key, value, lists, *, tile, mask, causal, scale, dropout, seed):
+def listed(query, key, value, lists, *, tile, mask, causal, softmax):
     """`attention` on tiles of `tile` queries and keys, those of keys from lists.
 
     Args:
         lists: `(B or 1, tiles, M)` int32: the tiles of keys that each tile of queries sees, in any
             order; the number of tiles where there is none.
     """
-    plan = _plan(query, key, tile, causal=causal, window=None, scale=scale, dropout=dropout)
-    plan = plan._replace(listed=lists.shape[2])
-    return _run(plan, plan, query, key, value, mask=mask, lists=lists, seed=seed)
+    plan = _plan(query, key, tile, Band(causal), softmax)._replace(listed=lists.shape[2])
+    return _run(plan, plan, query, key, value, mask=mask, lists=lists, seed=softmax.seed)
 
 
-def _plan(query, key, tile, **settings):
+def _plan(query, key, tile, band, softmax):
     return Plan(
         length=query.shape[2],
         key_length=key.shape[2],
@@ -54,7 +53,10 @@ def _plan(query, key, tile, **settings):
         size=query.shape[3],
         rows=min(tile, query.shape[2]),
         columns=min(tile, key.shape[2]),
-        **settings,
+        causal=band.causal,
+        window=band.window,
+        scale=softmax.scale,
+        dropout=softmax.dropout,
     )
 
 
@@ -198,8 +200,8 @@ class _Tiles:
             return out, log_total
 
         sums = ops.zeros_like(at_least_float32(self.q[..., :1]))
-        found = ops.fori_loop(0, self._rounds(), of_queries, (ops.zeros_like(self.q), sums))
-        return tuple(self._unflat(x, plan.heads, plan.length) for x in found)
+        totals = ops.fori_loop(0, self._rounds(), of_queries, (ops.zeros_like(self.q), sums))
+        return tuple(self._unflat(x, plan.heads, plan.length) for x in totals)
 
     def backward(self, out, log_total, d_out):
         """Gradients by query, key, value and bias."""

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_attention.ops import masks
 from keras_attention.ops.attention import dot_product_attention
+from keras_attention.ops.softmax import PLAIN
 
 
 class Windows(NamedTuple):
@@ -20,6 +21,15 @@ class Windows(NamedTuple):
     columns: int
     size: int
     shift: int
+
+    @property
+    def causal(self):
+        """Whether tokens after a query are hidden: an image has no order."""
+        return False
+
+    def order(self, queries, keys, key_mask=None):
+        """`(1, 1, T, S)`: `sees` of the tokens at the spans of queries and keys."""
+        return self.sees(queries.positions(), keys.positions())[None, None]
 
     def sees(self, t, s):
         """`(T, S)`: whether the tokens `t` `(T,)` and `s` `(S,)` share a window."""
@@ -99,25 +109,14 @@ class Windows(NamedTuple):
         return 2 * (place // self.size) + ops.cast(place >= whole - shift, "int32")
 
 
-def attention(
-    query,
-    key,
-    value,
-    windows: Windows,
-    *,
-    mask=None,
-    bias=None,
-    scale=None,
-    dropout=0.0,
-    seed=None,
-):
+def attention(query, key, value, windows: Windows, *, mask=None, bias=None, softmax=PLAIN):
     """`(B, N, T, H)` on `(B, K, T, H)`, T being the tokens of the grid.
 
     Args:
         windows: who sees whom.
         mask: padding mask of the keys, `(B, T)`, or `None`.
         bias: of the logits in a window, `(1, N, size^2, size^2)`, or `None`.
-        scale, dropout, seed: as in `ops.attention.dot_product_attention`.
+        softmax: the scale and the dropout.
     """
     sees = windows.mask()
     if sees is not None:
@@ -125,7 +124,5 @@ def attention(
     if mask is not None:
         sees = masks.both(sees, windows.split(mask[:, None])[:, :, None])
     query, key, value = (windows.split(x) for x in (query, key, value))
-    y = dot_product_attention(
-        query, key, value, mask=sees, bias=bias, scale=scale, dropout=dropout, seed=seed
-    )
+    y = dot_product_attention(query, key, value, mask=sees, bias=bias, softmax=softmax)
     return windows.join(y)

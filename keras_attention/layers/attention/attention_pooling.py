@@ -102,7 +102,9 @@ class AttentionPooling(Entrance, keras.layers.Layer):
 
     def _pool(self, weights: Any, value: Any, training: bool | None) -> Any:
         """Returns weights `(B, N, T, S)` on the heads of `value` `(B, S, D)`: `(B, T, D)`."""
-        used = attention.dropped(weights, self.dropout, self.seed_generator if training else None)
+        used = attention.apply_dropout(
+            weights, self.dropout, self.seed_generator if training else None
+        )
         batch, length, width = ops.shape(value)
         heads = ops.reshape(value, (batch, length, self.num_heads, width // self.num_heads))
         heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, N, S, H)

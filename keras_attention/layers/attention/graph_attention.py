@@ -204,7 +204,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
             return keras.tree.map_structure(lambda x: ops.zeros(x.shape, x.dtype), spec)
         seed = self.seed_generator if training else None
         x = masks.zero_masked(features, features_mask)
-        x = attention.dropped(x, self.input_dropout, seed)
+        x = attention.apply_dropout(x, self.input_dropout, seed)
         graph: SparseGraph | DenseGraph
         if edges is None:
             graph = DenseGraph(adjacency, features_mask, self_loops=self.self_loops)
@@ -220,7 +220,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
         output, weights, visible = graph.attend(
             self._score,
             x,
-            drop=lambda weights: attention.dropped(weights, self.dropout, seed),
+            drop=lambda weights: attention.apply_dropout(weights, self.dropout, seed),
             nudge=scope.nudge(self),
             return_weights=return_weights,
         )

@@ -118,7 +118,9 @@ class MemoryAttention(Entrance, keras.layers.Layer):
             first_position=scope.first_position(),
         )
         used = scope.record(self, weights[:, None])[:, 0]
-        used = attention.dropped(used, self.dropout, self.seed_generator if training else None)
+        used = attention.apply_dropout(
+            used, self.dropout, self.seed_generator if training else None
+        )
         context = attention.weighted_sum(used[:, None], memory["value"][:, None])[:, 0]
         return (context, weights) if return_attention_scores else context
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from keras import ops
 
 from keras_attention import kernels
-from keras_attention.ops import masks, rows, tiled
+from keras_attention.ops import banded, masks, tiled
 from keras_attention.ops.precision import at_least_float32
 from keras_attention.ops.softmax import PLAIN
 from keras_attention.ops.visibility import EVERYTHING, Band, Span
@@ -113,7 +113,7 @@ def _by_rows(query, key, value, *, mask, bias, band, softmax):
         return kernels.recompute(with_dropout)(query, key, value, bias)
 
     size = _ROWS if band.window is None else max(64, band.window // 2)
-    return rows.attention(
+    return banded.attention(
         attend,
         query,
         key,

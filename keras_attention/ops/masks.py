@@ -79,8 +79,3 @@ def visible_queries(mask):
 def first_valid(mask):
     """`(B,)`: the index of the first True of a padding mask, which is 0 unless left-padded."""
     return ops.argmax(ops.cast(mask, "int32"), axis=-1)
-
-
-def take_queries(mask, rows, axis):
-    """Some rows of a mask of queries along `axis`, unless it broadcasts there; `None` stays."""
-    return mask if mask is None or mask.shape[axis] == 1 else ops.take(mask, rows, axis=axis)

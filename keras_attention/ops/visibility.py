@@ -6,7 +6,6 @@ import numpy as np
 from keras import ops
 
 from keras_attention.ops import masks
-from keras_attention.ops import rows as some
 from keras_attention.types import Bool, Int, Tensor
 
 
@@ -141,8 +140,8 @@ class Visibility(NamedTuple):
         return self._replace(
             queries=self.queries._replace(rows=rows),
             aligned=False,
-            query_mask=some.take(self.query_mask, rows, axis=1),
-            explicit=some.take(self.explicit, rows),
+            query_mask=masks.take_queries(self.query_mask, rows, axis=1),
+            explicit=masks.take_queries(self.explicit, rows, axis=2),
         )
 
     def _order(self) -> Bool[Tensor, "B N T S"] | None:

@@ -75,7 +75,7 @@ class Mechanism:
         slot.write(key=key, value=value, mask=mask)
         # All that is filled, if its size may depend on the index: then nothing is after a query.
         length = ops.shape(memory.key)[2]
-        end = kernels.filled(cache.index, length) if cache.in_place else None
+        end = kernels.count_filled(cache.index, length) if cache.in_place else None
         key, value = key[:, :, :end], value[:, :, :end]
         return Memory(
             key,

@@ -2,9 +2,12 @@
 
 import keras
 import numpy as np
+import pytest
 
 from tests.backend import gradients, to_numpy
 from zoo.tasks.q_learning.losses import ActionHuber
+
+pytestmark = pytest.mark.runs_on("jax")
 
 
 def test_only_the_action_that_was_taken_has_a_loss():

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import kernels
-from keras_attention.compiled import compiled_for
+from keras_attention.kernels import compiled_for
 
 _locks: WeakKeyDictionary[keras.Model, Any] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -99,7 +99,7 @@ def _forward(model: keras.Model) -> Callable:
     functions = compiled_for(model)
     if "outputs" not in functions:
         itself = proxy(model)  # a function that held the model would keep it alive
-        functions["outputs"] = kernels.forward(
+        functions["outputs"] = kernels.compile_forward(
             lambda inputs: itself(inputs, training=False), model.variables
         )
     return functions["outputs"]

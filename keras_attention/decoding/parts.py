@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention import prediction, roles
-from keras_attention.compiled import compiled_for
+from keras_attention.kernels import compiled_for
 from keras_attention.types import Float, Int, Tensor
 
 _lock = threading.RLock()

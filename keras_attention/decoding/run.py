@@ -8,12 +8,12 @@ import numpy as np
 from keras import ops
 
 from keras_attention import roles
-from keras_attention.compiled import compiled_for
 from keras_attention.decoding import arguments, checking, prompts
 from keras_attention.decoding.beams import BeamLoop
 from keras_attention.decoding.loop import Loop
 from keras_attention.decoding.parts import parts_of
 from keras_attention.decoding.steps import Cached, Recomputed
+from keras_attention.kernels import compiled_for
 from keras_attention.ops import checks
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from keras import ops
 
 from keras_attention import kernels, roles, scope
-from keras_attention.compiled import compiled_for
 from keras_attention.explain.maps import foreign
+from keras_attention.kernels import compiled_for
 from keras_attention.prediction import encode
 
 # Of the largest output, what rounding may change on the way through a deep model.
@@ -134,7 +134,7 @@ def _recording_pass(model: keras.Model, wanted: Mapping[str, Any]) -> Callable:
 def compiled(function: Callable, model: keras.Model) -> Callable:
     """Returns `function`, which calls `model`, compiled; as it is while the model is not built."""
     built = all(layer.built for layer in model._flatten_layers())
-    return kernels.inference(function, model.variables) if built else function
+    return kernels.compile_inference(function, model.variables) if built else function
 
 
 class _Mask(keras.layers.Layer):

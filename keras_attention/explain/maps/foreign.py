@@ -103,7 +103,7 @@ def _dot_product(original: Callable) -> Callable:
                 output = output + ops.einsum(self._combine_equation, nudge, value)
             return output, weights
         output, weights = original(**call)
-        mask = some.take(call.get("attention_mask"), rows)
+        mask = masks.take_queries(call.get("attention_mask"), rows, axis=-2)
         if call.pop("use_causal_mask", False):
             order = masks.causal_mask(rows, masks.positions(value.shape[1]))[None]
             mask = order if mask is None else ops.logical_and(ops.cast(mask, "bool"), order)

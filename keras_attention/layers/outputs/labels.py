@@ -14,7 +14,7 @@ from keras_attention.ops import checks
 
 @dataclass(frozen=True)
 class Answer:
-    """What a classifier says of one input.
+    """Answer of a classifier to one input.
 
     Attributes:
         label: name of the most probable class.
@@ -78,7 +78,7 @@ class Labels(Entrance, keras.layers.Layer):
         return ops.cast(logits, self.compute_dtype)
 
     def decode(self, logits: Any, *, top: int = 5) -> list[Any]:
-        """Answers `(B,)` as a list; lists of them for logits with further axes, `(B, T, C)`.
+        """Returns a list of answers `(B,)`; lists of them for further axes, as of `(B, T, C)`.
 
         Args:
             logits: `(B, ..., C)`.

@@ -1,54 +1,20 @@
-"""Loops for PyTorch: the Python of a step runs once, and leaves a graph of what it computes."""
+"""A loop's step for PyTorch as a graph of operations, which takes no Python but theirs."""
 
 import operator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-import keras
 import torch
 from torch import fx
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from keras_attention.kernels import loop_weights
+from keras_attention.types import Tensor
 
 
-def while_loop(condition, step, carry, *, variables, weights, graphs):
-    """`kernels.while_loop`.
-
-    The Python of a step is many times slower than its computation for small models, so it runs
-    once, and leaves a graph of operations for further steps and calls.
-    """
-    leaves, tree = pytree.tree_flatten(carry)
-    leaves = [leaf.contiguous() for leaf in leaves]  # what is written to has memory of its own
-    values = [*(variable.value for variable in variables), *weights.values()]
-    named = *weights, str(tree)
-    key = (named, *((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves))
-
-    def flat(*tensors):
-        pairs = list(zip(variables, tensors, strict=False))
-        laid_out = dict(zip(weights, tensors[len(variables) :], strict=False))
-        # Others that are not initialized stay so: a trace is no place to do it.
-        with (
-            keras.StatelessScope(state_mapping=pairs, initialize_variables=False),
-            loop_weights.laid_out(laid_out, variables) if weights else nullcontext(),
-        ):
-            carry = step(pytree.tree_unflatten(tensors[len(values) :], tree))
-        return *pytree.tree_leaves(carry), condition(carry)
-
-    if not condition(carry):
-        return carry
-    if key not in graphs:
-        # Traced on copies, since a step writes to its tensors; before operations are taken apart,
-        # as one by one from Python they are slower.
-        traced = make_fx(flat, pre_dispatch=True)(*values, *(leaf.clone() for leaf in leaves))
-        graphs[key] = LoopGraph(traced, len(values))
-    return pytree.tree_unflatten(graphs[key](values, leaves), tree)
-
-
-class LoopGraph:
+class StepGraph:
     """A step's graph in two parts: what is the same in every step, and the rest.
 
-    Nothing is computed twice, and nothing that is not used. Python calls each operation, and of a
+    Nothing is computed twice, and nothing that is not used. Python calls each operation. Of a
     decoder's every other one is a view of a kernel, a part of a mask, or what another layer has
     computed as well.
 
@@ -84,6 +50,7 @@ class LoopGraph:
 
         used = _used(nodes, outputs, same)
         computed = [node for node in nodes if node in used and same.get(node, node) is node]
+        # Of the tensors of a step, those that it changes.
         self._changing = [i for i, leaf in enumerate(leaves) if leaf not in steady]
         changing = [leaves[i] for i in self._changing]
         results = [outputs[i] for i in self._changing] + [outputs[-1]]
@@ -95,8 +62,8 @@ class LoopGraph:
         self._begin = _part(traced, inputs, [n for n in computed if n in steady], kept, same)
         self._step = _part(traced, [*changing, *kept], moving, results, same)
 
-    def __call__(self, values: list, leaves: list) -> list:
-        """The tensors when there is no next step. There is at least one."""
+    def __call__(self, values: Sequence[Tensor], leaves: list[Tensor]) -> list[Tensor]:
+        """Returns the tensors when there is no next step. There is at least one."""
         kept = self._begin(*values, *leaves)
         changing, more = [leaves[i] for i in self._changing], True
         while more:
@@ -106,9 +73,16 @@ class LoopGraph:
         return leaves
 
 
-def _part(traced, inputs, computed, results, same):
-    """A function from `inputs` to `results`, a tuple, that computes the nodes `computed`."""
-    graph, copies = fx.Graph(), {}
+def _part(
+    traced: fx.GraphModule,
+    inputs: Sequence[fx.Node],
+    computed: Sequence[fx.Node],
+    results: Sequence[fx.Node],
+    same: dict[fx.Node, fx.Node],
+) -> Callable[..., tuple[Tensor, ...]]:
+    """Returns a function from `inputs` to `results` that computes the nodes `computed`."""
+    graph = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
     for node in inputs:
         copies[node] = graph.placeholder(node.name)
     for node in computed:
@@ -118,18 +92,18 @@ def _part(traced, inputs, computed, results, same):
     return fx.GraphModule(traced, graph).forward
 
 
-def _schema(node):
+def _schema(node: fx.Node) -> Any:
     return node.target._schema if isinstance(node.target, torch._ops.OpOverload) else None
 
 
-def _arguments(node):
-    """What an operation of PyTorch is called with, by name."""
+def _arguments(node: fx.Node) -> dict[str, Any]:
+    """Returns what an operation of PyTorch is called with, by name."""
     names = (argument.name for argument in _schema(node).arguments)
     return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
 
 
-def _viewed(node):
-    """The nodes whose memory an operation returns or writes to, as its schema says."""
+def _viewed(node: fx.Node) -> list[fx.Node]:
+    """Returns the nodes whose memory an operation returns or writes to, as its schema says."""
     schema = _schema(node)
     if schema is None:
         return node.all_input_nodes if node.op == "call_function" else []
@@ -143,14 +117,14 @@ def _viewed(node):
     ]
 
 
-def _written(node):
-    """The nodes whose memory an operation writes to."""
+def _written(node: fx.Node) -> list[fx.Node]:
+    """Returns the nodes whose memory an operation writes to."""
     schema = _schema(node)
     return _viewed(node) if schema is not None and schema.is_mutable else []
 
 
-def _is_pure(node):
-    """Whether it gives the same whenever it is computed of the same, and does nothing else."""
+def _is_pure(node: fx.Node) -> bool:
+    """Returns whether a node depends on its inputs alone, and does nothing but compute."""
     if node.op == "get_attr":
         return True
     schema = _schema(node)
@@ -159,8 +133,8 @@ def _is_pure(node):
     return not schema.is_mutable and torch.Tag.nondeterministic_seeded not in node.target.tags
 
 
-def _simplify(nodes):
-    """Has everything read what has the memory, rather than a view of a view, or the same again."""
+def _simplify(nodes: Sequence[fx.Node]) -> None:
+    """Has nodes read the node that has the memory, not a view of a view nor the same again."""
     aten = torch.ops.aten
     for node in nodes:
         if _returns_its_argument(node):
@@ -169,8 +143,8 @@ def _simplify(nodes):
             node.args = (node.args[0].args[0], node.args[1])
 
 
-def _returns_its_argument(node):
-    """Whether an operation returns its first argument as it is."""
+def _returns_its_argument(node: fx.Node) -> bool:
+    """Returns whether an operation returns its first argument as it is."""
     aten = torch.ops.aten
     packet = getattr(node.target, "overloadpacket", None)
     if packet is aten.alias:
@@ -184,34 +158,38 @@ def _returns_its_argument(node):
     return not copies and (before.dtype, before.device) == (after.dtype, after.device)
 
 
-def _key(node, same):
-    """Equal for nodes that compute the same."""
+def _key(node: fx.Node, same: dict[fx.Node, fx.Node]) -> tuple[Any, ...]:
+    """Returns a key that is equal for nodes that compute the same."""
     arguments, tree = pytree.tree_flatten((node.args, node.kwargs))
     arguments = [same.get(a, a) if isinstance(a, fx.Node) else repr(a) for a in arguments]
     return node.op, node.target, str(tree), *arguments
 
 
-def _shared(nodes, some):
-    """What may have the memory of some of the nodes: they, what they view and what views them."""
-    found, waiting = set(), list(some)
+def _shared(nodes: Sequence[fx.Node], some: Iterable[fx.Node]) -> set[fx.Node]:
+    """Returns some of the nodes, with those they view and those that view them."""
+    shared: set[fx.Node] = set()
+    waiting = list(some)
     while waiting:
         node = waiting.pop()
-        if node not in found:
-            found.add(node)
+        if node not in shared:
+            shared.add(node)
             waiting += _viewed(node)
     for node in nodes:
-        if found.intersection(_viewed(node)):
-            found.add(node)
-    return found
+        if shared.intersection(_viewed(node)):
+            shared.add(node)
+    return shared
 
 
-def _used(nodes, outputs, same):
-    """What the outputs and everything that is written are computed of."""
-    found, waiting = set(), [*outputs, *(node for node in nodes if _written(node))]
+def _used(
+    nodes: Sequence[fx.Node], outputs: Sequence[fx.Node], same: dict[fx.Node, fx.Node]
+) -> set[fx.Node]:
+    """Returns the nodes that the outputs and all that is written are computed of."""
+    used: set[fx.Node] = set()
+    waiting = [*outputs, *(node for node in nodes if _written(node))]
     while waiting:
         node = waiting.pop()
         node = same.get(node, node)
-        if node not in found:
-            found.add(node)
+        if node not in used:
+            used.add(node)
             waiting += node.all_input_nodes
-    return found
+    return used

@@ -1,4 +1,4 @@
-"""What the position strategies share that add a bias to the attention logits."""
+"""The base of positions that add a bias to the attention logits."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ import keras
 from keras import ops
 
 from keras_attention import scope
-from keras_attention.layers.entrance import tensors
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.positions.position_strategy import PositionStrategy
 from keras_attention.ops import checks, masks
+from keras_attention.types import Float, Tensor
 
 
-class LogitsBias(PositionStrategy):
+class LogitsBias(PositionStrategy, Entrance, keras.layers.Layer):
     """Base of strategies whose bias depends on heads and positions alone.
 
     Called by itself such a layer adds its bias to logits `(B, N, T, S)`.
@@ -32,7 +33,7 @@ class LogitsBias(PositionStrategy):
         self._build_heads(logits_shape[1])
         self.built = True
 
-    def call(self, logits: Any) -> Any:
+    def call(self, logits: Float[Tensor, "B N T S"]) -> Float[Tensor, "B N T S"]:
         _, _, length, key_length = ops.shape(logits)
         steps = masks.positions(length, scope.first_position())
         bias = self.bias(None, steps, masks.positions(key_length))

@@ -1,10 +1,20 @@
 """Additive attention scores for PyTorch, in one buffer."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 
+from keras_attention.types import Float, Tensor
 
-def scores(query, key, vector):
-    """With `tanh(x) = 2 sigmoid(2 x) - 1`: PyTorch's sigmoid takes a fifth of its tanh's time."""
+
+def scores(
+    query: Float[Tensor, "... T U"], key: Float[Tensor, "... S U"], vector: Float[Tensor, " U"]
+) -> Float[Tensor, "... T S"]:
+    """Returns `vector . tanh(q_t + k_s)`.
+
+    With `tanh(x) = 2 sigmoid(2 x) - 1`: PyTorch's sigmoid takes a fifth of its tanh's time.
+    """
     hidden = torch.sigmoid(2 * (query[..., :, None, :] + key[..., None, :, :]))
     return (hidden * (2 * vector)).sum(-1) - vector.sum()
 
@@ -13,26 +23,26 @@ class Scores(torch.autograd.Function):
     """The same in chunks, with the sigmoids computed once more in the backward pass."""
 
     @staticmethod
-    def forward(query, key, vector, chunk_numbers):
-        found = query.new_empty(*query.shape[:-1], key.shape[-2])
-        q, k, out = (x.reshape(-1, *x.shape[-2:]) for x in (2 * query, 2 * key, found))
+    def forward(query: Tensor, key: Tensor, vector: Tensor, chunk_numbers: int) -> Tensor:
+        output = query.new_empty(*query.shape[:-1], key.shape[-2])
+        q, k, out = (x.reshape(-1, *x.shape[-2:]) for x in (2 * query, 2 * key, output))
         for row, chunk in _row_chunks(q, k, chunk_numbers):
             hidden = (q[row, chunk, None] + k[row]).sigmoid_()  # (C, S, U)
             torch.matmul(hidden, 2 * vector, out=out[row, chunk])
-        return found.sub_(vector.sum())
+        return output.sub_(vector.sum())
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         *tensors, ctx.chunk_numbers = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, vector = ctx.saved_tensors
         if torch.is_grad_enabled():  # for second derivatives
-            found = scores(query, key, vector)
+            again = scores(query, key, vector)
             gradients = torch.autograd.grad(
-                found, (query, key, vector), gradient, create_graph=True
+                again, (query, key, vector), gradient, create_graph=True
             )
             return *gradients, None
         q, k, g = (x.reshape(-1, *x.shape[-2:]) for x in (2 * query, 2 * key, gradient))
@@ -48,8 +58,10 @@ class Scores(torch.autograd.Function):
         return by_query.view_as(query), by_key.view_as(key), by_vector - gradient.sum(), None
 
 
-def _row_chunks(query, key, chunk_numbers):
-    """Row by row of `(rows, T, U)` queries, slices of T that fill `chunk_numbers`."""
+def _row_chunks(
+    query: Float[Tensor, "rows T U"], key: Float[Tensor, "rows S U"], chunk_numbers: int
+) -> Iterator[tuple[int, slice]]:
+    """Yields slices of T that fill `chunk_numbers`, row by row."""
     size = max(1, chunk_numbers // max(1, key[0].numel()))
     for row in range(len(query)):
         for start in range(0, query.shape[1], size):

@@ -1,7 +1,7 @@
 """The interface behind the `mechanism` argument of self-attention."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 from keras import ops
@@ -175,7 +175,7 @@ class MechanismLayer(Mechanism, Entrance, keras.layers.Layer):
         return tuple(query_shape)
 
     def compute_output_spec(
-        self, query: Any, key: Any, value: Any, causal: bool = False
+        self, query: Tensor, key: Tensor, value: Tensor, causal: bool = False
     ) -> keras.KerasTensor:
         self._check(query.shape, key.shape, value.shape)
         return keras.KerasTensor(query.shape, dtype=self.compute_dtype)

@@ -197,7 +197,13 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         self.mechanism.begin(slot, memory)
         return memory
 
-    def check(self, query: Any, mask: Any, query_mask: Any, attention_mask: Any) -> None:
+    def check(
+        self,
+        query: Tensor,
+        mask: Tensor | None,
+        query_mask: Tensor | None,
+        attention_mask: Tensor | None,
+    ) -> None:
         """Raises `ValueError` for arguments of `call` that do not fit together."""
         checks.sequence_mask("mask", mask, "query", query.shape)
         checks.sequence_mask("query_mask", query_mask, "query", query.shape)
@@ -211,10 +217,10 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     def compute_output_spec(
         self,
-        query: Any,
-        mask: Any = None,
-        query_mask: Any = None,
-        attention_mask: Any = None,
+        query: Tensor,
+        mask: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:

@@ -24,6 +24,7 @@ class Recording:
     Attributes:
         maps: weights by path.
         owners: the layer of each path, which may have been called several times.
+        crossing: paths of layers of Keras that were called with another value than query.
         nudges: tensors by path, added to the weights before they are used: the gradient of an
             output by them is that by the weights.
         heads, queries: indices that are recorded, all if `None`.
@@ -38,6 +39,7 @@ class Recording:
     ) -> None:
         self.maps: dict[str, Tensor] = {}
         self.owners: dict[str, keras.Layer] = {}
+        self.crossing: set[str] = set()
         self.nudges = nudges or {}
         self.heads, self.queries = heads, queries
         self._patterns = layers

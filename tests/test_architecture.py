@@ -37,8 +37,10 @@ FLOORS = [
         )
     ),
     ("keras_attention",),
-    ("zoo.data", "zoo.models", "zoo.tasks", "zoo.harness", "zoo"),
-    ("zoo.recipes", "zoo.pretrained"),
+    ("zoo", "zoo.data", "zoo.models"),
+    ("zoo.harness",),
+    ("zoo.tasks", "zoo.pretrained"),
+    ("zoo.recipes",),
     ("scripts",),
 ]
 SOURCES = sorted(

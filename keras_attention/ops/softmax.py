@@ -14,7 +14,7 @@ class Softmax(NamedTuple):
         seed: a `keras.random.SeedGenerator` to draw them from; `None` drops nothing.
     """
 
-    scale: float | None = None
+    scale: Any = None  # a float, once `of` has been called
     dropout: float = 0.0
     seed: Any = None
 

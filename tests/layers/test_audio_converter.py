@@ -101,7 +101,7 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch, tmp_path, librar
     monkeypatch.setitem(sys.modules, library, None)
     layer = ka.layers.AudioConverter(8000)
     assert layer.encode([tone(8000)]).shape == (1, 800)  # arrays need none
-    with pytest.raises(ImportError, match=r'pip install "keras-attention\[zoo\]"'):
+    with pytest.raises(ImportError, match=r'pip install "keras-attention\[audio\]"'):
         layer.encode([tmp_path / "a.wav"])
 
 

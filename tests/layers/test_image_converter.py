@@ -152,7 +152,7 @@ def test_missing_pillow_is_named_with_its_extra(monkeypatch, grey):
     monkeypatch.setitem(sys.modules, "PIL", None)
     layer = ka.layers.ImageConverter(4, 5, 1)
     assert layer.encode(grey[None]).shape == (1, 4, 5, 1)  # arrays need none
-    with pytest.raises(ImportError, match=r'pip install "keras-attention\[zoo\]"'):
+    with pytest.raises(ImportError, match=r'pip install "keras-attention\[image\]"'):
         layer.encode([grey])
 
 

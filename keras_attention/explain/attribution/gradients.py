@@ -11,14 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention import kernels, scope
+from keras_attention import kernels, roles, scope
 from keras_attention.explain.attribution.elements import Elements, Tokens
 from keras_attention.explain.maps import foreign
 from keras_attention.explain.maps.attention_maps import compiled, to_numpy
 from keras_attention.kernels import compiled_for
-from keras_attention.layers import CharacterFeatures
-
-_EMBEDDINGS = (keras.layers.Embedding, CharacterFeatures)  # of ids that the model is given
 
 
 def objective(outputs: Any, target: Any, position: Any) -> Any:
@@ -192,7 +189,7 @@ def _embedding_calls(
 
         return call
 
-    layers = [x for x in model._flatten_layers() if isinstance(x, _EMBEDDINGS)]
+    layers = list(filter(roles.embeds_ids, model._flatten_layers()))
     for layer in layers:  # past Keras, for which an attribute of a layer is a part of it
         object.__setattr__(layer, "call", patched(layer))
     try:

@@ -45,6 +45,7 @@ class AttentionPooling(Entrance, keras.layers.Layer):
 
     takes = tensors(value="(B, S, D)")
     built_for = ("D",)
+    reads = "pool"
 
     def __init__(
         self,

@@ -72,6 +72,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
         edge_features="(B, E, F_e)",
     )
     built_for = ("F", "F_e")
+    reads = "itself"
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class LinearAttention(MechanismLayer):
         return memory._replace(state=state)
 
     def _sums(self, memory: Memory) -> Float[Tensor, "B K H U"]:
-        return linear.summed(
+        return linear.sum_up(
             memory.key, memory.value, feature_map=self.feature_map, mask=memory.mask
         )
 

@@ -24,6 +24,7 @@ class MemoryAttention(Entrance, keras.layers.Layer):
     """
 
     built_for = ("D", "D_v", "D_k")
+    reads = "memory"
 
     attends_first: ClassVar[bool] = False
 

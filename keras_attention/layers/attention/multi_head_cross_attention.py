@@ -51,6 +51,7 @@ class MultiHeadCrossAttention(MultiHeadAttention):
 
     takes = tensors(query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)")
     built_for = ("D", "D_v", "D_k")
+    reads = "memory"
     mechanism = DenseAttention()
 
     def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:

@@ -84,6 +84,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     takes = tensors(query="(B, T, D)")
     built_for = ("D",)
+    reads = "itself"
 
     def __init__(
         self,

@@ -184,7 +184,7 @@ def _read(
         import soundfile
     except ImportError as error:
         raise ImportError(
-            'Sound files need soundfile: python -m pip install "keras-attention[zoo]"'
+            'Sound files need soundfile: python -m pip install "keras-attention[audio]"'
         ) from error
     batches.regular_file(path)
     try:
@@ -212,7 +212,7 @@ def _read(
     except ImportError as error:
         raise ImportError(
             f"{path} has {rate} Hz, and to resample it to {sampling_rate} Hz needs scipy: "
-            'python -m pip install "keras-attention[zoo]"'
+            'python -m pip install "keras-attention[audio]"'
         ) from error
     return resample_poly(waveform, up, down)
 

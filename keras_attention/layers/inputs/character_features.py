@@ -54,6 +54,7 @@ class CharacterFeatures(Entrance, keras.layers.Layer):
     takes = tensors(characters="integers (B, T, C)")
 
     encodes = "texts"
+    embeds_ids = True
 
     def __init__(
         self,

@@ -266,6 +266,6 @@ def _import_pillow() -> Any:
         from PIL import Image
     except ImportError as error:
         raise ImportError(
-            'Image files need pillow: python -m pip install "keras-attention[zoo]"'
+            'Image files need pillow: python -m pip install "keras-attention[image]"'
         ) from error
     return Image

@@ -49,6 +49,7 @@ class LogMelSpectrogram(Entrance, keras.layers.Layer):
     """
 
     takes = tensors(audio="(B, T)")
+    cuts = "frames"
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ class PatchEmbedding(Entrance, Composite):
     """
 
     takes = tensors(inputs="(...)")
+    cuts = "patches"
 
     def __init__(
         self,
@@ -159,6 +160,16 @@ class PatchEmbedding(Entrance, Composite):
         """Returns the mask behind a step of stride 2: a row is valid if one of its two is."""
         mask = ops.cast(mask, "float32")[..., None]
         return ops.max_pool(mask, 2, 2, "same", "channels_last")[..., 0] > 0.5
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """From one patch to the next, down and to the right."""
+        return self.stride if self.stem is None else (2 ** len(self.stem),) * 2
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of a patch."""
+        return self.patch_size or self.steps
 
     def grid(self, shape: tuple) -> tuple:
         """Returns rows and columns of patches of a channels-last shape; `None` where not known."""

@@ -269,9 +269,9 @@ class Tokenizer(Entrance, keras.layers.Layer):
         if self._json is not None:
             Path(dir_path, _FILE).write_text(self._json, encoding="utf-8")
 
-    def load_assets(self, dir_path: str) -> None:
-        file = Path(dir_path, _FILE)
-        if file.exists():  # not of a layer that was saved without a vocabulary
+    def load_assets(self, dir_path: str | None) -> None:
+        file = Path(dir_path or "", _FILE)  # Keras gives `None` where a file has no assets at all
+        if dir_path and file.exists():  # not of a layer that was saved without a vocabulary
             content = file.read_text(encoding="utf-8")
             tokenizer_file.check(content)
             self._set(content)
@@ -305,6 +305,6 @@ def _import_tokenizers() -> Any:
         import tokenizers
     except ImportError as error:
         raise ImportError(
-            'Text needs the tokenizers library: python -m pip install "keras-attention[zoo]"'
+            'Text needs the tokenizers library: python -m pip install "keras-attention[text]"'
         ) from error
     return tokenizers

@@ -98,6 +98,10 @@ class Labels(Entrance, keras.layers.Layer):
             answers.append(Answer(*ranking[0], ranking))
         return answers
 
+    def tags(self, logits: Any) -> np.ndarray:
+        """Returns the indices `(B, ...)` of the classes that `decode` names."""
+        return np.asarray(ops.convert_to_numpy(logits)).argmax(axis=-1)
+
     def _check(self, shape: tuple) -> None:
         if len(shape) < 2 or shape[-1] not in (None, self.num_classes):
             raise ValueError(

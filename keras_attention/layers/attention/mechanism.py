@@ -87,9 +87,9 @@ class Mechanism:
 
     # Attention
 
-    def pattern(self, causal: bool, memory: Memory) -> Pattern:
-        """Returns who sees whom by position."""
-        return Band(causal and not memory.past)
+    def pattern(self, band: Band, memory: Memory) -> Pattern:
+        """Returns who sees whom by position, where the settings of the layer say `band`."""
+        return Band(band.causal and not memory.past, band.window)
 
     def needs_weights(self, visibility: Visibility) -> bool:
         """Returns whether it can attend by weights alone: by default, it has no other way."""
@@ -158,7 +158,7 @@ class MechanismLayer(Mechanism, Entrance, keras.layers.Layer):
         span = Span(ops.shape(query)[2])
         memory = Memory(key, value, span=span, aligned=True)
         visibility = Visibility.of(
-            self.pattern(causal, memory), queries=span, keys=span, aligned=True
+            self.pattern(Band(causal), memory), queries=span, keys=span, aligned=True
         )
         return self.attend(query, memory, visibility, PLAIN)
 

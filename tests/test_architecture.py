@@ -26,7 +26,7 @@ FLOORS = [
     ("keras_attention.types", "keras_attention.version"),
     ("keras_attention.kernels",),
     ("keras_attention.ops",),
-    ("keras_attention.scope",),
+    ("keras_attention.scope", "keras_attention.roles"),
     ("keras_attention.layers",),
     ("keras_attention.training",),
     tuple(
@@ -88,6 +88,15 @@ def test_imports_point_down(path):
                 assert path.stem.split("_")[0] == top, f"{module} imports {imported}"
         if floor_of(imported) is not None:
             assert floor_of(imported) <= floor_of(module), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_decoding_and_explain_know_no_layer(path):
+    """Layers say what they do, see `roles`."""
+    if module_of(path).startswith(("keras_attention.decoding", "keras_attention.explain")):
+        for imported in imports_of(path):
+            assert not imported.startswith("keras_attention.layers"), imported
+            assert imported != "keras_attention", "which has them too"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_of)

@@ -16,7 +16,7 @@ _NEVER = -float("inf")
 
 @dataclass(frozen=True)
 class History:
-    """What was read and generated so far.
+    """The tokens that were read and generated so far.
 
     Attributes:
         tokens: `(B, R)` int32, prompt and continuation; what is beyond `length` is undefined.
@@ -39,7 +39,7 @@ class Sampler:
     random: ClassVar[bool] = False
 
     def __call__(self, logits: Tensor, history: History) -> Tensor:
-        """The logits to choose from; -inf for what must not come."""
+        """Returns the logits to choose from; -inf for what must not come."""
         raise NotImplementedError
 
 

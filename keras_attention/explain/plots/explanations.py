@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from keras_attention.explain.attribution.elements import Frames, Nodes, Patches, Tokens
+from keras_attention.explain.attribution.elements import Frames, ImagePatches, Nodes, Tokens
 from keras_attention.explain.plots import figures, lettering
 from keras_attention.explain.plots.text import (
     CAPTION,
@@ -46,7 +46,7 @@ def explanation(result: "Explanation", titles: Sequence[str] = (), *, title: str
     titles = [lettering.caption(line, CAPTION) for line in titles] or [""] * count
     kinds = {
         Tokens: _draw_texts,
-        Patches: _draw_images,
+        ImagePatches: _draw_images,
         Frames: _draw_recordings,
         Nodes: _draw_graphs,
     }
@@ -91,7 +91,7 @@ def image_and_text(
         ValueError: they are not of patches and of tokens, or another number of titles.
     """
     count = len(image.scores)
-    if not isinstance(image.elements, Patches) or not isinstance(text.elements, Tokens):
+    if not isinstance(image.elements, ImagePatches) or not isinstance(text.elements, Tokens):
         raise ValueError(
             "`image` must have scores of patches and `text` of tokens. Received: "
             f"{image.elements.kind} and {text.elements.kind}"
@@ -135,7 +135,7 @@ def image_and_text(
 
 
 def _draw_images(result: "Explanation", titles: list[str], title: str) -> "Figure":
-    elements = cast(Patches, result.elements)
+    elements = cast(ImagePatches, result.elements)
     images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
     height, width = images.shape[1:3]
     columns = min(len(images), 6)

@@ -26,7 +26,7 @@ FLOORS = [
     ("keras_attention.types", "keras_attention.version"),
     ("keras_attention.kernels",),
     ("keras_attention.ops",),
-    ("keras_attention.scope",),
+    ("keras_attention.scope", "keras_attention.roles"),
     ("keras_attention.layers",),
     ("keras_attention.training",),
     tuple(

@@ -5,7 +5,7 @@ import sys
 
 import keras
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def versions() -> dict[str, str]:

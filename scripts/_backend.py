@@ -1,4 +1,4 @@
-"""Which Keras backend a script runs on, and its memory. Imports nothing that imports Keras."""
+"""The choice of the backend, and of how memory is kept. Imports nothing that imports Keras."""
 
 import ctypes
 import importlib.util
@@ -40,13 +40,13 @@ def _choose() -> tuple[str, str]:
     if backend := os.environ.get("KERAS_BACKEND"):
         return backend, "KERAS_BACKEND is set"
     config = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
-    named = _configured(config)
-    if _installed(named):
+    named = _read_config(config)
+    if _is_installed(named):
         return named, f"named in {config}"
     fault = "is not installed" if named in BACKENDS else "keras_attention does not run on"
     instead = f"; {config} names {named}, which {fault}" if named else ""
     for backend in BACKENDS:
-        if _installed(backend):
+        if _is_installed(backend):
             return backend, f"the first installed of {', '.join(BACKENDS)}{instead}"
     raise SystemExit(
         f"Keras needs one of {', '.join(BACKENDS)}, and none is installed. "
@@ -54,8 +54,8 @@ def _choose() -> tuple[str, str]:
     )
 
 
-def _configured(config: Path) -> str | None:
-    """The backend that the config file names; none if there is no readable file."""
+def _read_config(config: Path) -> str | None:
+    """Returns the backend that the config file names; `None` if there is no readable file."""
     try:
         content = json.loads(config.read_text())
     except (OSError, ValueError):
@@ -64,5 +64,5 @@ def _configured(config: Path) -> str | None:
     return backend if isinstance(backend, str) else None
 
 
-def _installed(backend: str | None) -> bool:
+def _is_installed(backend: str | None) -> bool:
     return backend in BACKENDS and importlib.util.find_spec(backend) is not None

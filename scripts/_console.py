@@ -1,4 +1,4 @@
-"""What the command lines of all scripts share: a mistake is one line, before Keras is imported."""
+"""Command lines whose mistakes are told in one line, before Keras is imported."""
 
 import argparse
 import difflib
@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             options = [option for action in self._actions for option in action.option_strings]
             message = f"there is no argument {unknown}"
-            message += near(unknown.split()[0].split("=")[0], options)
+            message += suggest(unknown.split()[0].split("=")[0], options)
         stop = "" if message.endswith(("?", ".")) else "."
         self.exit(2, f"{self.prog}: {message}{stop} See --help.\n")
 
@@ -31,27 +31,27 @@ class Parser(argparse.ArgumentParser):
             self.error(str(error))
 
 
-def near(name: str, names: Collection[str]) -> str:
-    """Which of the names was meant, if one is near; else what there is, if that is little."""
-    found = difflib.get_close_matches(name, names, n=1)
-    if found:
-        return f": did you mean {found[0]}?"
+def suggest(name: str, names: Collection[str]) -> str:
+    """Returns the end of a sentence: the name that was meant, or the names there are, if few."""
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f": did you mean {close[0]}?"
     return f"; there are {', '.join(names)}." if 0 < len(names) <= 10 else "."
 
 
 def one_of(what: str, names: Collection[str]) -> Callable[[str], str]:
-    """The type of an argument that is one of these names."""
+    """Returns the type of an argument that is one of these names."""
 
     def check(text: str) -> str:
         if text not in names:
-            raise argparse.ArgumentTypeError(f"there is no {what} {text!r}{near(text, names)}")
+            raise argparse.ArgumentTypeError(f"there is no {what} {text!r}{suggest(text, names)}")
         return text
 
     return check
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
-    """The type of a whole number."""
+    """Returns the type of a whole number."""
 
     def check(text: str) -> int:
         if not text.isdecimal() or not lowest <= int(text) < 2**32:

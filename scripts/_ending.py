@@ -1,4 +1,4 @@
-"""How a script ends that is interrupted or whose training fails: a sentence and an exit code."""
+"""The end of a script that is interrupted or whose training fails: a sentence and an exit code."""
 
 import shlex
 import signal
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explain_exit() -> Iterator[None]:
     """Ends with 130 after Ctrl-C, 143 after SIGTERM, and says how to go on.
 
     Those are 128 and the number of the signal, as a shell has it. A loss that is no number ends

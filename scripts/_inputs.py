@@ -1,4 +1,4 @@
-"""What the INPUTs of a command line are, by what the model reads; it does not import Keras."""
+"""Readers of the INPUTs of a command line, by what the model reads; Keras is not imported."""
 
 import json
 import zipfile
@@ -17,8 +17,8 @@ ENCODERS = {
 _LARGEST = 2**24  # bytes of a configuration; a larger one is left to the loader
 
 
-def kinds(model: Path | str) -> set[str] | None:
-    """What a model reads, by the configuration in its file; `None` where that does not tell."""
+def find_kinds(model: Path | str) -> set[str] | None:
+    """Returns what a model reads, by the configuration in its file; `None` if unclear."""
     try:
         with zipfile.ZipFile(model) as archive:
             if archive.getinfo("config.json").file_size > _LARGEST:
@@ -28,15 +28,16 @@ def kinds(model: Path | str) -> set[str] | None:
         names = {layer["config"]["name"] for layer in layers}
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile):
         return None  # `ka.load_model` says what is wrong
-    found = {ENCODERS[name] for name in classes & set(ENCODERS)}
-    writes = "target_ids" in names and "images" in found  # a caption, which is no input
-    return found - {"texts"} if writes else found
+    kinds = {ENCODERS[name] for name in classes & set(ENCODERS)}
+    is_caption = "target_ids" in names and "images" in kinds  # a caption, which is no input
+    return kinds - {"texts"} if is_caption else kinds
 
 
 def read(kinds: set[str] | None, inputs: Sequence[str], image: str | None = None) -> list[Any]:
-    """The inputs, with a `Path` for each file. Ends the script if one is missing or damaged.
+    """Returns the inputs, with a `Path` for each file.
 
-    A text stays one, whatever it is called. An `image` is what the inputs are questions about.
+    Ends the script if a file is missing or damaged. A text stays one, whatever it says.
+    An `image` is what the inputs are questions about.
     """
     if image is not None or kinds == {"images", "texts"}:
         if kinds is not None and kinds != {"images", "texts"}:
@@ -51,7 +52,7 @@ def read(kinds: set[str] | None, inputs: Sequence[str], image: str | None = None
 
 
 def holds_rows(each: Any) -> bool:
-    """Whether an input is a file with a batch in it, and not one input."""
+    """Returns whether an input is a file with a batch in it."""
     return isinstance(each, Path) and each.suffix.lower() in (".csv", ".npz")
 
 
@@ -64,8 +65,8 @@ def _file(text: str, kinds: set[str] | None) -> Path:
     path = Path(text)
     if not path.is_file():
         what = ", ".join(sorted(kinds or {"arrays"}))
-        near = _console.near(text, list(map(str, path.parent.glob("*"))))
-        raise SystemExit(f"There is no file {text!r}, and the model reads {what}{near}")
+        hint = _console.suggest(text, list(map(str, path.parent.glob("*"))))
+        raise SystemExit(f"There is no file {text!r}, and the model reads {what}{hint}")
     if kinds == {"images"} and path.suffix.lower() != ".npz":
         try:
             from PIL import Image

@@ -13,7 +13,7 @@ def file(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
         beside = path.parent.glob("*") if path.parent.is_dir() else Path("runs").glob("*/*")
-        meant = _console.near(text, list(map(str, beside)))
+        meant = _console.suggest(text, list(map(str, beside)))
         raise argparse.ArgumentTypeError(f"there is no file {text}{meant}")
     return path
 
@@ -31,16 +31,16 @@ def picture(text: str) -> Path:
     return path
 
 
-def record(path: Path) -> dict[str, Any]:
-    """What a training left in a JSON file.
+def read_record(path: Path) -> dict[str, Any]:
+    """Returns what a training left in a JSON file.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is no JSON file: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ValueError(f"{path} is not what a training leaves.")
-    return found
+    return content

@@ -1,4 +1,4 @@
-"""Draws what trainings came to, epoch by epoch, with the spread over their seeds."""
+"""Draws the logs of trainings, epoch by epoch, with the spread over their seeds."""
 
 import argparse
 from collections import defaultdict
@@ -28,15 +28,15 @@ def main() -> None:
     args = parse()
     curves = defaultdict(list)
     for path in args.histories:
-        about = _paths.record(path)
+        about = _paths.read_record(path)
         history = about.get("history", {})
         if args.metric not in history:
             raise SystemExit(f"{path} has no {args.metric}. Logs: {', '.join(history)}")
         curves[f"{about['name']}, {about['variant']}"].append(history[args.metric])
     _backend.choose()
-    from keras_attention.explain import plots
+    from zoo.harness import charts
 
-    plots.spread_curves(curves, label=args.metric.replace("_", " ")).savefig(args.output, dpi=150)
+    charts.spread_curves(curves, label=args.metric.replace("_", " ")).savefig(args.output, dpi=150)
     print(f"Next: look at {args.output}.")
 
 

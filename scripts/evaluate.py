@@ -20,7 +20,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="on the recipe's made-up data")
     args = parser.parse_args()
     beside = args.model.parent / "metrics.json"
-    args.known = _paths.record(beside) if beside.exists() else {}
+    args.known = _paths.read_record(beside) if beside.exists() else {}
     for name in ("recipe", "variant", "seed"):
         if getattr(args, name) is None:
             setattr(args, name, args.known.get(name))

@@ -1,7 +1,6 @@
 """Measures how faithful explanations of a trained model are, and writes docs/faithfulness.md."""
 
 import argparse
-import json
 from pathlib import Path
 
 import _backend
@@ -37,29 +36,30 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
     _backend.choose()
-    from keras_attention.saving.files import complete, write_json, write_text
-    from zoo.harness import faithfulness
+    from keras_attention.saving.files import complete, write_text
+    from zoo.harness import faithfulness_page, records
 
     folder = args.output / "faithfulness"
     if args.model:
-        name, figure, record = measured(args)
-        folder.mkdir(parents=True, exist_ok=True)
+        figure, record = measure(args)
+        records.add([record], folder, key=("variant",))
+        name = f"{record['recipe']}-{record['variant']}"
         with complete(folder / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=110)
-        write_json(folder / f"{name}.json", record)
         print(record["tables"]["faithfulness"], record["tables"]["randomization"], sep="\n\n")
-    records = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))]
-    write_text(args.output / "faithfulness.md", faithfulness.page(records) + "\n")
-    print(f"{len(records)} models are in {args.output / 'faithfulness.md'}.")
+    models = records.load(folder)
+    write_text(args.output / "faithfulness.md", faithfulness_page.page(models) + "\n")
+    print(f"{len(models)} models are in {args.output / 'faithfulness.md'}.")
 
 
-def measured(args: argparse.Namespace) -> tuple:
+def measure(args: argparse.Namespace) -> tuple:
+    """Returns the figure of the curves, and the record of the model."""
     import keras_attention as ka
     from zoo import recipes
     from zoo.harness import faithfulness
     from zoo.harness.provenance import provenance
 
-    known = _paths.record(args.model.parent / "metrics.json")
+    known = _paths.read_record(args.model.parent / "metrics.json")
     about = {name: known[name] for name in ("recipe", "variant", "score", "test", "data_sha256")}
     recipe = recipes.load(known["recipe"])(
         variant=known["variant"], seed=known["seed"], smoke=args.smoke
@@ -68,12 +68,12 @@ def measured(args: argparse.Namespace) -> tuple:
         raise SystemExit(f"{args.model} was trained on other data than the recipe's of now.")
     model = ka.load_model(args.model)
     asked = faithfulness.questions(model, recipe, args.inputs, args.seed)
-    found, record = faithfulness.measure(
+    measured, record = faithfulness.measure(
         model, asked, args.methods, draws=args.draws, seed=args.seed, batch_size=args.batch_size
     )
-    name = f"{known['recipe']}-{known['variant']}"
-    title = f"{name}: mean of {len(found.whole)} inputs; dotted: reversed rankings"
-    return name, found.figure(title=title), {**about, **record, **provenance()}
+    title = f"{known['recipe']}-{known['variant']}: mean of {len(measured.whole)} inputs; "
+    figure = measured.figure(title=title + "dotted: reversed rankings")
+    return figure, {**about, **record, **provenance()}
 
 
 if __name__ == "__main__":

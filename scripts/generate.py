@@ -6,6 +6,7 @@ import _backend
 import _console
 import _inputs
 import _paths
+import _samplers
 
 
 def parse() -> argparse.Namespace:
@@ -44,12 +45,12 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    prompts = _inputs.read(_inputs.kinds(args.model), args.prompts)
+    prompts = _inputs.read(_inputs.find_kinds(args.model), args.prompts)
     _backend.choose()
     import keras_attention as ka
 
     options = {
-        "sampler": ka.decoding.spelled(args.sampler),
+        "sampler": _samplers.parse(args.sampler),
         "max_new_tokens": args.max_new_tokens,
         "stop": args.stop,
         "seed": args.seed,

@@ -27,8 +27,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def lines(answer: Any, top: int) -> str:
-    """An answer as a person reads it."""
+def format_answer(answer: Any, top: int) -> str:
+    """Returns an answer as a person reads it."""
     if isinstance(answer, dict):  # of a regression
         return "\n".join(f"  {name}: {value}" for name, value in answer.items())
     if isinstance(answer, list):  # of words or nodes
@@ -44,24 +44,24 @@ def lines(answer: Any, top: int) -> str:
 
 def main() -> None:
     args = parse()
-    raw = _inputs.read(_inputs.kinds(args.model), args.inputs, args.image)
+    raw = _inputs.read(_inputs.find_kinds(args.model), args.inputs, args.image)
     _backend.choose()
     import keras_attention as ka
     from keras_attention import prediction
 
     model = ka.load_model(args.model)
-    alone = [each for each in raw if not _inputs.holds_rows(each)]
+    single = [each for each in raw if not _inputs.holds_rows(each)]
     for file in filter(_inputs.holds_rows, raw):
         answers = ka.predict(model, file)
         for number, answer in enumerate(answers):
             print(f"{file}" + (f", {number + 1}" if len(answers) > 1 else ""))
-            print(lines(answer, args.top))
-    if not alone:
+            print(format_answer(answer, args.top))
+    if not single:
         return
-    asked = prediction.paired(model, alone, image=args.image and Path(args.image))
-    for name, answer in zip(alone, ka.predict(model, asked), strict=True):
+    paired_inputs = prediction.add_image(model, single, image=args.image and Path(args.image))
+    for name, answer in zip(single, ka.predict(model, paired_inputs), strict=True):
         print(name)
-        print(lines(answer, args.top))
+        print(format_answer(answer, args.top))
 
 
 if __name__ == "__main__":

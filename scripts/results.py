@@ -1,7 +1,6 @@
-"""Writes docs/results.md and the tables of the README from the measurements in docs/results/."""
+"""Writes docs/results.md from the measurements in docs/results/."""
 
 import argparse
-import shutil
 from pathlib import Path
 
 import _backend
@@ -9,15 +8,7 @@ import _console
 import _paths
 
 ROOT = Path(__file__).parents[1]
-FOLDER, PAGE, README = ROOT / "docs/results", ROOT / "docs/results.md", ROOT / "README.md"
-HEAD = """# Results
-
-Made by `python scripts/results.py` from the files in [results](results), which trainings left:
-mean ± standard deviation over seeds. Baselines are simpler methods on the same split, by
-scikit-learn. Published figures are others', as each recipe's docstring says; not all
-are measured the same way. Seconds are those of `fit` alone, on whatever else the machine had to do.
-
-"""
+FOLDER, PAGE = ROOT / "docs/results", ROOT / "docs/results.md"
 
 
 def parse() -> argparse.Namespace:
@@ -28,7 +19,7 @@ def parse() -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="metrics.json or repeats.json of a training, copied to docs/results/ first",
+        help="metrics.json or repeats.json of a training, added to docs/results/ first",
     )
     return parser.parse_args()
 
@@ -37,21 +28,15 @@ def main() -> None:
     args = parse()
     _backend.choose()
     from keras_attention.saving.files import write_text
-    from zoo.harness import results
+    from zoo.harness import records, results
 
     for file in args.add:
-        (record, *_) = results.read([file])
-        name = f"{record['recipe']}-{record['variant']}-{record['backend']}"
-        name += f"-{record['seed']}.json" if record["seed"] else ".json"  # beside those from 0 on
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, FOLDER / name)
-        print(f"{file} is {FOLDER / name} now.")
-    records = results.read(FOLDER.glob("*.json"))
-    table = results.summary(records)
-    write_text(PAGE, f"{HEAD}{table}\n\n{results.details(records)}\n")
-    readme = results.inserted(README.read_text(encoding="utf-8"), table)
-    write_text(README, results.inserted(readme, results.sources(records), results.SOURCES))
-    print(f"{len(records)} trainings are in {PAGE} and {README}.")
+        added = results.read(file)
+        records.add(added, FOLDER, key=results.KEY)
+        print(f"{file} is in {FOLDER / added[0]['recipe']}.jsonl now.")
+    trainings = records.load(FOLDER)
+    write_text(PAGE, results.page(trainings))
+    print(f"{len(trainings)} trainings are in {PAGE}.")
 
 
 if __name__ == "__main__":

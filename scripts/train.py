@@ -57,7 +57,7 @@ def main() -> None:
     settings = {n: getattr(args, n) for n in ("variant", "smoke", "epochs", "batch_size")}
     make = partial(experiment.configure, recipes.load(args.recipe), **settings)
     recipe, first, folder = make(args.seed), None, args.output
-    print(reports.terms(recipe.data.source), flush=True)
+    print(reports.format_terms(recipe.data.source), flush=True)
     if not args.repeats:
         first = experiment.train(
             recipe, checkpoint_folder=folder / "checkpoints", resume=args.resume
@@ -67,14 +67,14 @@ def main() -> None:
             print(f"It runs. What {folder} holds says nothing: scores and pictures of a moment.")
             print(f"Next: python scripts/train.py {args.recipe}")
             return
-        print(reports.summary(metrics))
+        print(reports.format_summary(metrics))
     repeats = args.repeats or recipe.splits
     if repeats > 1:
         seeds = range(args.seed, args.seed + repeats)
-        print(reports.table(reports.repeat(make, seeds=seeds, folder=folder, first=first)))
+        print(reports.format_table(reports.repeat(make, seeds=seeds, folder=folder, first=first)))
     print("Next:", recipe.next_step.format(folder=folder, backend=backend))
 
 
 if __name__ == "__main__":
-    with _ending.explained():
+    with _ending.explain_exit():
         _console.run(main)

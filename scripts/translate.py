@@ -53,22 +53,22 @@ def main() -> None:
             else ka.decoding.Greedy()
         )
         model = ka.load_model(args.model)
-        found = translation.translate(
+        translations = translation.translate(
             model,
             texts,
             sampler=sampler,
             max_new_tokens=args.max_new_tokens,
             batch_size=args.batch_size,
         )
-        answers = iter(found)
+        answers = iter(translations)
         for line in lines:  # empty ones stay
             print(next(answers) if line.strip() else "", file=output)
     if references is not None:
         pairs = [(a, b) for a, b in zip(lines, references, strict=True) if a.strip()]
-        score, signature = translation.bleu(found, [reference for _, reference in pairs])
+        score, signature = translation.bleu(translations, [reference for _, reference in pairs])
         print(f"BLEU {100 * score:.2f} ({signature})")
     if args.attention and texts:
-        figure = translation.picture(
+        figure = translation.draw_alignment(
             model, texts[0], sampler=sampler, max_new_tokens=args.max_new_tokens
         )
         figure.savefig(args.attention)

@@ -1,89 +1,142 @@
-"""Every code block of the README runs, and the commands are those that are tested."""
+"""Every code block of the README and of the guide in docs/ runs, and what they name is there."""
 
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import keras
 import pytest
 
+import keras_attention as ka
+from tests import blocks
+
 pytestmark = pytest.mark.runs_on("torch")
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
-COMMANDS = [line for language, code in BLOCKS if language == "bash" for line in code.splitlines()]
-# What makes the scripts quick.
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
+# What makes them quick; tests/scripts/test_benchmark.py measures.
 SMALL = {
-    "train.py iris": "train.py iris --smoke --output runs/iris",
-    "train.py vit_digits": "train.py vit_digits --smoke --output runs/vit_digits",
+    "epochs=10": "epochs=1",
+    "train.py iris\n": "train.py iris --smoke --output runs/iris\n",
+    "train.py vit_digits\n": "train.py vit_digits --smoke --output runs/vit_digits\n",
     "evaluate.py runs/vit_digits/model.keras": "evaluate.py runs/vit_digits/model.keras --smoke",
-    "benchmark.py": "benchmark.py --help",  # tests/scripts/test_benchmark.py measures
+    "benchmark.py\n": "benchmark.py --help\n",
 }
-# Runs the blocks that it reads, as a reader would who pastes one after the other.
-READER = """
-import json, subprocess, sys
-namespace = {}
-for language, code in json.load(sys.stdin):
-    print(code, flush=True)
-    if language == "python":
-        exec(compile(code, "README.md", "exec"), namespace)
-    else:
-        subprocess.run(["bash", "-ec", code], check=True)
-"""
 
 
-def test_the_blocks_are_code_we_know_how_to_run():
-    assert {language for language, _ in BLOCKS} == {"bash", "python", ""}
-    assert README.count("```") == 2 * len(BLOCKS)
+def blocks_of(page):
+    """The language and the code of each block of a page."""
+    pattern = r"^```(\w*)\n(.*?)^```$"
+    return re.findall(pattern, page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
-def test_python_and_shell_blocks_run(tmp_path):
-    """In order and in a process of their own, which no variable tells the backend; installations
-    are what tox itself does."""
-    backend = keras.backend.backend()
+def name(page):
+    return str(page.relative_to(ROOT))
+
+
+GUIDE = [
+    page for page in PAGES if page.parent.name == "docs" and any(k for k, _ in blocks_of(page))
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_blocks_are_code_that_we_know_how_to_run(page):
+    assert {language for language, _ in blocks_of(page)} <= {"bash", "python", ""}
+    assert page.read_text(encoding="utf-8").count("```") == 2 * len(blocks_of(page))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder with the scripts in it, and what a reader's shell would find there."""
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
-    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-    environment |= {
-        "KERAS_HOME": str(tmp_path / "home"),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-    }
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+def test_the_readme_runs(folder):
+    """In a process of its own, which no variable tells the backend."""
+    environment = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     ran = subprocess.run(
-        [sys.executable, "-c", READER],
-        input=json.dumps([(kind, quick(code, backend)) for kind, code in BLOCKS if kind]),
-        cwd=tmp_path,
+        [sys.executable, "-m", "tests.blocks"],
+        input=json.dumps(runnable(README)),
         env=environment,
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-4000:]
-    assert (tmp_path / "model.keras").exists()
-    assert (tmp_path / "runs/iris/model.keras").exists()
+    assert {"attention.png", "sort.keras"} <= {path.name for path in folder.iterdir()}
 
 
-def quick(code, backend):
-    """A block with what is installed here, and with small models."""
-    code = re.sub(r"^python -m pip install \S+(?: \S+)? && ", "", code, flags=re.MULTILINE)
-    code = re.sub(r"^tox$", "", code, flags=re.MULTILINE)
+@pytest.mark.parametrize("page", GUIDE, ids=name)
+def test_the_guide_runs(page, folder):
+    blocks.run(runnable(page))
+
+
+def runnable(page):
+    """The blocks of a page with what is installed here, and with small models."""
+    return [(language, quick(code)) for language, code in blocks_of(page) if language]
+
+
+def quick(code):
+    backend = keras.backend.backend()
+    code = re.sub(r"^python -m (pip|venv) .*$", "", code, flags=re.MULTILINE)
     code = re.sub(r"""(KERAS_BACKEND=|"KERAS_BACKEND"] = ")\w+""", rf"\g<1>{backend}", code)
-    for command, small in SMALL.items():
-        code = code.replace(f"scripts/{command}\n", f"scripts/{small}\n")
+    for written, small in SMALL.items():
+        code = code.replace(written, small)
     return code
 
 
 def test_the_commands_are_the_tested_ones():
     """CI runs the README's test command, and the extras it installs exist."""
-    test_command = next(line for line in COMMANDS if line.endswith("&& tox"))
-    assert test_command in (ROOT / ".ci" / "run").read_text().splitlines()
-    pyproject = (ROOT / "pyproject.toml").read_text()
-    for extra in re.findall(r"`?\.\[(\w+)\]", README):
-        assert re.search(rf"^{extra} = \[", pyproject, flags=re.MULTILINE), extra
+    commands = [
+        line for kind, code in blocks_of(README) if kind == "bash" for line in code.split("\n")
+    ]
+    (test_command,) = (line for line in commands if line.endswith("&& tox"))
+    assert test_command in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = set(extras["project"]["optional-dependencies"])
+    for page in PAGES:
+        named = re.findall(r"(?:\.|keras-attention)\[([\w,]+)\]", page.read_text(encoding="utf-8"))
+        assert {extra for names in named for extra in names.split(",")} <= extras, page
 
 
-@pytest.mark.parametrize("name", sorted(__import__("keras_attention").layers.__all__))
-def test_every_layer_is_in_the_table(name):
-    assert f"| `{name}` |" in README
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    """To files that are there, and to headings that they have."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, heading = link.partition("#")
+        if not link.startswith(("http", "hf://")):
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not heading or heading in headings(target), link
+
+
+def headings(page):
+    """The anchors that GitHub gives to the headings of a page."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 130
+
+
+@pytest.mark.parametrize("layer", sorted(ka.layers.__all__))
+def test_every_layer_is_in_the_table(layer):
+    assert f"| `{layer}` |" in (ROOT / "docs/layers.md").read_text(encoding="utf-8")
+
+
+def test_every_model_is_in_the_table():
+    page = (ROOT / "docs/zoo.md").read_text(encoding="utf-8")
+    models = [path.stem for path in (ROOT / "zoo/models").glob("[!_]*.py")]
+    assert [model for model in models if f"`zoo.{model}`" not in page] == []

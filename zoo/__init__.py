@@ -6,23 +6,42 @@ import zoo
 model = zoo.vit(image_size=28, num_classes=10, **zoo.models.vit.VARIANTS["default"])
 ```
 
-Each model is a function that returns a `keras.Model`, in a file of `zoo.models`.
+A model is a function that returns a `keras.Model`, in the file of its name in `zoo.models`, beside
+the sizes that it is known in.
 """
 
-import importlib
-import pkgutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import models
 
-_MODELS = sorted(module.name for module in pkgutil.iter_modules(models.__path__))
-__all__ = ["models", *_MODELS]
+if TYPE_CHECKING:  # so that editors and type checkers know the models, a line each
+    from zoo.models.audio_transformer import audio_transformer as audio_transformer
+    from zoo.models.captioner import captioner as captioner
+    from zoo.models.ft_transformer import ft_transformer as ft_transformer
+    from zoo.models.gat import gat as gat
+    from zoo.models.gpt import gpt as gpt
+    from zoo.models.hierarchical_classifier import (
+        hierarchical_classifier as hierarchical_classifier,
+    )
+    from zoo.models.iris import iris as iris
+    from zoo.models.lstm_tagger import lstm_tagger as lstm_tagger
+    from zoo.models.patch_tst import patch_tst as patch_tst
+    from zoo.models.q_network import q_network as q_network
+    from zoo.models.reader import reader as reader
+    from zoo.models.seq2seq_rnn import seq2seq_rnn as seq2seq_rnn
+    from zoo.models.text_classifier import text_classifier as text_classifier
+    from zoo.models.transformer import transformer as transformer
+    from zoo.models.transformer_tagger import transformer_tagger as transformer_tagger
+    from zoo.models.vit import vit as vit
+    from zoo.models.vqa import vqa as vqa
+
+__all__ = ["models", *models.__all__]
 
 
 def __getattr__(name: str) -> Any:
-    """Returns the function that builds the model `name`; imports its file when it is asked for."""
-    if name in _MODELS:
-        return getattr(importlib.import_module(f"zoo.models.{name}"), name)
+    """Returns the function of the model `name`, and imports its file when it is asked for."""
+    if name in models.__all__:
+        return getattr(getattr(models, name), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
 
 

@@ -12,7 +12,6 @@ from keras_attention.decoding.samplers import (
     Temperature,
     TopK,
     TopP,
-    spelled,
 )
 
 __all__ = [
@@ -28,6 +27,5 @@ __all__ = [
     "TopK",
     "TopP",
     "generate",
-    "spelled",
     "stream",
 ]

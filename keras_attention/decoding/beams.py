@@ -53,7 +53,7 @@ class BeamLoop:
         self.room = room
         self._banned = banned
         self._graphs: dict = {}
-        self.begin = kernels.traced_with(self._begin, parts.variables)
+        self.begin = kernels.trace_with(self._begin, parts.variables)
         self._continued = kernels.compile_with(self._go_on, parts.variables)
 
     def go_on(self, carry: dict, end: Tensor) -> dict:
@@ -78,7 +78,7 @@ class BeamLoop:
         batch, length = token_ids.shape
         memory = self._parts.memory(sources)
         maps, ((logits, state), weights) = self._captured(
-            lambda: kernels.noting_weights(
+            lambda: kernels.lay_out_weights(
                 lambda: self._steps.begin(token_ids, present, memory, self.room),
                 self._parts.variables,
                 rows=self._steps.rows(batch * beams),

@@ -39,7 +39,7 @@ class Loop:
         self.room = room
         self._banned = banned
         self._graphs: dict = {}
-        self.begin = kernels.traced_with(self._begin, parts.variables)
+        self.begin = kernels.trace_with(self._begin, parts.variables)
         self._continued = kernels.compile_with(self._go_on, parts.variables)
 
     def go_on(self, carry: dict, end: Tensor) -> dict:
@@ -61,7 +61,7 @@ class Loop:
         """
         memory = self._parts.memory(sources)
         batch, length = token_ids.shape
-        (logits, state), weights = kernels.noting_weights(
+        (logits, state), weights = kernels.lay_out_weights(
             lambda: self._steps.begin(token_ids, present, memory, self.room),
             self._parts.variables,
             rows=self._steps.rows(batch),

@@ -1,7 +1,6 @@
 """How the next token is chosen: small immutable values, which compose as a sequence."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
@@ -249,50 +248,6 @@ class BeamSearch:
                 self.num_beams,
                 "Search with more beams.",
             )
-
-
-SPELLINGS: dict[str, Any] = {
-    "greedy": Greedy,
-    "temperature": Temperature,
-    "top_k": TopK,
-    "top_p": TopP,
-    "min_p": MinP,
-    "repetition_penalty": RepetitionPenalty,
-    "no_repeat_ngrams": NoRepeatNGrams,
-    "beams": BeamSearch,
-}
-
-
-def spelled(words: Iterable[str]) -> tuple[Sampler | BeamSearch, ...]:
-    """Samplers from words such as `top_p=0.9` or `beams=5,length_penalty=2`, for command lines; the
-    names are `SPELLINGS`.
-
-    Raises:
-        ValueError: a word is none of these.
-    """
-    return tuple(_spelled(word) for word in words)
-
-
-def _spelled(word: str) -> Sampler | BeamSearch:
-    first, *options = word.split(",")
-    name, _, number = first.partition("=")
-    try:
-        make = SPELLINGS[name]
-        whole = make in (TopK, NoRepeatNGrams, BeamSearch)
-        given = {key: _number(value) for key, _, value in (o.partition("=") for o in options)}
-        return make(*([(int if whole else float)(number)] if number else []), **given)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"A sampler is spelled as one of {', '.join(SPELLINGS)}, with its number: top_p=0.9. "
-            f"Received: {word!r}" + (f". {error}" if number and name in SPELLINGS else "")
-        ) from error
-
-
-def _number(text: str) -> float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
 
 
 def _occurring(tokens: Tensor, where: Tensor, size: int) -> Tensor:

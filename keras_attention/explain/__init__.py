@@ -11,6 +11,7 @@ ka.explain.faithfulness(model, texts)               # do the scores tell what th
 
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Elements, elements
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.attribution.methods import (
     attention,
     attention_gradient,
@@ -22,13 +23,15 @@ from keras_attention.explain.attribution.methods import (
 )
 from keras_attention.explain.attribution.neighborhoods import neighborhoods
 from keras_attention.explain.attribution.propagation import rollout_matrix
-from keras_attention.explain.attribution.question import Explanation
 from keras_attention.explain.evaluation.measures import faithfulness
 from keras_attention.explain.evaluation.randomization import randomization
 from keras_attention.explain.maps.attention_maps import attention_maps
 from keras_attention.explain.maps.generation_maps import Generated, generation_maps
-from keras_attention.explain.pages.html import Patches, View, to_html
-from keras_attention.explain.pages.views import heads, page
+from keras_attention.explain.pages.any_model import page
+from keras_attention.explain.pages.html import to_html
+from keras_attention.explain.pages.image import Patches
+from keras_attention.explain.pages.view import View
+from keras_attention.explain.plots.any_model import heads
 
 __all__ = [
     "Elements",

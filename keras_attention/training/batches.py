@@ -16,12 +16,12 @@ class Batches(keras.utils.PyDataset):
     """The batches of a split; `model.fit(Batches(x, y, batch_size=32), shuffle=False)`.
 
     Each epoch has an order of its own, drawn from NumPy's global random numbers when it begins.
-    Of plain arrays Keras on TensorFlow draws the order itself, after
-    `keras.utils.set_random_seed` the same in every epoch, and out of a checkpoint's reach.
+    For plain arrays Keras on TensorFlow draws the order itself: after
+    `keras.utils.set_random_seed` it is the same in every epoch, and no checkpoint reaches it.
 
-    With `buckets`, rows of similar length come in a batch, cut off at their bucket's length, so
-    that short sentences cost what they are. Few lengths mean few compilations; so does that all
-    batches but one are full: what is left of a bucket goes with the next longer one.
+    With `buckets`, rows of similar length come in a batch that is cut off at their bucket's
+    length, so that short sentences cost less. Few lengths mean few compilations. For the same
+    reason all batches but one are full: what is left of a bucket goes with the next longer one.
 
     Args:
         x: `(B, ...)`, or such arrays by input name.
@@ -34,7 +34,7 @@ class Batches(keras.utils.PyDataset):
 
     Raises:
         ValueError: `x`, `y` and the others differ in their number of rows, `batch_size` is not
-            positive, or there is one of `mask` and `buckets` alone.
+            positive, or one of `mask` and `buckets` is given without the other.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.y) // self.batch_size)
 
     def rows(self, index: int) -> np.ndarray:
-        """Which rows the batch `index` has, in this epoch."""
+        """Returns the rows of the batch `index` in this epoch, `(B,)`."""
         return self._batches[index][0]
 
     def __getitem__(self, index: int) -> Arrays:
@@ -105,7 +105,7 @@ class Batches(keras.utils.PyDataset):
             self._batches = self._split(np.random.permutation(len(self.y)))
 
     def _split(self, order: np.ndarray) -> list[tuple[np.ndarray, int | None]]:
-        """The rows of each batch, and the length it is cut off at."""
+        """Returns the rows of each batch, and the length at which it is cut off."""
         if self._lengths is None:
             groups = [(order, None)]
         else:

@@ -11,9 +11,9 @@ class SmoothedCrossentropy(keras.losses.Loss):
     """Cross-entropy of integer targets with label smoothing (Szegedy et al., 2016, section 7,
     https://arxiv.org/abs/1512.00567).
 
-    What `keras.losses.CategoricalCrossentropy` computes of targets as one-hot vectors, which
-    `SparseCategoricalCrossentropy` cannot: here nothing as large as the logits is made. It is a
-    mean over the elements by their weights, so padding of weight 0 does not count.
+    It equals `keras.losses.CategoricalCrossentropy` of one-hot targets, but makes nothing as
+    large as the logits; `SparseCategoricalCrossentropy` has no label smoothing. It is a mean over
+    the elements by their weights, so padding of weight 0 does not count.
 
     Args:
         label_smoothing: share of a target that is spread over all classes.
@@ -43,25 +43,3 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
-
-
-@keras.saving.register_keras_serializable(package="zoo")
-class ActionHuber(keras.losses.Huber):
-    """The Huber loss of the value of one action, the one taken, as deep Q-learning has it (Mnih et
-    al., 2015, https://doi.org/10.1038/nature14236, which clips the gradient of its square at 1).
-
-    Args:
-        delta: error from which on the loss is linear.
-
-    Call arguments:
-        y_true: `(B, 2)`, the index of an action and what it turned out to be worth.
-        y_pred: `(B, A)` values of all actions.
-        sample_weight: `(B,)`.
-    """
-
-    def __init__(self, delta: float = 1.0, name: str = "action_huber", **kwargs: Any) -> None:
-        super().__init__(delta=delta, name=name, **kwargs)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        taken = ops.cast(y_true[:, :1], "int32")
-        return super().call(y_true[:, 1:], ops.take_along_axis(y_pred, taken, axis=1))

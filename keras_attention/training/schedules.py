@@ -1,4 +1,4 @@
-"""Learning rates over training that Keras does not have."""
+"""Learning rate schedules that Keras does not have."""
 
 from typing import Any
 
@@ -63,3 +63,38 @@ class InverseSqrtWarmup(keras.optimizers.schedules.LearningRateSchedule):
             "peak": self.peak,
             "name": self.name,
         }
+
+
+def warmup_cosine(
+    steps: int, *, peak: float, warmup_steps: int = 0
+) -> keras.optimizers.schedules.CosineDecay:
+    """Returns a schedule that rises linearly to `peak`, then falls to 0 with half a cosine.
+
+    It is Keras's `CosineDecay` (Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983),
+    whose own `decay_steps` begin after the warmup; here `steps` is the whole training.
+
+    Args:
+        steps: of the training, warmup included.
+        peak: the highest learning rate.
+        warmup_steps: steps from 0 to `peak`; at least one is taken.
+
+    Raises:
+        ValueError: a number of steps or `peak` is not positive, or the warmup is longer than the
+            training.
+    """
+    checks.positive_int(steps=steps)
+    checks.not_negative_int(warmup_steps=warmup_steps)
+    checks.positive(peak=peak)
+    if warmup_steps > steps:
+        raise ValueError(
+            "`warmup_steps` must be at most `steps`, the whole training. Received: "
+            f"warmup_steps={warmup_steps}, steps={steps}"
+        )
+    warmup_steps = max(1, warmup_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, steps - warmup_steps),
+        alpha=0.0,
+        warmup_target=peak,
+        warmup_steps=warmup_steps,
+    )

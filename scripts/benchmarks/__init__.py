@@ -15,18 +15,18 @@ from typing import Any
 
 
 def names() -> list[str]:
-    """The names of all benchmarks."""
+    """Returns the names of all benchmarks."""
     modules = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
     return sorted(name for name in modules if _defines_cases(_parsed(name)))
 
 
 def promise(name: str) -> str:
-    """The first line of a benchmark's docstring."""
+    """Returns the first line of a benchmark's docstring."""
     return (ast.get_docstring(_parsed(name)) or "").partition("\n")[0]
 
 
 def load(name: str) -> Callable[..., Iterator[Any]]:
-    """The function `cases(*, scale)` of the benchmark `name`."""
+    """Returns the function `cases(*, scale)` of the benchmark `name`."""
     return importlib.import_module(f"{__name__}.{name}").cases
 
 

@@ -10,7 +10,7 @@ from benchmarks.case import Run
 
 
 def ours(x: Any, mask: Any = None, *, heads: int, train: bool, **settings: Any) -> Run:
-    """`MultiHeadSelfAttention(heads, **settings)`, forward or forward and backward."""
+    """Returns a run of `MultiHeadSelfAttention(heads, **settings)`, with gradients if `train`."""
     layer = ka.layers.MultiHeadSelfAttention(heads, **settings)
     layer.build(x.shape)
     run = peers.training if train else peers.forward
@@ -20,7 +20,7 @@ def ours(x: Any, mask: Any = None, *, heads: int, train: bool, **settings: Any) 
 def of_keras(
     x: Any, mask: Any = None, *, heads: int, train: bool, causal: bool = False, dropout: float = 0.0
 ) -> Run:
-    """`keras.layers.MultiHeadAttention` on the same."""
+    """Returns a run of `keras.layers.MultiHeadAttention` on the same."""
     layer = keras.layers.MultiHeadAttention(heads, x.shape[-1] // heads, dropout=dropout)
     layer.build(x.shape, x.shape)
 
@@ -31,5 +31,5 @@ def of_keras(
 
 
 def size_name(batch: int, length: int, width: int, heads: int) -> str:
-    """The size as it stands in results."""
+    """Returns a size as it stands in results."""
     return f"B{batch} T{length} D{width} H{heads}"

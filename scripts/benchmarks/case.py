@@ -1,4 +1,4 @@
-"""What a benchmark compares: something of ours, and its peers."""
+"""Cases of a benchmark: something of ours, and the peers that it is compared with."""
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ Run = Callable[[], Any]  # does the work once and returns its output
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """What ours stands beside.
+    """A subject that ours is compared with.
 
     Attributes:
         name: in the results.

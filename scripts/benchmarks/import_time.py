@@ -1,4 +1,4 @@
-"""What importing the package costs once Keras is imported, in fresh processes."""
+"""The cost of importing the package once Keras is imported, in fresh processes."""
 
 import os
 import subprocess

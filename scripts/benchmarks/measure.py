@@ -25,7 +25,7 @@ class Elapsed(float):
 
 
 def first_call(run: Run, sync: Callable[[Any], None], clock: Callable = time.perf_counter) -> float:
-    """Seconds of the first call, tracing and compilation included."""
+    """Returns the seconds of the first call, tracing and compilation included."""
     return _seconds(run, 1, sync, clock)
 
 
@@ -36,7 +36,7 @@ def interleaved(
     sync: Callable[[Any], None],
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Seconds per call, by name: A B C, A B C, ... so that drift of the machine hits all alike.
+    """Measures seconds per call in turn, A B C, A B C, ... so that drift hits all alike.
 
     Args:
         runs: what to time, each called once before.
@@ -58,7 +58,7 @@ def interleaved(
 
 
 def _repeats(run: Run, sync: Callable[[Any], None], clock: Callable[[], float]) -> int:
-    """How many calls a sample of at least `SAMPLE_SECONDS` takes."""
+    """Returns how many calls a sample of at least `SAMPLE_SECONDS` takes."""
     repeats = 1
     while (seconds := _seconds(run, repeats, sync, clock)) < SAMPLE_SECONDS:
         needed = math.ceil(1.2 * repeats * SAMPLE_SECONDS / max(seconds, 1e-6))
@@ -79,7 +79,7 @@ def _seconds(
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, minimum and quartiles."""
+    """Returns median, minimum and quartiles."""
     lower, median, upper = (
         statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
     )
@@ -92,12 +92,12 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def ratios(ours: Sequence[float], peer: Sequence[float]) -> list[float]:
-    """ours / peer of each round."""
+    """Returns ours / peer of each round."""
     return [a / b for a, b in zip(ours, peer, strict=True)]
 
 
 def resident_peak(run: Run, sync: Callable[[Any], None]) -> float | None:
-    """MiB that the resident memory of this process rises by during a call; `None` off Linux.
+    """Returns the MiB by which resident memory rises during a call; `None` off Linux.
 
     The less of two calls. Right if freed memory is given back, as under `PLAIN_MALLOC`.
     """

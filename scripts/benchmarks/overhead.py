@@ -1,4 +1,4 @@
-"""What one call of a layer costs on a tiny input, operation by operation."""
+"""The cost of one call of a layer on a tiny input, operation by operation."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -9,13 +9,13 @@ from benchmarks.case import Case
 
 def main(name: str, scale: str, having: str) -> None:
     runner.prepare(quick=scale == "quick")
-    for case in runner.selected(name, scale, having):
+    for case in runner.select(name, scale, having):
         if case.memory:
-            print(json.dumps({"case": case.name, "peaks": of(case)}), flush=True)
+            print(json.dumps({"case": case.name, "peaks": measure(case)}), flush=True)
 
 
-def of(case: Case) -> dict[str, float | None]:
-    """Peak memory of ours and its peers; none if one of them fails, as it will in the parent."""
+def measure(case: Case) -> dict[str, float | None]:
+    """Returns peak memory of ours and its peers; none if one fails, as it will in the parent."""
     makers = {runner.OURS: case.ours} | {
         peer.name: peer.make for peer in case.peers if peer.is_installed
     }

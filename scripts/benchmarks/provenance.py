@@ -1,4 +1,4 @@
-"""What a number depends on, to stand beside it."""
+"""The provenance of a measured number."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS")
 
 
 def provenance(library: str | None) -> dict[str, Any]:
-    """Date, versions, machine, command and switches.
+    """Returns date, versions, machine, command and switches.
 
     Args:
         library: imported module whose version counts, beside Keras's and the backend's.
@@ -35,7 +35,7 @@ def provenance(library: str | None) -> dict[str, Any]:
 
 
 def _cpu_model() -> str:
-    """The model in /proc/cpuinfo, where there is one."""
+    """Returns the model in /proc/cpuinfo, where there is one."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -38,7 +38,7 @@ def cases(*, scale: str) -> Iterator[Case]:
     plain = Peer(name="plain pass", make=partial(peers.eager, model, x))
     yield Case(
         name=f"capture, {name}",
-        ours=partial(peers.eager, partial(_captured, model), x),
+        ours=partial(peers.eager, partial(_capture, model), x),
         peers=[explicit, returned, plain],
     )
     yield Case(
@@ -56,15 +56,15 @@ def cases(*, scale: str) -> Iterator[Case]:
 def _encoder(
     layers: int, batch: int, length: int, width: int, heads: int, *, returning: bool = False
 ) -> keras.Model:
-    """Attention and feed-forward layers with residuals; and all weights, if they are returned."""
+    """Returns attention and feed-forward layers with residuals, with all weights if `returning`."""
     inputs = keras.Input((length, width))
     x, weights = inputs, []
     for _ in range(layers):
         attention = ka.layers.MultiHeadSelfAttention(heads)
         y = keras.layers.LayerNormalization()(x)
         if returning:
-            y, found = attention(y, return_attention_scores=True)
-            weights.append(found)
+            y, of_layer = attention(y, return_attention_scores=True)
+            weights.append(of_layer)
         else:
             y = attention(y)
         x = x + y
@@ -72,7 +72,7 @@ def _encoder(
     return keras.Model(inputs, [x, *weights])
 
 
-def _captured(model: keras.Model, x: Any) -> Any:
+def _capture(model: keras.Model, x: Any) -> Any:
     with ka.capture() as maps:
         return model(x, training=False), dict(maps)
 

@@ -1,4 +1,4 @@
-"""The results file: one JSON line per comparison; its latest lines as a table."""
+"""The results file, a JSON line per comparison, and its latest lines as a table."""
 
 import json
 import os
@@ -28,35 +28,35 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def read(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """All records of these files, in order."""
+    """Returns all records of these files, in order."""
     return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
 
 
-def latest(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The last measured of each backend, device, benchmark, case and peer."""
-    found: dict[tuple, Mapping[str, Any]] = {}
+def keep_latest(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the last record of each backend, device, benchmark, case and peer."""
+    latest: dict[tuple, Mapping[str, Any]] = {}
     for record in sorted(records, key=lambda record: record["date"]):
         key = ("backend", "device", "benchmark", "case", "peer")
-        found[tuple(str(record[name]) for name in key)] = record
-    return [found[key] for key in sorted(found)]
+        latest[tuple(str(record[name]) for name in key)] = record
+    return [latest[key] for key in sorted(latest)]
 
 
 def table(records: Iterable[Mapping[str, Any]]) -> str:
-    """Markdown: for each backend and device what was measured where and when, then the rows."""
+    """Returns Markdown: of each backend and device the provenance, then the rows."""
     lines: list[str] = []
     section = None
-    for record in latest(records):
+    for record in keep_latest(records):
         if section != (record["backend"], record["device"]):
             section = (record["backend"], record["device"])
             lines += ["", f"### {record['backend']}, {record['device']}", ""]
-            same = [r for r in latest(records) if (r["backend"], r["device"]) == section]
+            same = [r for r in keep_latest(records) if (r["backend"], r["device"]) == section]
             lines += [*provenance(same), "", *_HEAD]
         lines.append(_row(record))
     return "\n".join(lines).strip()
 
 
 def provenance(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Dates, machines, versions and commands of some records, each said once."""
+    """Returns dates, machines, versions and commands of some records, each said once."""
 
     def each(texts: Iterable[str]) -> str:
         return "; ".join(dict.fromkeys(texts))
@@ -98,10 +98,10 @@ def _row(record: Mapping[str, Any]) -> str:
 
 
 def quartiles(ratio: Mapping[str, float]) -> str:
-    """`lower-upper`."""
+    """Returns `lower-upper`."""
     return f"{ratio['lower_quartile']:.2f}-{ratio['upper_quartile']:.2f}"
 
 
 def mebibytes(measured: Mapping[str, Any]) -> str:
-    """Peak memory; empty if it was not measured."""
+    """Returns peak memory; an empty text if it was not measured."""
     return "" if measured["peak_mib"] is None else f"{measured['peak_mib']:.1f}"

@@ -32,14 +32,14 @@ def run(
     print(f"Device: {kernels.device_name()}, {scale} sizes. Switches: {kernels.describe()}.")
     for name in names:
         print(f"\n{name}: {benchmarks.promise(name)}", flush=True)
-        cases = selected(name, scale, having)
+        cases = select(name, scale, having)
         if not cases:
             failed.append(f"{name}: no case has {having!r} in its name")
         for case in cases:
             print(f"  {case.name}", flush=True)
             peaks = None
             if case.memory and not peers.memory_environment().items() <= os.environ.items():
-                peaks = peaks_of_child(name, scale, having).get(case.name, {})
+                peaks = measure_peaks(name, scale, having).get(case.name, {})
             try:
                 records = compare(case, rounds=rounds, peaks=peaks)
             except Exception as error:
@@ -52,13 +52,13 @@ def run(
     return failed
 
 
-def selected(name: str, scale: str, having: str) -> list[Case]:
-    """The cases of a benchmark that have a text in their names."""
+def select(name: str, scale: str, having: str) -> list[Case]:
+    """Returns the cases of a benchmark that have a text in their names."""
     return [case for case in benchmarks.load(name)(scale=scale) if having in case.name]
 
 
 def prepare(quick: bool) -> str:
-    """The sizes to run; a GPU computes in bfloat16."""
+    """Returns which sizes to run, and has a GPU compute in bfloat16."""
     if peers.on_gpu():
         keras.config.set_dtype_policy("bfloat16")
     return "quick" if quick else "gpu" if peers.on_gpu() else "cpu"
@@ -72,7 +72,7 @@ def compare(
     Args:
         peaks: memory by name, if it was measured elsewhere.
     """
-    present = installed(case)
+    present = keep_installed(case.peers)
     runs = {OURS: case.ours()} | {peer.name: peer.make() for peer in present}
     first = {name: measure.first_call(run, peers.sync) for name, run in runs.items()}
     if peaks is None:
@@ -87,29 +87,29 @@ def compare(
         }
         for name in runs
     }
-    print(f"    {OURS:<28} {described(measured[OURS])}", flush=True)
+    print(f"    {OURS:<28} {describe(measured[OURS])}", flush=True)
     records = [
-        {"rounds": rounds, "ours": measured[OURS]} | against(peer, measured, per_step)
+        {"rounds": rounds, "ours": measured[OURS]} | compare_with(peer, measured, per_step)
         for peer in present
     ]
-    alone = {"peer": None, "peer_measured": None, "library": None, "ratio": None}
+    no_peer = {"peer": None, "peer_measured": None, "library": None, "ratio": None}
     return records or [
-        {"rounds": rounds, "ours": measured[OURS], **alone, "reach": {}, "judged": {}}
+        {"rounds": rounds, "ours": measured[OURS], **no_peer, "reach": {}, "judged": {}}
     ]
 
 
-def installed(case: Case) -> list[Peer]:
-    """The peers that can be measured here; names the others."""
-    for peer in case.peers:
+def keep_installed(all_peers: Sequence[Peer]) -> list[Peer]:
+    """Returns the peers that can be measured here, and prints which cannot."""
+    for peer in all_peers:
         if not peer.is_installed:
             print(f"    {peer.name:<28} skipped: {peer.library} is not installed")
-    return [peer for peer in case.peers if peer.is_installed]
+    return [peer for peer in all_peers if peer.is_installed]
 
 
-def against(
+def compare_with(
     peer: Peer, measured: Mapping[str, Any], per_step: Mapping[str, list[float]]
 ) -> dict[str, Any]:
-    """Compares with one peer, and prints that."""
+    """Compares ours with one peer, prints the ratios and returns them."""
     ours, its = per_step[OURS], per_step[peer.name]
     time = measure.spread(measure.ratios(ours, its))
     figures = {
@@ -129,7 +129,7 @@ def against(
         for what, bound in peer.reach.items()
         if what in figures
     }
-    print(f"    {peer.name:<28} {described(measured[peer.name])}: {text}", flush=True)
+    print(f"    {peer.name:<28} {describe(measured[peer.name])}: {text}", flush=True)
     return {
         "peer": peer.name,
         "library": peer.library,
@@ -140,8 +140,8 @@ def against(
     }
 
 
-def described(measured: Mapping[str, Any]) -> str:
-    """Time and memory of one, in words."""
+def describe(measured: Mapping[str, Any]) -> str:
+    """Returns time and memory of one, in words."""
     ms = measured["milliseconds"]
     memory = f", {results.mebibytes(measured)} MiB" if results.mebibytes(measured) else ""
     return (
@@ -151,8 +151,8 @@ def described(measured: Mapping[str, Any]) -> str:
 
 
 @cache
-def peaks_of_child(name: str, scale: str, having: str) -> dict[str, dict[str, float]]:
-    """Memory by case and subject, measured in a fresh process; see `peers.memory_environment`."""
+def measure_peaks(name: str, scale: str, having: str) -> dict[str, dict[str, float]]:
+    """Measures memory by case and subject in a fresh process, see `peers.memory_environment`."""
     process = subprocess.run(
         [sys.executable, "-m", "benchmarks.peaks", name, scale, having],
         env={

@@ -246,16 +246,3 @@ def test_noise_is_the_same_on_every_backend():
 def test_bad_values(make, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
-
-
-def test_spelled():
-    words = ["no_repeat_ngrams=3", "temperature=0.8", "top_p=0.9"]
-    expected = (decoding.NoRepeatNGrams(3), decoding.Temperature(0.8), decoding.TopP(0.9))
-    assert decoding.spelled(words) == expected
-    assert decoding.spelled(["beams=5"]) == (decoding.BeamSearch(5),)
-    assert decoding.spelled(["beams=5,num_results=2"]) == (decoding.BeamSearch(5, num_results=2),)
-    expected = (decoding.BeamSearch(5, length_penalty=2.0, coverage_penalty=0.1),)
-    assert decoding.spelled(["beams=5,length_penalty=2,coverage_penalty=0.1"]) == expected
-    for word in ("warm", "top_p", "top_k=0.5", "top_p=2", "top_p=0.9,length_penalty=2"):
-        with pytest.raises(ValueError, match=f"Received: '{word}'"):
-            decoding.spelled([word])

@@ -107,8 +107,8 @@ for path in sorted(glob.glob(sys.argv[1] + "/*.keras")):
     expected = data.pop("output")
     output = keras.saving.load_model(path)(data)
     output = output[0] if isinstance(output, (tuple, list)) else output
-    found = keras.ops.convert_to_numpy(output)
-    np.testing.assert_array_equal(found, expected, err_msg=path)
+    output = keras.ops.convert_to_numpy(output)
+    np.testing.assert_array_equal(output, expected, err_msg=path)
     print("loaded", os.path.basename(path))
 """
     run = subprocess.run(

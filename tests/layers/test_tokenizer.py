@@ -232,5 +232,5 @@ def test_errors_teach(monkeypatch):
     with pytest.raises(ValueError, match="Use model='word' and start_end=False"):
         Tokenizer.train(TEXTS, model="word", words=True, start_end=True)
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(ImportError, match=r"pip install \"keras-attention\[zoo\]\""):
+    with pytest.raises(ImportError, match=r"pip install \"keras-attention\[text\]\""):
         Tokenizer.train(TEXTS)

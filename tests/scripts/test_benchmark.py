@@ -123,8 +123,8 @@ def test_peers_compute_with_the_layer(train):
         return
     loss, gradients = output
     assert float(loss) == 1.5
-    found = [keras.ops.convert_to_numpy(g) for g in flat(gradients)]
-    assert sorted((g.shape, g.ravel().tolist()) for g in found) == [
+    arrays = [keras.ops.convert_to_numpy(g) for g in flat(gradients)]
+    assert sorted((g.shape, g.ravel().tolist()) for g in arrays) == [
         ((2, 1), [0.5, 1.0]),  # of the kernel
         ((2, 2), [0.5, 0.5, 0.0, 0.0]),  # of x
     ]
@@ -193,8 +193,8 @@ def test_results_come_back(tmp_path):
     long = [record(peer=str(i) * 50_000) for i in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda r: results.append(file, r), long))
-    found = results.read([file])
-    assert sorted(found, key=lambda r: r["peer"]) == long
+    records = results.read([file])
+    assert sorted(records, key=lambda r: r["peer"]) == long
 
 
 @pytest.mark.runs_on("torch")
@@ -235,26 +235,26 @@ def test_missing_peer_is_named_and_skipped(capsys):
         ],
         memory=False,
     )
-    (found,) = runner.compare(case, rounds=3)
+    (record,) = runner.compare(case, rounds=3)
     printed = capsys.readouterr().out
     assert "Other                        skipped: no_such_library is not installed" in printed
-    assert found["peer"] == "twice"
-    assert found["rounds"] == 3
-    assert found["judged"]["time"]["reached"]
+    assert record["peer"] == "twice"
+    assert record["rounds"] == 3
+    assert record["judged"]["time"]["reached"]
     assert "reached" not in printed, "bounds are for the machine that the docs name"
 
 
 @pytest.mark.runs_on("torch")
 def test_without_any_peer_ours_is_measured_all_the_same():
     peer = Peer(name="Other", make=never, library="no_such_library")
-    (found,) = runner.compare(Case(name="sum", ours=busy(9), peers=[peer], memory=False), rounds=1)
-    assert found["peer"] is None
-    assert found["ours"]["milliseconds"]["median"] > 0
+    (record,) = runner.compare(Case(name="sum", ours=busy(9), peers=[peer], memory=False), rounds=1)
+    assert record["peer"] is None
+    assert record["ours"]["milliseconds"]["median"] > 0
 
 
 @pytest.mark.runs_on("torch")
 @pytest.mark.parametrize(
-    ("what", "ours", "peer", "bound", "reached"),
+    ("what", "ours", "its", "bound", "reached"),
     [
         ("time", 1.0, 2.0, 0.5, True),
         ("time", 1.1, 2.0, 0.5, False),
@@ -264,14 +264,16 @@ def test_without_any_peer_ours_is_measured_all_the_same():
         ("memory", 4.0, 2.0, 1.5, False),
     ],
 )
-def test_reach_is_judged(what, ours, peer, bound, reached):
-    times = {runner.OURS: [ours] * 3, "peer": [peer] * 3}
+def test_reach_is_judged(what, ours, its, bound, reached):
+    times = {runner.OURS: [ours] * 3, "peer": [its] * 3}
     measured = {
         name: {"milliseconds": measure.spread(t), "first_call_seconds": 0, "peak_mib": t[0]}
         for name, t in times.items()
     }
-    found = runner.against(Peer(name="peer", make=never, reach={what: bound}), measured, times)
-    assert found["judged"][what]["reached"] is reached
+    compared = runner.compare_with(
+        Peer(name="peer", make=never, reach={what: bound}), measured, times
+    )
+    assert compared["judged"][what]["reached"] is reached
 
 
 @pytest.mark.runs_on("torch")

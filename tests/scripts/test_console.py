@@ -108,8 +108,8 @@ def test_what_a_text_is_called_does_not_open_a_file(folder):
 @pytest.mark.parametrize("content", [b"", b"PK", b'{"config": 3}'])
 def test_a_file_that_is_no_model_is_left_to_the_loader(tmp_path, content):
     (tmp_path / "model.keras").write_bytes(content)
-    assert _inputs.kinds(tmp_path / "model.keras") is None
-    assert _inputs.kinds("hf://user/name") is None
+    assert _inputs.find_kinds(tmp_path / "model.keras") is None
+    assert _inputs.find_kinds("hf://user/name") is None
 
 
 @pytest.mark.parametrize("name", recipes.names())

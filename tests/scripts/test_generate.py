@@ -63,8 +63,8 @@ def test_an_image_is_captioned(tmp_path):
     options = {"sampler": ka.decoding.BeamSearch(2), "max_new_tokens": 4}
     (expected,) = ka.generate(model, pixels[None], **options)
     words = [tmp_path / "image.png", "--sampler", "beams=2", "--max-new-tokens", 4]
-    found = running.run("generate", tmp_path / "model.keras", *words)
-    assert found.splitlines()[-1] == expected
+    printed = running.run("generate", tmp_path / "model.keras", *words)
+    assert printed.splitlines()[-1] == expected
     assert expected
 
 
@@ -74,12 +74,12 @@ def test_translate(models, tmp_path):
     options = {"sampler": ka.decoding.BeamSearch(2), "max_new_tokens": 6}
     first, last = ka.generate(reader, [lines[0], lines[2]], **options)
     (tmp_path / "reference.txt").write_text("one\ntwo\nthree\n")
-    found = run(
+    printed = run(
         "translate",
         folder / "reader.keras",
         *["--beams", 2, "--max-new-tokens", 6, "--attention", tmp_path / "attention.png"],
         *["--reference", tmp_path / "reference.txt"],
         stdin="\n".join(lines),
     )
-    assert found.splitlines() == [first, "", last]
+    assert printed.splitlines() == [first, "", last]
     assert (tmp_path / "attention.png").stat().st_size > 1000

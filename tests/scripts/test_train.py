@@ -163,9 +163,9 @@ def test_resumed_run_leaves_what_an_uninterrupted_one_does(
     train, interrupted, monkeypatch, tmp_path, capsys
 ):
     histories = []
-    draw = reports.plots.training_curves
+    draw = reports.charts.training_curves
     monkeypatch.setattr(
-        reports.plots,
+        reports.charts,
         "training_curves",
         lambda history, **rest: histories.append(history) or draw(history, **rest),
     )

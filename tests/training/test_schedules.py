@@ -1,4 +1,4 @@
-"""The warmup schedule: the paper's equation, files, clipping and mixed precision."""
+"""The schedules: their equations, files, clipping and mixed precision."""
 
 import keras
 import numpy as np
@@ -46,3 +46,35 @@ def test_it_trains_clips_and_travels_in_the_file(policy, tmp_path):
     restored = getattr(restored, "inner_optimizer", restored)
     assert isinstance(restored._learning_rate, ka.schedules.InverseSqrtWarmup)
     assert restored._learning_rate.get_config() == schedule.get_config()
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(12, 4), (5, 0), (1, 0), (3, 3)])
+def test_half_a_cosine_after_the_warmup(steps, warmup):
+    """By hand, step by step; a training has one step of warmup at least."""
+    schedule = ka.schedules.warmup_cosine(steps, peak=3e-3, warmup_steps=warmup)
+    first = max(1, warmup)
+    rest = max(1, steps - first)
+    for step in range(steps + 3):
+        done = min(1.0, (step - first) / rest)
+        expected = 3e-3 * (step / first if step < first else 0.5 * (1 + np.cos(np.pi * done)))
+        np.testing.assert_allclose(to_numpy(schedule(step)), expected, rtol=1e-5, atol=1e-9)
+
+
+def test_it_is_a_schedule_of_keras():
+    """So a file that names it loads without this library."""
+    schedule = ka.schedules.warmup_cosine(10, peak=1e-2, warmup_steps=2)
+    assert type(schedule) is keras.optimizers.schedules.CosineDecay
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps": 0, "peak": 1.0}, "`steps` must be a positive integer"),
+        ({"steps": 5, "peak": 0.0}, "`peak` must be a positive number"),
+        ({"steps": 5, "peak": 1.0, "warmup_steps": -1}, "0 or a positive integer"),
+        ({"steps": 5, "peak": 1.0, "warmup_steps": 6}, "at most `steps`, the whole training"),
+    ],
+)
+def test_a_warmup_is_part_of_the_training(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ka.schedules.warmup_cosine(**arguments)

@@ -1,6 +1,6 @@
 """Datasets, one per file: each has `load(...) -> Splits` of NumPy arrays.
 
-What has to be fetched has `sample() -> Splits` too: a small look-alike made up in memory.
+One that has to be fetched has `sample() -> Splits` too, a small look-alike made up in memory.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Arrays = tuple[X, np.ndarray] | tuple[X, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where data comes from, and on which terms, for the card of a model that learned from it.
+    """The origin of data and its terms, for the card of a model that learned from it.
 
     Attributes:
         name, url: of the dataset.
@@ -57,17 +57,21 @@ class Splits:
     source: Source | None = None
     extra: Mapping[str, Arrays] = field(default_factory=dict)
 
-    def mapped(self, part: Callable[[Arrays], Arrays]) -> "Splits":
-        """The same with what `part` makes of train, validation and test; `extra` stays."""
+    def num_batches(self, batch_size: int) -> int:
+        """Returns how many batches the part to train on has, the last of them smaller perhaps."""
+        return -(-len(self.train[1]) // batch_size)
+
+    def map(self, change: Callable[[Arrays], Arrays]) -> "Splits":
+        """Returns the splits with train, validation and test changed; `extra` stays."""
         return replace(
             self,
-            train=part(self.train),
-            validation=None if self.validation is None else part(self.validation),
-            test=part(self.test),
+            train=change(self.train),
+            validation=None if self.validation is None else change(self.validation),
+            test=change(self.test),
         )
 
     def sha256(self) -> str:
-        """Digest of every array with its dtype and shape: the same data, the same digest."""
+        """Returns a digest of every array with its dtype and shape."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation, self.test, *self.extra.values()):
             x, y, *weights = part or ({}, np.empty(0))
@@ -83,7 +87,7 @@ class Splits:
 
 
 def objects(values: Any) -> np.ndarray:
-    """A 1-D object array of values of any kind, lists of one length included."""
+    """Returns a 1-D object array of values of any kind, lists of one length included."""
     values = list(values)
     array = np.empty(len(values), dtype=object)
     array[:] = values

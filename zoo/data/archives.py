@@ -1,4 +1,4 @@
-"""Datasets of many small files, in an archive that somebody made of them."""
+"""Readers of datasets of many small files in one archive."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ MAX_BYTES = 2**30  # of all files of an archive that are read; the largest of ou
 
 
 def read_files(path: str | Path, names: str, *, max_bytes: int = MAX_BYTES) -> dict[str, bytes]:
-    """Files of a zip or tar archive, by their names without folders.
+    """Returns files of a zip or tar archive, by their names without folders.
 
     Args:
         path: of the archive, of which nothing is extracted.
@@ -38,7 +38,7 @@ def read_files(path: str | Path, names: str, *, max_bytes: int = MAX_BYTES) -> d
 
 
 def _members(path: str | Path, wanted: re.Pattern) -> Iterator[tuple[str, IO[bytes]]]:
-    """The names of the files that are wanted, each with what reads it."""
+    """Yields the name of each file that is wanted, with the open file."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for name in filter(wanted.fullmatch, archive.namelist()):
@@ -55,9 +55,9 @@ def _members(path: str | Path, wanted: re.Pattern) -> Iterator[tuple[str, IO[byt
 
 
 def digest(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over the sorted names, each with the SHA-256 of its bytes.
+    """Returns the SHA-256 over the sorted names, each with the SHA-256 of its bytes.
 
-    What is in an archive has it, however it was packed.
+    It is the same however the files were packed.
     """
     total = hashlib.sha256()
     for name in sorted(files):

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 from zoo.data import Arrays, Source, Splits
-from zoo.tasks.q_learning.games import watched
+from zoo.data.games import watch
 
 NAMES = ("cart position", "cart velocity", "pole angle", "pole velocity")
 ACTIONS = ("left", "right")
@@ -32,7 +32,7 @@ SOURCE = Source(
 
 
 def make(*, velocities: bool = True, history: int | None = None) -> gymnasium.Env:
-    """The environment.
+    """Returns the environment.
 
     Args:
         velocities: whether they are observed, or the two positions alone.
@@ -50,7 +50,7 @@ def make(*, velocities: bool = True, history: int | None = None) -> gymnasium.En
 def load(
     make: Callable[[], Any], *, test: int = 100, validation: int = 20, train: int = 20
 ) -> Splits:
-    """Episodes: as x their first observations, as y the seeds that they begin with.
+    """Returns episodes: as x their first observations, as y the seeds that they begin with.
 
     The part to train on is of another kind, since what is learned from is played meanwhile: all
     observations of a few episodes in which half of the actions are random, to standardise by.
@@ -69,9 +69,10 @@ def load(
         explores, drawn = rng.integers(0, 2, (2, len(observations)))
         return np.where(explores, drawn, falling(observations))
 
-    seen = {seed: watched(make, half_random, seed) for seed in range(TRAIN, TRAIN + train)}
+    seeds = range(TRAIN, TRAIN + train)
+    episodes = [watch(make, half_random, seed) for seed in seeds]
     return Splits(
-        train=(np.concatenate([*seen.values()]), np.repeat([*seen], [*map(len, seen.values())])),
+        train=(np.concatenate(episodes), np.repeat(seeds, [*map(len, episodes)])),
         validation=first(range(VALIDATION, VALIDATION + validation)),
         test=first(range(TEST, TEST + test)),
         class_names=ACTIONS,
@@ -92,13 +93,13 @@ def falling(observations: np.ndarray) -> np.ndarray:
 
 
 def positions(observations: np.ndarray) -> np.ndarray:
-    """`(B, 2)`, of the cart and the angle of the pole, now."""
+    """Returns the positions of cart and pole now, `(B, 2)`."""
     now = observations if observations.ndim == 2 else observations[:, -1]
     return now[:, POSITIONS] if now.shape[-1] == len(NAMES) else now
 
 
-def observed(angle: np.ndarray, velocity: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Observations `(B, *shape)` of a pole that moved evenly above a cart at rest in the middle."""
+def observe(angle: np.ndarray, velocity: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns observations `(B, *shape)` of a pole that moved evenly above a cart at rest."""
     rest = np.zeros_like(angle)
     if shape == (len(NAMES),):
         return np.stack([rest, rest, angle, velocity], axis=-1).astype(np.float32)
@@ -108,7 +109,7 @@ def observed(angle: np.ndarray, velocity: np.ndarray, shape: tuple[int, ...]) ->
 
 
 def _pole(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Its angle and velocity, the latter as far as observations tell it."""
+    """Returns angle and velocity of the pole, the latter as far as observations tell it."""
     seen = observations.reshape(len(observations), -1, observations.shape[-1])  # (B, history, F)
     if seen.shape[-1] == len(NAMES):
         return seen[:, -1, 2], seen[:, -1, 3]

@@ -31,12 +31,12 @@ class File:
 
 
 def root() -> Path:
-    """The folder of all datasets: `KERAS_ATTENTION_DATA`, or `~/.cache/keras_attention`."""
+    """Returns the folder of all datasets: `KERAS_ATTENTION_DATA`, or `~/.cache/keras_attention`."""
     return Path(os.environ.get(VARIABLE) or "~/.cache/keras_attention").expanduser()
 
 
 def fetch(dataset: str, file: File) -> Path:
-    """The path of a file that has the right content, downloaded if it is not there.
+    """Returns the path of a file of the right content, and downloads it if it is not there.
 
     A file that is there may be in a folder that cannot be written to. One that is being
     downloaded gets its name when it is complete.
@@ -60,11 +60,11 @@ def fetch(dataset: str, file: File) -> Path:
             f"Set {VARIABLE} to another folder."
         )
     part = _download(dataset, file, path)
-    found = sha256(part)
-    if file.sha256 not in (None, found):
+    received = sha256(part)
+    if file.sha256 not in (None, received):
         part.unlink()
         raise ValueError(
-            f"{file.url} is not the file that was published: its SHA-256 is {found}, expected "
+            f"{file.url} is not the file that was published: its SHA-256 is {received}, expected "
             f"{file.sha256}. Something on the way changed it; try another network."
         )
     os.replace(part, path)
@@ -72,7 +72,7 @@ def fetch(dataset: str, file: File) -> Path:
 
 
 def _download(dataset: str, file: File, path: Path) -> Path:
-    """The file beside `path`, under a name of its own."""
+    """Downloads a file to a name of its own beside `path`, and returns that."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     for attempt in range(_ATTEMPTS):
         if attempt:
@@ -96,8 +96,8 @@ def _download(dataset: str, file: File, path: Path) -> Path:
 def _receive(url: str, part: Path) -> None:
     """Writes what a server sends, whole and not more than `MAX_BYTES`."""
     with urllib.request.urlopen(url, timeout=_SECONDS) as source, part.open("wb") as target:
-        told = source.headers.get("Content-Length")
-        size = int(told) if told and told.isdecimal() else None
+        length = source.headers.get("Content-Length")
+        size = int(length) if length and length.isdecimal() else None
         print(f"Downloading {url}" + (f", {size / 2**20:.1f} MiB" if size else ""), flush=True)
         received = 0
         while piece := source.read(2**20):

@@ -119,11 +119,11 @@ def read_images(part: str) -> np.ndarray:
     else:
         path = fetch("easy_vqa", _ARCHIVE)
         files = read_files(path, rf".*/easy_vqa/data/{part}/images/[^/]*\.png")
-    found = digest(files)
-    if found != _IMAGES[part]:
+    received = digest(files)
+    if received != _IMAGES[part]:
         raise ValueError(
             f"The {part} images in {folder} are not those that were published: their digest is "
-            f"{found}, expected {_IMAGES[part]}. Remove the file there, to have it fetched anew."
+            f"{received}, expected {_IMAGES[part]}. Remove the file there, to have it fetched anew."
         )
     return pixels(files)
 
@@ -138,21 +138,23 @@ def pixels(files: Mapping[str, bytes]) -> np.ndarray:
 
 
 def arrays(questions: Sequence[Question], images: np.ndarray) -> Arrays:
-    """The part of these questions."""
+    """Returns the part of a dataset that these questions make."""
     texts, answers, rows = zip(*questions, strict=True)
     y = np.array([CLASS_NAMES.index(answer) for answer in answers], np.int32)
     return {"image": images[list(rows)], "question_ids": objects(texts)}, y
 
 
 def shapes(images: np.ndarray) -> np.ndarray:
-    """Which pixels are those of the shape, `(B, height, width)`: all but the lightest colour of
-    the image, which is that of the background."""
+    """Returns `(B, height, width)`, true at the pixels of the shape.
+
+    The background is the lightest colour of the image.
+    """
     light = images.sum(axis=-1, dtype=np.int32)
     return light < light.max(axis=(1, 2), keepdims=True)
 
 
 def draw(rng: np.random.Generator, shape: str, colour: str) -> np.ndarray:
-    """A shape of random size and place on a light background, `(64, 64, 3)` uint8."""
+    """Draws a shape of random size and place on a light background, `(64, 64, 3)` uint8."""
     radius = rng.integers(6, 15)
     x, y = rng.integers(radius, SIZE - radius, 2)
     across, down = np.arange(SIZE)[None] - x, np.arange(SIZE)[:, None] - y

@@ -1,4 +1,4 @@
-"""Emoji and what they are called: 3,530 pictures with names in English and in German."""
+"""Emoji and their names: 3,530 pictures with names in English and in German."""
 
 import csv
 import hashlib
@@ -75,20 +75,24 @@ def load(*, language: str = "en") -> Splits:
     archive = packed if packed.exists() else fetch("emoji_captions", _ARCHIVE)
     files = read_files(archive, _PICTURE)
     names = folder / "captions.tsv"
-    text = names.read_text(encoding="utf-8") if names.exists() else table(files, _annotations())
-    found = hashlib.sha256(text.encode()).hexdigest()
-    if found != _TABLE_SHA256:
+    if names.exists():
+        text = names.read_text(encoding="utf-8")
+    else:
+        text = format_table(files, _fetch_annotations())
+    received = hashlib.sha256(text.encode()).hexdigest()
+    if received != _TABLE_SHA256:
         raise ValueError(
             f"The names in {folder} are not those that were published: the digest of their table "
-            f"is {found}, expected {_TABLE_SHA256}. Remove them there, to have them fetched anew."
+            f"is {received}, expected {_TABLE_SHA256}. Remove them there, to have them fetched "
+            "anew."
         )
     rows = read_table(text)
     files = {row["file"]: files[row["file"]] for row in rows if row["file"] in files}
-    found = digest(files)
-    if found != _SHA256:
+    received = digest(files)
+    if received != _SHA256:
         raise ValueError(
             f"The pictures in {archive} are not those that were published: their digest is "
-            f"{found}, expected {_SHA256}. Remove the file, to have it fetched anew."
+            f"{received}, expected {_SHA256}. Remove the file, to have it fetched anew."
         )
     return split(rows, pixels(files.values()), language=language)
 
@@ -117,7 +121,7 @@ def sample(*, language: str = "en") -> Splits:
 
 
 def split(rows: Sequence[Row], images: np.ndarray, *, language: str) -> Splits:
-    """The parts that `load` describes, of a picture for each row."""
+    """Returns the parts that `load` describes, of a picture for each row."""
     checks.one_of("language", language, LANGUAGES)
 
     def part(name: str) -> Arrays:
@@ -129,7 +133,7 @@ def split(rows: Sequence[Row], images: np.ndarray, *, language: str) -> Splits:
 
 
 def pixels(files: Iterable[bytes]) -> np.ndarray:
-    """Pictures `(B, 72, 72, 3)` uint8 of the bytes of files, read as a model reads them."""
+    """Returns pictures `(B, 72, 72, 3)` uint8 of the bytes of files, read as a model does."""
     from PIL import Image
 
     reader = ka.layers.ImageConverter(SIZE, SIZE)
@@ -137,12 +141,12 @@ def pixels(files: Iterable[bytes]) -> np.ndarray:
 
 
 def read_table(text: str) -> list[Row]:
-    """The rows of a table as `table` writes it."""
+    """Returns the rows of a table that `format_table` wrote."""
     return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def table(files: Iterable[str], annotations: Mapping[str, Mapping[str, Any]]) -> str:
-    """Names, keywords and part of each picture that has a name, tab-separated below a header.
+def format_table(files: Iterable[str], annotations: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns names, keywords and part of each picture that has a name, tab-separated.
 
     Args:
         files: names of pictures, which are code points: `emoji_u1f44d_1f3ff.png`.
@@ -162,13 +166,13 @@ def table(files: Iterable[str], annotations: Mapping[str, Mapping[str, Any]]) ->
         if all(entry and "tts" in entry for entry in entries):
             names = [entry["tts"][0] for entry in entries]
             keywords = ["|".join(entry["default"]) for entry in entries]
-            spelled = " ".join(f"U+{point:04X}" for point in points)
-            lines.append((file, spelled, part_of(points), *names, *keywords))
+            codepoints = " ".join(f"U+{point:04X}" for point in points)
+            lines.append((file, codepoints, choose_part(points), *names, *keywords))
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
-def part_of(points: Sequence[int]) -> str:
-    """Where an emoji belongs, by a digest of what it shares with its variants."""
+def choose_part(points: Sequence[int]) -> str:
+    """Returns the part that an emoji belongs to, by a digest of what its variants share."""
     bare = [point for point in points if point not in _TONES and point != _JOINER]
     shared = [point for point in bare if point not in _GENDERS] or bare
     key = "_".join(f"{point:x}" for point in shared)
@@ -180,11 +184,11 @@ def _code_points(emoji: str) -> list[int]:
     return [ord(character) for character in emoji if ord(character) != _EMOJI_STYLE]
 
 
-def _annotations() -> dict[str, dict[str, Any]]:
-    """Names and keywords by language and emoji, as the CLDR publishes them, in two files each."""
-    found: dict[str, dict[str, Any]] = {}
+def _fetch_annotations() -> dict[str, dict[str, Any]]:
+    """Returns names and keywords by language and emoji; the CLDR has two files of each language."""
+    annotations: dict[str, dict[str, Any]] = {}
     for language in LANGUAGES:
-        found[language] = {}
+        annotations[language] = {}
         for package, kind in (
             ("cldr-annotations-full", "annotations"),
             ("cldr-annotations-derived-full", "annotationsDerived"),
@@ -192,5 +196,5 @@ def _annotations() -> dict[str, dict[str, Any]]:
             url = f"{_NAMES}{package}/{kind}/{language}/annotations.json"
             file = File(url=url, sha256=None, name=f"{kind}_{language}.json")
             content = json.loads(fetch("emoji_captions", file).read_text(encoding="utf-8"))
-            found[language].update(content[kind]["annotations"])
-    return found
+            annotations[language].update(content[kind]["annotations"])
+    return annotations

@@ -72,7 +72,7 @@ def sample(look_back: int = 96, horizon: int = 96) -> Windows:
 
 
 def read(path: str | Path) -> np.ndarray:
-    """The rows `(hours, 7)` float32 of the file, without their dates.
+    """Returns the rows `(hours, 7)` float32 of a file, without their dates.
 
     Raises:
         ValueError: it has other columns, or a row that is not whole.
@@ -88,14 +88,14 @@ def read(path: str | Path) -> np.ndarray:
 
 
 def split(series: np.ndarray, ends: Iterable[int], look_back: int, horizon: int) -> Windows:
-    """Every window of the three parts of a series `(hours, 7)` that end before the rows `ends`."""
+    """Returns the windows of the three parts of a series `(hours, 7)` that end before `ends`."""
     first, second, third = ends
     learnt_from = series[:first].astype(np.float64)
     mean, std = learnt_from.mean(axis=0), learnt_from.std(axis=0)
     standardised = ((series - mean) / std).astype(np.float32)
 
     def windows(start: int, stop: int) -> Arrays:
-        """All whose forecast is between two rows."""
+        """Returns the windows whose forecast is between two rows."""
         begins = np.arange(start, stop - horizon + 1)[:, None]
         x = series[begins + np.arange(-look_back, 0)]
         return x, standardised[begins + np.arange(horizon)]

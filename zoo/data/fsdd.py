@@ -58,11 +58,11 @@ def load(held_out_speaker: str | None = None) -> Splits:
     folder = root() / "fsdd"
     packed = folder / "recordings.zip"  # the same content, where somebody packed it
     files = read_files(packed if packed.exists() else fetch("fsdd", _ARCHIVE), _FILES)
-    found = digest(files)
-    if found != _SHA256:
+    received = digest(files)
+    if received != _SHA256:
         raise ValueError(
             f"The recordings in {folder} are not those that were published: their digest is "
-            f"{found}, expected {_SHA256}. Remove the file there, to have it fetched anew."
+            f"{received}, expected {_SHA256}. Remove the file there, to have it fetched anew."
         )
     return split(recordings(files), held_out_speaker)
 
@@ -92,7 +92,7 @@ def recordings(files: Mapping[str, bytes]) -> dict[Recording, np.ndarray]:
     """
     import soundfile
 
-    found = {}
+    waveforms = {}
     for name, content in files.items():
         match = _NAME.fullmatch(name)
         if match is None:
@@ -101,8 +101,8 @@ def recordings(files: Mapping[str, bytes]) -> dict[Recording, np.ndarray]:
         if rate != SAMPLING_RATE or waveform.ndim != 1:
             raise ValueError(f"{name} has {rate} Hz and shape {waveform.shape}, not 8,000 Hz mono.")
         digit, speaker, index = match.groups()
-        found[int(digit), speaker, int(index)] = waveform
-    return dict(sorted(found.items()))
+        waveforms[int(digit), speaker, int(index)] = waveform
+    return dict(sorted(waveforms.items()))
 
 
 def split(waveforms: Mapping[Recording, np.ndarray], held_out_speaker: str | None) -> Splits:

@@ -61,7 +61,7 @@ def load(*, direction: str = "de-en") -> Splits:
 
 
 def pairs(source: str, target: str) -> Arrays:
-    """x and y of two texts, whose lines belong together.
+    """Returns x and y of two texts, whose lines belong together.
 
     Raises:
         ValueError: one text has more lines than the other.

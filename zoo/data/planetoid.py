@@ -65,7 +65,7 @@ _CLASSES = {
 
 
 def source(name: str) -> Source:
-    """Where a graph comes from."""
+    """Returns the source of a graph."""
     return Source(
         name=f"{name.capitalize()} with the Planetoid split",
         url="https://github.com/kimiyoung/planetoid",
@@ -106,7 +106,7 @@ def load(name: str = "cora") -> Splits:
 
 
 def read(paths: Mapping[str, Path]) -> dict[str, Any]:
-    """The graph in files of Planetoid's layout.
+    """Returns the graph in files of Planetoid's layout.
 
     Nodes that no file describes, as Citeseer has among those to test on, have features of zero
     and the label -1.
@@ -118,7 +118,7 @@ def read(paths: Mapping[str, Path]) -> dict[str, Any]:
     Raises:
         pickle.UnpicklingError: a file names something that no such file has.
     """
-    parts = {part: unpickled(path) for part, path in paths.items() if part != "test.index"}
+    parts = {part: unpickle(path) for part, path in paths.items() if part != "test.index"}
     test = np.array([int(line) for line in paths["test.index"].read_text().split()])
     train, known = len(parts["y"]), len(parts["ally"])
     nodes = max(test.max() + 1, known)
@@ -140,7 +140,7 @@ def read(paths: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def splits(graph: Mapping[str, Any], class_names: Sequence[str], source: Source | None) -> Splits:
-    """The parts of a graph as a model takes them."""
+    """Returns the parts of a graph as a model takes them."""
     features = graph["features"]
     features = features / np.maximum(features.sum(axis=1, keepdims=True), 1e-12)
     labels = np.maximum(graph["labels"], 0)[None].astype(np.int32)
@@ -179,15 +179,15 @@ def sample() -> Splits:
     return splits(graph, tuple(_CLASSES["cora"].values()), source("cora"))
 
 
-def unpickled(path: Path) -> Any:
-    """What a pickle of Python 2 holds, of arrays, sparse matrices (made dense), dicts and lists.
+def unpickle(path: Path) -> Any:
+    """Returns arrays, sparse matrices made dense, dicts and lists from a pickle of Python 2.
 
     Nothing of NumPy's or SciPy's is called by the file: stand-ins of this module take what it
     says, and look at it.
     """
     with path.open("rb") as file:
-        found = _Unpickler(file, encoding="latin1").load()
-    return found.content if isinstance(found, (_Array, _Matrix)) else found
+        value = _Unpickler(file, encoding="latin1").load()
+    return value.content if isinstance(value, (_Array, _Matrix)) else value
 
 
 class _Type:

@@ -53,10 +53,10 @@ def load(
         )
     rng = np.random.default_rng(seed)
     alphabet = np.array(list(string.ascii_lowercase[:letters]))
-    found: dict[str, None] = {}
-    while len(found) < sequences:
-        found[" ".join(rng.choice(alphabet, rng.integers(shortest, longest + 1)))] = None
-    sources = objects(found)
+    distinct: dict[str, None] = {}
+    while len(distinct) < sequences:
+        distinct[" ".join(rng.choice(alphabet, rng.integers(shortest, longest + 1)))] = None
+    sources = objects(distinct)
     targets = objects(source[::-1] for source in sources)
 
     def part(start: int, stop: int) -> Arrays:

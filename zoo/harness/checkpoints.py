@@ -1,4 +1,4 @@
-"""Where a recipe's training leaves checkpoints, and whose they are."""
+"""The folder in which a recipe's training leaves checkpoints, and what tells whose they are."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ _FILE = "training.json"  # what is trained here, and whether it came to its end
 def begin(
     training: dict[str, Any], folder: Path, *, resume: bool, state: Any = None
 ) -> ka.callbacks.Checkpoint:
-    """The callback that writes checkpoints to `folder`, or continues from those in it.
+    """Returns the callback that writes checkpoints to `folder`, or continues from those in it.
 
     Args:
         training: what tells this training from others, as JSON can hold it.

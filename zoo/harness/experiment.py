@@ -1,4 +1,4 @@
-"""What a recipe is, and what is done with one: train and measure."""
+"""Recipes: what one is, how it is trained and how it is measured."""
 
 import sys
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import numpy as np
@@ -22,8 +22,23 @@ from zoo.harness.interruption import StopAtNaN, StopWhenAsked
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zoo.tasks.q_learning.pictures import Animation
-    from zoo.tasks.q_learning.play import Play
+    from zoo.harness.animation import Animation
+
+
+class Player(Protocol):
+    """A callback that plays between epochs; `zoo.tasks.q_learning.play.Play` is one.
+
+    Attributes:
+        replay: the batches to learn from, which it fills; `batch_size` can be set.
+    """
+
+    replay: Any
+
+    def get_state(self) -> Mapping[str, np.ndarray]:
+        """Returns what a training needs beside the model to go on."""
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Sets what `get_state` gave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +51,7 @@ class Recipe:
         optimizer, loss, metrics: for `model.compile`.
         score: the metric that counts; by its name in `model.evaluate` or in `measure`.
         epochs, batch_size, callbacks: for `model.fit`, which shuffles.
-        play: plays what is learned from, instead of `data.train`, see `zoo.tasks.q_learning`.
+        play: plays what is learned from, instead of `data.train`.
             Then y in `data` are the seeds of episodes, and `measure` plays these.
         buckets: lengths to which batches of padded rows are cut off, see `Batches`.
         splits: how many seeds, each with a split of its own, it takes to say how good the model is:
@@ -62,7 +77,7 @@ class Recipe:
     epochs: int
     batch_size: int
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
-    play: "Play | None" = None
+    play: Player | None = None
     buckets: tuple[int, ...] = ()
     splits: int = 1
     measure: Callable[[keras.Model, Splits], Mapping[str, float]] = lambda model, data: {}
@@ -77,7 +92,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a training gave.
+    """The outcome of a training.
 
     Attributes:
         recipe: the recipe, whose model is trained now.
@@ -100,7 +115,7 @@ def configure(
     batch_size: int | None = None,
     **settings: Any,
 ) -> Recipe:
-    """`make(seed=seed, **settings)`, with other epochs or another batch size if given."""
+    """Returns `make(seed=seed, **settings)`, with other epochs or another batch size if given."""
     changes = {"epochs": epochs, "batch_size": batch_size}
     return replace(
         make(seed=seed, **settings),
@@ -109,7 +124,7 @@ def configure(
 
 
 def sizes(variants: Mapping[str, dict[str, Any]], variant: str) -> dict[str, Any]:
-    """The entry of a model's `VARIANTS`.
+    """Returns the entry of a variant in `VARIANTS`.
 
     Raises:
         ValueError: there is no such entry.
@@ -183,9 +198,9 @@ def train(
     start = time.perf_counter()
     with StopWhenAsked() if checkpoint else nullcontext() as stop:
         history = model.fit(
-            recipe.play.replay if recipe.play else batches(model, data.train, **settings),
+            recipe.play.replay if recipe.play else make_batches(model, data.train, **settings),
             shuffle=False,  # these do
-            validation_data=batches(model, watched, shuffle=False, **settings)
+            validation_data=make_batches(model, watched, shuffle=False, **settings)
             if watched and (watch or recipe.callbacks)
             else None,
             epochs=recipe.epochs,
@@ -208,10 +223,10 @@ def compile_model(recipe: Recipe, model: keras.Model) -> None:
 
 
 def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
-    """Loss and metrics of a compiled model on the recipe's test data; of episodes no loss."""
-    found = {}
+    """Returns loss and metrics of a compiled model on the test data; of episodes no loss."""
+    metrics = {}
     if not recipe.play:
-        test = batches(
+        test = make_batches(
             model,
             recipe.data.test,
             shuffle=False,
@@ -219,12 +234,12 @@ def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
             buckets=recipe.buckets,
         )
         with inference.guarded(model):
-            found = model.evaluate(test, verbose=0, return_dict=True)
-    found = {**found, **recipe.measure(model, recipe.data)}
-    return {name: float(value) for name, value in found.items()}
+            metrics = model.evaluate(test, verbose=0, return_dict=True)
+    metrics = {**metrics, **recipe.measure(model, recipe.data)}
+    return {name: float(value) for name, value in metrics.items()}
 
 
-def batches(
+def make_batches(
     model: keras.Model,
     part: Arrays,
     *,
@@ -232,7 +247,7 @@ def batches(
     buckets: tuple[int, ...] = (),
     shuffle: bool = True,
 ) -> Batches:
-    """A part of a dataset as the model takes it."""
+    """Returns the batches of a part of a dataset, encoded as the model takes them."""
     raw, y, *weights = part
     x = ka.encode(model, raw)
     mask = padding_mask(model, x) if buckets else None
@@ -241,34 +256,34 @@ def batches(
     )
 
 
-def outputs(
+def predict(
     model: keras.Model,
     part: Arrays,
     *,
     batch_size: int = 64,
     buckets: tuple[int, ...] = (),
 ) -> np.ndarray:
-    """What the model says of a part of a dataset, row by row; zeros where a bucket cut it off."""
-    data = batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
-    found = None
+    """Returns the model's outputs for a part of a dataset, zeros where a bucket cut it off."""
+    data = make_batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
+    outputs = None
     for index in range(data.num_batches):
         x = data[index][0]
         computed = np.asarray(inference.outputs(model, x, batch_size=batch_size))
-        if found is None:
+        if outputs is None:
             # Where each element has an output, as many as the elements; else what there is.
             y = data.y
             sizes = y.shape[1:2] if buckets and y.ndim > 1 else computed.shape[1:2]
-            found = np.zeros((len(y), *sizes, *computed.shape[2:]), np.float32)
+            outputs = np.zeros((len(y), *sizes, *computed.shape[2:]), np.float32)
         rows = data.rows(index)
         if buckets and computed.ndim > 2:
-            found[rows, : computed.shape[1]] = computed
+            outputs[rows, : computed.shape[1]] = computed
         else:
-            found[rows] = computed
-    return found
+            outputs[rows] = computed
+    return outputs
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
-    """What tells a training from others; it may be continued for more epochs."""
+    """Returns what tells a training from others; the number of epochs may change."""
     return {
         "recipe": recipe.name,
         "variant": recipe.variant,

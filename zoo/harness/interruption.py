@@ -1,4 +1,4 @@
-"""Trainings that end early: when the process is asked to, or when the loss is no number."""
+"""Callbacks that end a training early: when a signal asks for it, or when the loss is no number."""
 
 import math
 import os

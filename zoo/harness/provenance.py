@@ -1,4 +1,4 @@
-"""What numbers depend on, to stand beside them."""
+"""The provenance of measured numbers."""
 
 import shlex
 import sys
@@ -11,7 +11,7 @@ from keras_attention.version import versions
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, backend, device and command of this process."""
+    """Returns versions, backend, device and command of this process."""
     backend = keras.backend.backend()
     return {
         "versions": versions(),

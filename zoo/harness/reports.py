@@ -1,4 +1,4 @@
-"""What a training leaves: model, card, pictures, metrics; and the spread of several."""
+"""Reports of trainings: model, card, pictures, metrics, and the spread of several."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -9,26 +9,25 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import plots
 from keras_attention.saving import card
 from keras_attention.saving.files import complete, write_json
 from zoo.data import Source
-from zoo.harness import examples
+from zoo.harness import charts, examples
 from zoo.harness import provenance as process
+from zoo.harness.animation import Animation
 from zoo.harness.experiment import Recipe, Result, train
-from zoo.tasks.q_learning.pictures import Animation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def baselines(recipe: Recipe) -> dict[str, float]:
-    """The score of each baseline on the recipe's data, by its name."""
+def score_baselines(recipe: Recipe) -> dict[str, float]:
+    """Returns the score of each baseline on the recipe's data, by its name."""
     return {name: float(score(recipe.data)) for name, score in recipe.baselines.items()}
 
 
 def provenance(recipe: Recipe) -> dict[str, Any]:
-    """What a number of this recipe depends on, to stand beside the number."""
+    """Returns what the numbers of this recipe depend on."""
     return {
         "recipe": recipe.name,
         "variant": recipe.variant,
@@ -55,15 +54,16 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
     # Without the optimizer, which is twice the model's size; the checkpoints have it.
     model = keras.Model(recipe.model.input, recipe.model.output, name=recipe.model.name)
     ka.save_model(model, folder / "model.keras")
-    curves = plots.training_curves(
+    curves = charts.training_curves(
         result.history, held_out="validation" if recipe.data.validation else "test"
     )
     figures = {"training_curves": curves, **recipe.pictures(recipe.model, recipe.data)}
     for name, figure in figures.items():
         draw(figure, folder / name)
+    beside = score_baselines(recipe)
     metrics = {
         "test": result.test,
-        "baselines": {name: {recipe.score: value} for name, value in baselines(recipe).items()},
+        "baselines": {name: {recipe.score: value} for name, value in beside.items()},
         "seconds": round(result.seconds, 2),
         "seed": recipe.seed,
         "data_sha256": recipe.data.sha256(),
@@ -87,7 +87,7 @@ def draw(figure: "Figure | Animation", path: Path) -> None:
 
 
 def write_history(result: Result, path: Path) -> None:
-    """Writes loss and metrics by epoch, and whose they are; see `scripts/curves.py`."""
+    """Writes loss and metrics by epoch, for `scripts/curves.py`, and which training's they are."""
     about = {name: getattr(result.recipe, name) for name in ("name", "variant", "seed")}
     write_json(path, {**about, "history": result.history})
 
@@ -131,7 +131,7 @@ def repeat(
             saved = save(result, folder)["baselines"]
             beside[data] = {name: saved[name][recipe.score] for name in saved}
         elif data not in beside:
-            beside[data] = baselines(recipe)
+            beside[data] = score_baselines(recipe)
         runs.append(
             {
                 "seed": seed,
@@ -156,8 +156,8 @@ def repeat(
     return study
 
 
-def summary(metrics: Mapping[str, Any]) -> str:
-    """The content of `metrics.json` in two lines."""
+def format_summary(metrics: Mapping[str, Any]) -> str:
+    """Returns the content of `metrics.json` in two lines."""
     test = ", ".join(f"{name} {value:.4f}" for name, value in metrics["test"].items())
     beside = "; ".join(
         f"{name}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in scores.items())
@@ -170,8 +170,8 @@ def summary(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def table(study: Mapping[str, Any]) -> str:
-    """What `repeat` measured, in lines."""
+def format_table(study: Mapping[str, Any]) -> str:
+    """Returns what `repeat` measured, a line for the model and each baseline."""
     rows = [
         f"  {name:<24}{spread['mean']:10.4f} ± {spread['std']:.4f}"
         for name, spread in study["summary"].items()
@@ -186,8 +186,8 @@ def table(study: Mapping[str, Any]) -> str:
     )
 
 
-def terms(source: Source | None) -> str:
-    """Where data comes from, on which terms and what to cite, in lines; to be printed."""
+def format_terms(source: Source | None) -> str:
+    """Returns origin, licence and citation of data, a line each."""
     if source is None:
         return "Data: made by the recipe."
     return f"Data: {source.name}, {source.url}\nLicence: {source.license}\nCite: {source.citation}"

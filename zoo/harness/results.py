@@ -1,49 +1,74 @@
-"""What was measured, as tables, from the `metrics.json` and `repeats.json` of trainings."""
+"""Tables of what was measured, from the `metrics.json` and `repeats.json` of trainings."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+KEY = ("variant", "backend", "seed")  # tells the trainings of a recipe apart
+# What all seeds of a training share.
+_SHARED = (
+    *("task", "score", "published", "data", "parameters", "epochs", "batch_size", "precision"),
+    *("versions", "device", "command"),
+)
 _ERRORS = ("loss", "entropy", "mse", "mae", "rmse")
 _POINTS = ("return",)  # neither errors nor shares
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-SOURCES = "<!-- data: begin -->", "<!-- data: end -->"
+_HEAD = """# Results
+
+Made by `python scripts/results.py` from the files in [results](results), which trainings left:
+mean ± standard deviation over seeds. Baselines are simpler methods on the same split, by
+scikit-learn. Published figures are others', as each recipe's docstring says; not all
+are measured the same way. Seconds are those of `fit` alone, on whatever else the machine had to do.
+"""
+_DATA = """## Data
+
+What the recipes learn from, each under its own terms, and what to cite.
+"""
 
 
-def read(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """One record for each training in the files.
+def read(path: str | Path) -> list[dict[str, Any]]:
+    """Returns a record for each training in a file, for `zoo.harness.records`.
 
     Raises:
-        ValueError: a file is neither `metrics.json` nor `repeats.json`.
+        ValueError: it is neither `metrics.json` nor `repeats.json`, or of a smoke run.
     """
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not {"recipe", "variant", "score", "backend"} <= set(content):
+        raise ValueError(f"{path} is not what a training of a recipe leaves.")
+    if "--smoke" in content.get("command", "").split():
+        raise ValueError(f"{path} is of a smoke run, which says nothing.")
     records = []
-    for path in sorted(map(str, paths)):
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not {"recipe", "variant", "score", "backend"} <= set(content):
-            raise ValueError(f"{path} is not what a training of a recipe leaves.")
-        if "--smoke" in content.get("command", "").split():
-            raise ValueError(f"{path} is of a smoke run, which says nothing.")
-        shared = {k: v for k, v in content.items() if k not in ("runs", "summary")}
-        for run in content.get("runs", [content]):
-            beside = (
-                {name: scores[content["score"]] for name, scores in run["baselines"].items()}
-                if "baselines" in run
-                else {
-                    name: run[name]
-                    for name in content["summary"]
-                    if name not in ("model", "seconds")
-                }
-            )
-            own = {key: run[key] for key in ("seed", "seconds", "test")}
-            records.append({**shared, **own, "beside": beside})
+    for run in content.get("runs", [content]):
+        if "baselines" in run:
+            beside = {name: scores[content["score"]] for name, scores in run["baselines"].items()}
+        else:
+            names = [name for name in content["summary"] if name not in ("model", "seconds")]
+            beside = {name: run[name] for name in names}
+        training = {name: run[name] for name in ("seed", "test", "seconds", "data_sha256")}
+        records.append(
+            {
+                **{name: content[name] for name in ("recipe", "variant", "backend")},
+                **training,
+                "beside": beside,
+                **{name: content[name] for name in _SHARED if name in content},
+            }
+        )
     return records
 
 
+def page(records: list[dict[str, Any]]) -> str:
+    """Returns `docs/results.md`: scores, where the data comes from, and all that was measured."""
+    parts = (_HEAD, summary(records), "", _DATA, sources(records), "", details(records))
+    return "\n".join(parts) + "\n"
+
+
 def summary(records: list[dict[str, Any]]) -> str:
-    """A row for each recipe and variant: its score by backend, beside others' and simpler ones."""
+    """Returns a table of scores by backend, beside others' and those of simpler methods.
+
+    It has a row for each recipe and variant.
+    """
     backends = [
         b for b in ("jax", "torch", "tensorflow") if any(r["backend"] == b for r in records)
     ]
@@ -52,34 +77,36 @@ def summary(records: list[dict[str, Any]]) -> str:
         "| published |",
         f"|---|---|---|{'---|' * len(backends)}---:|---:|---|---|",
     ]
-    for (recipe, variant), found in _grouped(records):
-        score = found[0]["score"]
+    for (recipe, variant), trainings in _grouped(records):
+        score = trainings[0]["score"]
         cells = [
-            _spread([r["test"][score] for r in found if r["backend"] == b], score) for b in backends
+            _spread([r["test"][score] for r in trainings if r["backend"] == backend], score)
+            for backend in backends
         ]
-        minutes = np.mean([r["seconds"] for r in found]) / 60
-        beside = _mean([r["beside"] for r in found])
-        published = found[0].get("published") or {}
+        minutes = np.mean([r["seconds"] for r in trainings]) / 60
+        beside = _mean([r["beside"] for r in trainings])
+        published = trainings[0].get("published") or {}
         lines.append(
             f"| `{recipe}` | {variant} | {_name(score)} | {' | '.join(cells)} | {minutes:.1f} "
-            f"| {found[0]['parameters']:,} | {_named(beside, score)} | {_named(published, score)} |"
+            f"| {trainings[0]['parameters']:,} | {_named(beside, score)} "
+            f"| {_named(published, score)} |"
         )
     return "\n".join(lines)
 
 
 def details(records: list[dict[str, Any]]) -> str:
-    """For each recipe all test metrics, and what the numbers depend on."""
+    """Returns a section for each recipe: all test metrics, and what the numbers depend on."""
     parts = []
-    for (recipe, variant), found in _grouped(records):
+    for (recipe, variant), trainings in _grouped(records):
         lines = [f"## {recipe}, {variant}", ""]
-        data = found[0].get("data")
+        data = trainings[0].get("data")
         if data:
             lines += [f"Data: {data['name']}, <{data['url']}>. Licence: {data['license']}.", ""]
         by_backend: dict[str, list[dict[str, Any]]] = {}
-        for record in found:
+        for record in trainings:
             by_backend.setdefault(record["backend"], []).append(record)
         lines += [f"| test metric | {' | '.join(by_backend)} |", f"|---|{'---|' * len(by_backend)}"]
-        for metric in found[0]["test"]:
+        for metric in trainings[0]["test"]:
             cells = [
                 _spread([r["test"][metric] for r in runs if metric in r["test"]], metric)
                 for runs in by_backend.values()
@@ -102,7 +129,7 @@ def details(records: list[dict[str, Any]]) -> str:
 
 
 def sources(records: list[dict[str, Any]]) -> str:
-    """A row for each dataset: who learns from it, its licence and what to cite."""
+    """Returns a table of the datasets: who learns from each, its licence and what to cite."""
     recipes: dict[tuple[str, ...], set[str]] = {}
     for record in records:
         data = record.get("data")
@@ -117,22 +144,8 @@ def sources(records: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in sorted(rows))])
 
 
-def inserted(text: str, table: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
-    """`text` with the table between the two marks.
-
-    Raises:
-        ValueError: the marks are not there.
-    """
-    begin, end = marks
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"The text must have {begin} and {end}, once each.")
-    before, rest = text.split(begin)
-    after = rest.split(end)[1]
-    return f"{before}{begin}\n{table}\n{end}{after}"
-
-
 def _grouped(records: list[dict[str, Any]]) -> list[tuple[tuple[str, str], list[dict[str, Any]]]]:
-    """Records by recipe and variant, the default first."""
+    """Returns the records of each recipe and variant, the default first."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for record in records:
         groups.setdefault((record["recipe"], record["variant"]), []).append(record)
@@ -159,7 +172,7 @@ def _number(value: float, metric: str) -> str:
 
 
 def _spread(values: list[float], metric: str) -> str:
-    """Mean, standard deviation over seeds if there are several, and how many."""
+    """Returns mean, standard deviation over seeds if there are several, and how many."""
     if not values:
         return ""
     mean = _number(float(np.mean(values)), metric)

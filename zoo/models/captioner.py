@@ -108,7 +108,7 @@ def recurrent_captioner(
     x = ka.layers.ImageConverter(image_size, image_size, channels, mean, std, name="pixels")(image)
     if augmentation is not None:
         x = augmentation(x)
-    x = _convolutions(x, stages)  # (B, rows, columns, C)
+    x = _convolve(x, stages)  # (B, rows, columns, C)
     regions = keras.layers.Reshape((-1, x.shape[-1]), name="regions")(x)  # (B, S, C)
     regions = keras.layers.Dropout(dropout, name="regions_dropout")(regions)
 
@@ -123,7 +123,7 @@ def recurrent_captioner(
     state = keras.layers.GlobalAveragePooling1D(name="mean_region")(regions)
     state = first_state(state, decoder.state_size)
 
-    target, x, size = _embedded(tokenizer, vocabulary_size, hidden_dim, dropout)
+    target, x, size = _embed(tokenizer, vocabulary_size, hidden_dim, dropout)
     x = decoder(x, regions, initial_state=state)  # (B, T, units)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.Dense(size, name="output")(x)  # (B, T, V)
@@ -182,7 +182,7 @@ def transformer_captioner(
         num_classes=None,
     )
     image, memory = encoder.input, encoder.output  # (B, S, D)
-    target, x, size = _embedded(tokenizer, vocabulary_size, hidden_dim, dropout)
+    target, x, size = _embed(tokenizer, vocabulary_size, hidden_dim, dropout)
     x = ka.layers.PositionalEncoding(name="target_position")(x)
     for i in range(num_layers):
         x = ka.layers.TransformerDecoderBlock(
@@ -194,7 +194,7 @@ def transformer_captioner(
     return keras.Model([image, target], logits, name=name)
 
 
-def _convolutions(x: Any, stages: Sequence[Sequence[int]]) -> Any:
+def _convolve(x: Any, stages: Sequence[Sequence[int]]) -> Any:
     for i, stage in enumerate(stages):
         if i:
             x = keras.layers.MaxPooling2D(name=f"pooling_{i}")(x)
@@ -207,10 +207,10 @@ def _convolutions(x: Any, stages: Sequence[Sequence[int]]) -> Any:
     return x
 
 
-def _embedded(
+def _embed(
     tokenizer: ka.layers.Tokenizer | None, size: int | None, width: int, dropout: float
 ) -> tuple[Any, Any, int]:
-    """The input `target_ids`, its embeddings `(B, T, width)`, and the number of ids."""
+    """Returns the input `target_ids`, its embeddings `(B, T, width)`, and the number of ids."""
     tokenizer = tokenizer or ka.layers.Tokenizer(name="target_tokenizer")
     size = size or tokenizer.vocabulary_size
     target = keras.Input((None,), dtype="int32", name="target_ids")

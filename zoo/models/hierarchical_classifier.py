@@ -86,5 +86,5 @@ def hierarchical_classifier(
 
 
 def _states(units: int, name: str) -> keras.layers.Layer:
-    """The states of a GRU in both directions beside each other."""
+    """Returns the states of a GRU in both directions beside each other."""
     return keras.layers.Bidirectional(keras.layers.GRU(units, return_sequences=True), name=name)

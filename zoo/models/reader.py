@@ -35,7 +35,7 @@ def reader(
     class_names: Sequence[str] | None = None,
     name: str = "reader",
 ) -> keras.Model:
-    """The question comes last, and what is known after it is the answer.
+    """A reader of a sequence and then of a question, whose last state tells the answer.
 
     - `"lstm"`: the last state of an LSTM, which must have kept everything;
     - `"attention"`: that state attends to all states, as the decoder of Luong et al., 2015

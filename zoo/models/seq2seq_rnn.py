@@ -94,12 +94,12 @@ def seq2seq_rnn(
     source_size = source_vocabulary_size or source_tokenizer.vocabulary_size
     target_size = target_vocabulary_size or target_tokenizer.vocabulary_size
 
-    def embedded(ids: Any, tokenizer: ka.layers.Tokenizer, size: int, side: str) -> Any:
+    def embed(ids: Any, tokenizer: ka.layers.Tokenizer, size: int, side: str) -> Any:
         table = keras.layers.Embedding(size, hidden_dim, mask_zero=True, name=f"{side}_embedding")
         return keras.layers.Dropout(dropout, name=f"{side}_dropout")(table(tokenizer(ids)))
 
     source = keras.Input((None,), dtype="int32", name="source_ids")
-    x = embedded(source, source_tokenizer, source_size, "source")  # (B, S, D)
+    x = embed(source, source_tokenizer, source_size, "source")  # (B, S, D)
     recurrent = keras.layers.LSTM if cell == "lstm" else keras.layers.GRU
     encoder = recurrent(encoder_units, return_sequences=True, return_state=True)
     memory, *last = keras.layers.Bidirectional(encoder, name="encoder")(x)
@@ -112,7 +112,7 @@ def seq2seq_rnn(
         given["initial_state"] = first_state(last, decoder.state_size)
 
     target = keras.Input((None,), dtype="int32", name="target_ids")
-    x = embedded(target, target_tokenizer, target_size, "target")  # (B, T, D)
+    x = embed(target, target_tokenizer, target_size, "target")  # (B, T, D)
     x = decoder(x, **given) if attention is None else decoder(x, memory, **given)  # (B, T, units)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.Dense(target_size, name="output")(x)  # (B, T, V)
@@ -121,7 +121,7 @@ def seq2seq_rnn(
 
 
 def first_state(x: Any, size: int) -> Any:
-    """A recurrent decoder's first state `(B, size)`, of what is known at first, `(B, D)`.
+    """Returns a recurrent decoder's first state `(B, size)`, made of a summary `(B, D)`.
 
     Without the norm all of tanh is at its ends after 50 steps, whatever is known, and remains.
     """

@@ -112,8 +112,8 @@ def transformer(
         normal = keras.initializers.RandomNormal(stddev=hidden_dim**-0.5)
         return ka.layers.TokenEmbedding(size, hidden_dim, embeddings_initializer=normal, name=name)
 
-    def placed(x: Any, side: str) -> Any:
-        """Embeddings with their positions; scaled as in section 3.4, where sinusoids are."""
+    def add_positions(x: Any, side: str) -> Any:
+        """Adds positions to embeddings, which are scaled as in section 3.4 where sinusoids are."""
         if position != "rotary":
             x = ka.layers.PositionalEncoding(
                 position, max_length, scale_inputs=position == "sinusoidal", name=f"{side}_position"
@@ -132,14 +132,14 @@ def transformer(
     source_table = target_table if shared_vocabulary else table(source_size, "source_embedding")
 
     source = keras.Input((None,), dtype="int32", name="source_ids")
-    memory = placed(source_table(source_tokenizer(source)), "source")  # (B, S, D)
+    memory = add_positions(source_table(source_tokenizer(source)), "source")  # (B, S, D)
     for i in range(num_layers):
         memory = ka.layers.TransformerBlock(**block, name=f"encoder_block_{i}")(memory)
     if norm_first:
         memory = keras.layers.LayerNormalization(epsilon=1e-5, name="encoder_norm")(memory)
 
     target = keras.Input((None,), dtype="int32", name="target_ids")
-    x = placed(target_table(target_tokenizer(target)), "target")  # (B, T, D)
+    x = add_positions(target_table(target_tokenizer(target)), "target")  # (B, T, D)
     for i in range(num_layers):
         x = ka.layers.TransformerDecoderBlock(**block, name=f"decoder_block_{i}")(x, memory)
     if norm_first:

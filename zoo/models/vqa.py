@@ -96,12 +96,13 @@ def vqa(
             raise ValueError(
                 f"`{key}` must be one of {', '.join(known)}. Received: {key}={value!r}"
             )
-    given, sequences = [], []
+    model_inputs, sequences = [], []
     if inputs != "image":
         tokenizer = tokenizer or ka.layers.Tokenizer(name="tokenizer")
         size = vocabulary_size or tokenizer.vocabulary_size
-        given.append(keras.Input((None,), dtype="int32", name="question_ids"))
-        sequences.append(_words(tokenizer(given[0]), size, hidden_dim, dropout))  # (B, T, D)
+        model_inputs.append(keras.Input((None,), dtype="int32", name="question_ids"))
+        ids = tokenizer(model_inputs[0])
+        sequences.append(_embed_words(ids, size, hidden_dim, dropout))  # (B, T, D)
     if inputs != "question":
         image = vit(
             hidden_dim=hidden_dim,
@@ -119,9 +120,9 @@ def vqa(
             dropout=dropout,
             num_classes=None,
         )
-        given.insert(0, image.input)
+        model_inputs.insert(0, image.input)
         sequences.append(image.output)  # (B, patches, D)
-    fuse = {"cross": _cross, "co": _co, "single": _single}
+    fuse = {"cross": _read_patches, "co": _read_each_other, "single": _read_as_one}
     x = fuse[fusion if inputs == "both" else "single"](  # (B, D)
         *sequences,
         num_layers=num_layers,
@@ -132,11 +133,11 @@ def vqa(
     if num_classes is not None:
         x = keras.layers.Dense(num_classes, name="logits")(x)
         x = ka.layers.Labels(num_classes, class_names, name="labels")(x)
-    return keras.Model(given if len(given) > 1 else given[0], x, name=name)
+    return keras.Model(model_inputs if len(model_inputs) > 1 else model_inputs[0], x, name=name)
 
 
-def _words(ids: Any, vocabulary_size: int, hidden_dim: int, dropout: float) -> Any:
-    """Embedded with their positions and normalised, as the patches are."""
+def _embed_words(ids: Any, vocabulary_size: int, hidden_dim: int, dropout: float) -> Any:
+    """Embeds words with their positions and normalises them, as the patches are."""
     normal = keras.initializers.RandomNormal(stddev=hidden_dim**-0.5)
     x = keras.layers.Embedding(
         vocabulary_size,
@@ -150,16 +151,16 @@ def _words(ids: Any, vocabulary_size: int, hidden_dim: int, dropout: float) -> A
     return keras.layers.Dropout(dropout, name="question_dropout")(x)
 
 
-def _cross(question: Any, image: Any, *, num_layers: int, **block: Any) -> Any:
-    """The question reads the patches."""
+def _read_patches(question: Any, image: Any, *, num_layers: int, **block: Any) -> Any:
+    """Lets the question read the patches, and returns its class token `(B, D)`."""
     x = ka.layers.ClassToken(name="class_token")(question)
     for i in range(num_layers):
         x = ka.layers.TransformerDecoderBlock(causal=False, name=f"fusion_{i}", **block)(x, image)
-    return _answer(x, "answer")
+    return _class_token(x, "answer")
 
 
-def _co(question: Any, image: Any, *, num_layers: int, **block: Any) -> Any:
-    """Each of the two reads the other."""
+def _read_each_other(question: Any, image: Any, *, num_layers: int, **block: Any) -> Any:
+    """Lets each read the other, and returns the product of both class tokens `(B, D)`."""
     x = ka.layers.ClassToken(name="class_token")(question)
     y = ka.layers.ClassToken(name="image_class_token")(image)
     for i in range(num_layers):
@@ -169,21 +170,24 @@ def _co(question: Any, image: Any, *, num_layers: int, **block: Any) -> Any:
             )
             for side, own, other in (("question", x, y), ("image", y, x))
         )
-    both = [_answer(x, "question_answer"), _answer(y, "image_answer")]
+    both = [_class_token(x, "question_answer"), _class_token(y, "image_answer")]
     return keras.layers.Multiply(name="product")(both)
 
 
-def _single(*sequences: Any, num_layers: int, **block: Any) -> Any:
-    """All of them are one sequence; what is a word and what a patch is told by their biases."""
+def _read_as_one(*sequences: Any, num_layers: int, **block: Any) -> Any:
+    """Reads all of them as one sequence, and returns its class token `(B, D)`.
+
+    Biases tell what is a word and what a patch.
+    """
     x = sequences[0]
     if len(sequences) > 1:
         x = keras.layers.Concatenate(axis=1, name="sequence")(sequences)
     x = ka.layers.ClassToken(name="class_token")(x)
     for i in range(num_layers):
         x = ka.layers.TransformerBlock(name=f"fusion_{i}", **block)(x)
-    return _answer(x, "answer")
+    return _class_token(x, "answer")
 
 
-def _answer(x: Any, name: str) -> Any:
-    """`(B, D)`, the class token."""
+def _class_token(x: Any, name: str) -> Any:
+    """Returns the class token `(B, D)`, normalised."""
     return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(x)[:, 0]

@@ -15,23 +15,26 @@ from typing import Any
 
 
 def names() -> list[str]:
-    """The names of all recipes."""
+    """Returns the names of all recipes."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def promise(name: str) -> str:
-    """The first line of a recipe's docstring."""
-    return (ast.get_docstring(_parsed(f"{__name__}.{name}")) or "").partition("\n")[0]
+    """Returns the first line of a recipe's docstring."""
+    return (ast.get_docstring(_parse(f"{__name__}.{name}")) or "").partition("\n")[0]
 
 
 def variants(name: str) -> list[str]:
-    """The names of a recipe's variants: the keys of its `VARIANTS`, which are written out there or
-    in the file of the model that it takes them from."""
+    """Returns the names of a recipe's variants.
+
+    They are the keys of its `VARIANTS`, as written out in its file, or in the file of the model
+    that it imports them from.
+    """
     return _variants(f"{__name__}.{name}")
 
 
 def load(name: str) -> Callable[..., Any]:
-    """The function `recipe(*, variant, seed, smoke) -> Recipe` of the recipe `name`.
+    """Returns the function `recipe(*, variant, seed, smoke) -> Recipe` of the recipe `name`.
 
     Raises:
         ValueError: there is no such recipe.
@@ -48,12 +51,12 @@ def load(name: str) -> Callable[..., Any]:
         ) from error
 
 
-def _parsed(module: str) -> ast.Module:
+def _parse(module: str) -> ast.Module:
     return ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
 
 
 def _variants(module: str) -> list[str]:
-    for node in _parsed(module).body:
+    for node in _parse(module).body:
         match node:
             case ast.ImportFrom(names=names) if "VARIANTS" in [a.asname or a.name for a in names]:
                 return _variants(str(node.module))

@@ -36,15 +36,12 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention import inference
-from keras_attention.explain import plots
-from keras_attention.explain.plots import length as length_plots
 from zoo.data import Splits
 from zoo.data import recall as data
-from zoo.harness import experiment
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts, experiment
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.reader import VARIANTS as READER
 from zoo.models.reader import reader
-from zoo.tasks.rates import warmup_cosine
 
 NAMES = {"lstm": "LSTM", "attention": "LSTM with attention", "transformer": "transformer"}
 _SIZES = {"lstm": "lstm", "attention": "default", "transformer": "transformer"}
@@ -63,7 +60,7 @@ TIMED = (16, 32, 64, 128, 256)  # pairs, where time is
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, the LSTM with attention; `"lstm"`; or `"transformer"`.
@@ -80,11 +77,11 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         [*texts, *data.KEYS], model="word", lowercase=False, min_frequency=1
     )
 
-    def training(kind: str) -> Recipe:
-        """Of one of the three, all in the same way."""
+    def make(kind: str) -> Recipe:
+        """Returns the recipe of one of the three, which are trained alike."""
         keras.utils.set_random_seed(seed)
         epochs = 2 if smoke else 3
-        steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+        steps = epochs * splits.num_batches(BATCH_SIZE)
         return Recipe(
             name="attention_vs_rnn",
             variant=variant,
@@ -96,69 +93,72 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             ),
             data=splits,
             optimizer=keras.optimizers.Adam(
-                warmup_cosine(steps, peak=3e-3, warmup=steps // 20), global_clipnorm=1.0
+                ka.schedules.warmup_cosine(steps, peak=3e-3, warmup_steps=steps // 20),
+                global_clipnorm=1.0,
             ),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=("accuracy",),
             score="accuracy",
             epochs=epochs,
             batch_size=BATCH_SIZE,
-            measure=accuracy_by_length,
+            measure=measure_accuracy,
             baselines={
                 "always the same": lambda _: 0.1,
                 **{
-                    NAMES[other]: lambda _, other=other: tested(other)["accuracy"]
+                    NAMES[other]: lambda _, other=other: test(other)["accuracy"]
                     for other in NAMES
                     if other != kind
                 },
             },
-            pictures=pictures,
+            pictures=draw_pictures,
             next_step="look at {folder}/comparison.png.",
         )
 
     @cache
-    def tested(kind: str) -> dict[str, float]:
-        """The test of one of the others, trained for it."""
-        return experiment.train(training(kind), watch=False).test
+    def test(kind: str) -> dict[str, float]:
+        """Trains one of the others and returns its test metrics."""
+        return experiment.train(make(kind), watch=False).test
 
-    def pictures(model: keras.Model, splits: Splits) -> dict:
-        """Accuracy and time of all three, what is taken for what, and where the answer is read."""
-        own = accuracy_by_length(model, splits)
-        accuracy = {k: own if k == kind else tested(k) for k in NAMES}
-        seconds = {k: step_seconds(training(k).model, (4, 8) if smoke else TIMED) for k in NAMES}
+    def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+        """Draws accuracy and time of all three, and confusions and attention of the model."""
+        own = measure_accuracy(model, splits)
+        accuracy = {k: own if k == kind else test(k) for k in NAMES}
+        seconds = {
+            k: measure_step_seconds(make(k).model, (4, 8) if smoke else TIMED) for k in NAMES
+        }
         panels = {
             "accuracy": {
                 NAMES[k]: {n: a[f"accuracy_{n}"] for n in lengths} for k, a in accuracy.items()
             },
             "seconds per step of training": {NAMES[k]: values for k, values in seconds.items()},
         }
-        print(table(panels), flush=True)
-        found = outputs(model, splits.test, batch_size=BATCH_SIZE)
+        print(format_table(panels), flush=True)
+        logits = predict(model, splits.test, batch_size=BATCH_SIZE)
         return {
-            "comparison": length_plots.by_length(
+            "comparison": charts.by_length(
                 panels, title="Recall: what length costs", length="pairs"
             ),
-            "confusion_matrix": plots.confusion_matrix(
-                splits.test[1], found.argmax(axis=-1), splits.class_names, title="Test sequences"
+            "confusion_matrix": charts.confusion_matrix(
+                splits.test[1], logits.argmax(axis=-1), splits.class_names, title="Test sequences"
             ),
         }
 
-    return training(kind)
+    return make(kind)
 
 
-def accuracy_by_length(model: keras.Model, splits: Splits) -> dict[str, float]:
-    """`accuracy_N` of the test sequences of N pairs."""
+def measure_accuracy(model: keras.Model, splits: Splits) -> dict[str, float]:
+    """Returns the accuracy `accuracy_N` of the test sequences of N pairs."""
     x, y = splits.test
     lengths = np.array([len(text.split()) for text in x["token_ids"]])
-    right = outputs(model, splits.test, batch_size=BATCH_SIZE).argmax(axis=-1) == y
+    right = predict(model, splits.test, batch_size=BATCH_SIZE).argmax(axis=-1) == y
     return {f"accuracy_{n}": float(right[lengths == n].mean()) for n in np.unique(lengths)}
 
 
-def step_seconds(model: keras.Model, lengths: tuple[int, ...], *, steps: int = 5) -> dict:
-    """The time of a step of training on a batch of each length: the median of several."""
+def measure_step_seconds(model: keras.Model, lengths: tuple[int, ...], *, steps: int = 5) -> dict:
+    """Returns the median time of a step of training on a batch of each length."""
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     rng = np.random.default_rng(0)
-    found = {}
+    medians = {}
     for length in lengths:
         ids = rng.integers(2, 500, (BATCH_SIZE, length + 1)).astype("int32")
         x = {"token_ids": ids[:, 1:], "question_ids": ids[:, :1]}
@@ -169,12 +169,12 @@ def step_seconds(model: keras.Model, lengths: tuple[int, ...], *, steps: int = 5
             with inference.guarded(model):
                 float(model.train_on_batch(x, y))
             seconds.append(time.perf_counter() - start)
-        found[length] = float(np.median(seconds[1:]))  # the first one compiles
-    return found
+        medians[length] = float(np.median(seconds[1:]))  # the first one compiles
+    return medians
 
 
-def table(panels: dict[str, dict[str, dict[int, float]]]) -> str:
-    """The numbers of a figure in lines."""
+def format_table(panels: dict[str, dict[str, dict[int, float]]]) -> str:
+    """Returns the numbers of a figure in lines."""
     lines = []
     for quantity, models in panels.items():
         lengths = sorted(next(iter(models.values())))

@@ -38,14 +38,13 @@ from sklearn.svm import SVC
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import audio as audio_plots
-from keras_attention.explain.plots.image import of_patches
 from zoo.data import Arrays, Splits
 from zoo.data import fsdd as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.audio_transformer import VARIANTS as AUDIO_TRANSFORMER
 from zoo.models.audio_transformer import audio_transformer
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks.optimizers import adamw_cosine
 
 HELD_OUT = {f"without_{speaker}": speaker for speaker in data.SPEAKERS}
 VARIANTS = {
@@ -63,7 +62,7 @@ BUCKETS = tuple(range(2560, 10_240, 1280))  # samples, multiples of what patches
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, the official split; or `"without_george"` and the like, tested on a
@@ -96,7 +95,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 1 if smoke else 20
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     return Recipe(
         name="audio_fsdd",
         variant=variant,
@@ -104,7 +103,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=model,
         data=splits,
         optimizer=adamw_cosine(
-            steps, peak=2e-3, warmup=steps // 10, weight_decay=0.05, spared=["table"]
+            steps, peak=2e-3, warmup_steps=steps // 10, weight_decay=0.05, spared=["table"]
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
@@ -113,21 +112,21 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         batch_size=BATCH_SIZE,
         buckets=BUCKETS,
         baselines={"support vectors on mel statistics": support_vectors},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.wav",
         task="audio-classification",
     )
 
 
 def support_vectors(splits: Splits) -> float:
-    """Test accuracy of a support vector machine on means and deviations of mel bands in time."""
+    """Returns the test accuracy of a support vector machine on statistics of mel bands."""
     model = make_pipeline(StandardScaler(), SVC(C=10.0))
-    model.fit(mel_statistics(splits.train), splits.train[1])
-    return float(model.score(mel_statistics(splits.test), splits.test[1]))
+    model.fit(compute_mel_statistics(splits.train), splits.train[1])
+    return float(model.score(compute_mel_statistics(splits.test), splits.test[1]))
 
 
-def mel_statistics(part: Arrays) -> np.ndarray:
-    """`(B, 5 * 40)`: mean and deviation of each band over a recording, and means of its thirds."""
+def compute_mel_statistics(part: Arrays) -> np.ndarray:
+    """Returns mean and deviation of each band, and its means in thirds of the time, `(B, 200)`."""
     spectrogram = ka.layers.LogMelSpectrogram(data.SAMPLING_RATE, 40, 200, 80)
     rows = []
     for waveform in part[0]:
@@ -137,35 +136,35 @@ def mel_statistics(part: Arrays) -> np.ndarray:
     return np.array(rows)
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix, and what the model listens to in a test recording of each class."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix, and attention to a test recording of each class."""
     x, y = splits.test
-    found = outputs(model, splits.test, batch_size=128, buckets=BUCKETS)
-    predicted = np.argmax(found, axis=-1)
+    logits = predict(model, splits.test, batch_size=128, buckets=BUCKETS)
+    predicted = np.argmax(logits, axis=-1)
     names = splits.class_names
     rows = [int(np.flatnonzero(y == label)[0]) for label in range(len(names))]
     audio = ka.encode(model, x[rows])
     with ka.capture() as maps:
         model(audio, training=False)
     spectrogram = model.get_layer("spectrogram")
-    seen = keras.Model(model.input, spectrogram.output)(audio)
+    spectrograms = keras.Model(model.input, spectrogram.output)(audio)
     patches = model.get_layer("patches")
     one_row = model.get_layer("waveform").multiple // spectrogram.hop_length  # frames
     total, columns = (
-        patches.compute_output_shape((None, frames, *seen.shape[2:]))[1]
-        for frames in (seen.shape[1], one_row)
+        patches.compute_output_shape((None, frames, *spectrograms.shape[2:]))[1]
+        for frames in (spectrograms.shape[1], one_row)
     )
     titles = [
         names[y[row]] + ("" if predicted[row] == y[row] else f"\n(as {names[predicted[row]]})")
         for row in rows
     ]
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y, predicted, names, title=f"{splits.source.name}, {len(y):,} test recordings"
         ),
-        "attention": audio_plots.spectrogram_attention(
-            seen,
-            of_patches(maps, total // columns, columns),
+        "attention": plots.spectrogram_attention(
+            spectrograms,
+            plots.patch_weights(maps, total // columns, columns),
             titles,
             frames=[-(-min(len(x[row]), audio.shape[1]) // spectrogram.hop_length) for row in rows],
             seconds=spectrogram.hop_length / data.SAMPLING_RATE,

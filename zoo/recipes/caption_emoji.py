@@ -44,15 +44,14 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 import keras_attention as ka
-from keras_attention.explain.pages import views
-from keras_attention.training.losses import SmoothedCrossentropy
+from keras_attention.explain.plots import any_model
 from zoo.data import Arrays, Splits
 from zoo.data import emoji_captions as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.captioner import VARIANTS as CAPTIONER
 from zoo.models.captioner import captioner
-from zoo.tasks import tagging, translation
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks import translation
+from zoo.tasks.optimizers import adamw_cosine
 
 # Of each the language and the model's sizes.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -74,7 +73,7 @@ BUCKETS = (5, 7, 9, 12)  # of byte pairs, see `keras_attention.training.batches.
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, Show, Attend and Tell; `"transformer"`; `"german"`, the first with
@@ -88,12 +87,12 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     raw = data.sample(language=language) if smoke else data.load(language=language)
     pixels = raw.train[0]["image"] / 255
     mean, std = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
-    shown = blank(raw) if variant == "blind" else raw
+    shown = blank_out(raw) if variant == "blind" else raw
     tokenizer = ka.layers.Tokenizer.train(
         raw.train[1], vocabulary_size=1000, start_end=True, name="target_tokenizer"
     )
     epochs = 2 if smoke else EPOCHS.get(variant, 2)
-    steps = epochs * -(-len(raw.train[1]) // BATCH_SIZE)
+    steps = epochs * raw.num_batches(BATCH_SIZE)
     search = {"num_beams": 2 if smoke else 5, "max_new_tokens": 6 if smoke else 24}
     return Recipe(
         name="caption_emoji",
@@ -109,23 +108,23 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             dropout=0.2,
             tokenizer=tokenizer,
         ),
-        data=encoded(shown, tokenizer),
+        data=encode(shown, tokenizer),
         optimizer=adamw_cosine(
             steps,
             peak=RATES.get(variant, 3e-3),
-            warmup=steps // 20,
+            warmup_steps=steps // 20,
             weight_decay=0.05,
             spared=["table", "embedding"],
         ),
-        loss=SmoothedCrossentropy(0.1),
-        metrics=(tagging.WordAccuracy(),),
+        loss=ka.training.SmoothedCrossentropy(0.1),
+        metrics=(ka.training.TokenAccuracy(),),
         score="bleu",
         epochs=epochs,
         batch_size=BATCH_SIZE,
         buckets=BUCKETS,
         measure=lambda model, _: measure(model, shown, **search),
         baselines={"caption of the nearest training picture": lambda _: nearest_picture(raw)},
-        pictures=lambda model, _: pictures(model, shown, **search),
+        pictures=lambda model, _: draw_pictures(model, shown, **search),
         next_step=(
             "look at {folder}/attention.png, and have a picture described:\n"
             "python scripts/generate.py {folder}/model.keras {folder}/example.png "
@@ -135,86 +134,87 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
 
 
-def encoded(raw: Splits, tokenizer: ka.layers.Tokenizer) -> Splits:
-    """Ids of the captions, for a decoder that reads the true caption up to each token."""
+def encode(raw: Splits, tokenizer: ka.layers.Tokenizer) -> Splits:
+    """Returns ids of the captions, for a decoder that reads the true caption up to each token."""
 
     def part(given: Arrays) -> Arrays:
         x, y = given
-        seen, following = translation.shifted(y, tokenizer)
+        previous, following = translation.shift(y, tokenizer)
         weights = (following != 0).astype(np.float32)
-        return {"image": x["image"], "target_ids": seen}, following, weights
+        return {"image": x["image"], "target_ids": previous}, following, weights
 
-    return raw.mapped(part)
+    return raw.map(part)
 
 
-def blank(raw: Splits) -> Splits:
-    """The captions with white pictures."""
+def blank_out(raw: Splits) -> Splits:
+    """Returns the captions with white pictures."""
 
     def part(given: Arrays) -> Arrays:
         x, y = given
         return {**x, "image": np.full_like(x["image"], 255)}, y
 
-    return raw.mapped(part)
+    return raw.map(part)
 
 
-def captions(
+def write_captions(
     model: keras.Model, images: np.ndarray, *, sampler: Any, max_new_tokens: int
 ) -> list[str]:
-    """What the model writes, of its own, about each image."""
-    found = []
+    """Returns a caption by the model for each image."""
+    captions = []
     for start in range(0, len(images), _AT_ONCE):
-        some = images[start : start + _AT_ONCE]
-        found += ka.generate(model, some, sampler=sampler, max_new_tokens=max_new_tokens)
-    return found
+        chunk = images[start : start + _AT_ONCE]
+        captions += ka.generate(model, chunk, sampler=sampler, max_new_tokens=max_new_tokens)
+    return captions
 
 
 def measure(
     model: keras.Model, raw: Splits, *, num_beams: int, max_new_tokens: int
 ) -> dict[str, float]:
-    """BLEU and exact matches of the test part, by beam search and greedily."""
+    """Returns BLEU and exact matches of the test part, by beam search and greedily."""
     (x, references), scores = raw.test, {}
-    for how, sampler in {"": searched(num_beams), "_greedy": ka.decoding.Greedy()}.items():
-        found = captions(model, x["image"], sampler=sampler, max_new_tokens=max_new_tokens)
-        scores[f"bleu{how}"], signature = translation.bleu(found, references)
-        scores[f"exact_match{how}"] = exact_match(found, references)
+    for how, sampler in {"": beam_search(num_beams), "_greedy": ka.decoding.Greedy()}.items():
+        captions = write_captions(model, x["image"], sampler=sampler, max_new_tokens=max_new_tokens)
+        scores[f"bleu{how}"], signature = translation.bleu(captions, references)
+        scores[f"exact_match{how}"] = exact_match(captions, references)
     print(f"bleu: sacreBLEU {signature}, {num_beams} beams or greedy", flush=True)
     return scores
 
 
-def searched(num_beams: int) -> ka.decoding.BeamSearch:
+def beam_search(num_beams: int) -> ka.decoding.BeamSearch:
     return ka.decoding.BeamSearch(num_beams, length_penalty=LENGTH_PENALTY)
 
 
-def exact_match(found: Sequence[str], references: Sequence[str]) -> float:
-    """The share of captions that are the reference, case ignored."""
-    pairs = zip(found, references, strict=True)
+def exact_match(captions: Sequence[str], references: Sequence[str]) -> float:
+    """Returns the share of captions that are the reference, case ignored."""
+    pairs = zip(captions, references, strict=True)
     return float(np.mean([a.lower() == b.lower() for a, b in pairs]))
 
 
 def nearest_picture(raw: Splits) -> float:
-    """BLEU of the caption of the most similar training picture, by the cosine of 128 whitened
-    principal components of the pixels."""
+    """Returns BLEU of the caption of the most similar training picture.
+
+    Similarity is the cosine of 128 whitened principal components of the pixels.
+    """
     (x, y), (x_test, references) = raw.train, raw.test
-    known, asked = (part["image"].reshape(len(part["image"]), -1) / 255 for part in (x, x_test))
-    components = PCA(min(128, len(known)), whiten=True, random_state=0).fit(known)
-    known, asked = map(components.transform, (known, asked))
-    # The length of what is asked changes no order.
-    similarity = asked @ (known / np.linalg.norm(known, axis=1, keepdims=True)).T
+    train, test = (part["image"].reshape(len(part["image"]), -1) / 255 for part in (x, x_test))
+    components = PCA(min(128, len(train)), whiten=True, random_state=0).fit(train)
+    train, test = map(components.transform, (train, test))
+    # The length of a test vector changes no order.
+    similarity = test @ (train / np.linalg.norm(train, axis=1, keepdims=True)).T
     return translation.bleu(y[similarity.argmax(axis=1)], references)[0]
 
 
-def pictures(
+def draw_pictures(
     model: keras.Model, raw: Splits, *, num_beams: int, max_new_tokens: int, count: int = 3
 ) -> dict:
-    """What the model looks at for each word that it writes about some test pictures, which are
-    as far from each other in the test part as they can be."""
+    """Draws what the model looks at for each word that it writes about some test pictures."""
     x, y = raw.test
     figures = {}
     for number, row in enumerate(np.linspace(0, len(y) - 1, count).astype(int)):
-        figures[f"attention_{number}" if number else "attention"] = views.caption(
+        figures[f"attention_{number}" if number else "attention"] = any_model.caption(
             model,
             x["image"][row : row + 1],
-            sampler=searched(num_beams),
+            sampler=beam_search(num_beams),
             max_new_tokens=max_new_tokens,
             title=f"Test picture: {y[row]}",
         )

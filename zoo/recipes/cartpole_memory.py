@@ -32,7 +32,7 @@ from functools import partial
 from zoo.data import cartpole as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.q_network import VARIANTS as NETWORKS
-from zoo.recipes.cartpole import experiment
+from zoo.tasks import cartpole
 
 VARIANTS = {
     "default": NETWORKS["history"],
@@ -45,7 +45,7 @@ NAMES = tuple(data.NAMES[i] for i in data.POSITIONS)
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, attention over the last 8 observations; without attention
@@ -54,15 +54,14 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         smoke: few short epochs, to see that everything runs.
     """
     network = sizes(VARIANTS, variant)
-    return experiment(
-        "cartpole_memory",
+    return cartpole.make_recipe(
         network,
         partial(data.make, velocities=False, history=network.get("history")),
         NAMES,
-        variant=variant,
-        seed=seed,
         smoke=smoke,
-        published={},
+        seed=seed,
+        name="cartpole_memory",
+        variant=variant,
         next_step="look at {folder}/animation.gif, and ask for an action: in a .csv file the last "
         f"observations, a row each below {', '.join(NAMES)}:\n"
         "python scripts/predict.py {folder}/model.keras OBSERVATIONS.csv",

@@ -31,14 +31,13 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import length as length_plots
 from zoo.data import Arrays, Splits
 from zoo.data import reversal as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.seq2seq_rnn import VARIANTS as RNN
 from zoo.models.seq2seq_rnn import seq2seq_rnn
-from zoo.tasks import tagging, translation
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks import translation
 
 _SIZES = dict(hidden_dim=64, units=64, encoder_units=32)
 # With a bridge the default writes as well, and looks at where a letter stands for 14 to 25 % of
@@ -56,7 +55,7 @@ EPOCHS = 6
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, Bahdanau's attention; `"luong"`, with the dot score; or `"none"`.
@@ -71,9 +70,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     target = ka.layers.Tokenizer.train(
         raw.train[1], **letters, start_end=True, name="target_tokenizer"
     )
-    splits = translation.encoded(raw, source, target)
+    splits = translation.encode(raw, source, target)
     epochs = 2 if smoke else EPOCHS
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     return Recipe(
         name="copy_reverse",
         variant=variant,
@@ -81,18 +80,19 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=seq2seq_rnn(**settings, source_tokenizer=source, target_tokenizer=target),
         data=splits,
         optimizer=keras.optimizers.Adam(
-            warmup_cosine(steps, peak=1e-2, warmup=steps // 20), global_clipnorm=1.0
+            ka.schedules.warmup_cosine(steps, peak=1e-2, warmup_steps=steps // 20),
+            global_clipnorm=1.0,
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
-        metrics=(tagging.WordAccuracy(),),
+        metrics=(ka.training.TokenAccuracy(),),
         score="exact_match",
         epochs=epochs,
         batch_size=BATCH_SIZE,
         measure=lambda model, splits: measure(model, raw, splits),
         baselines={"the source as it is": lambda _: exact_match(raw.test[0]["source_ids"], raw)},
-        pictures=lambda model, _: pictures(model, raw),
+        pictures=lambda model, _: draw_pictures(model, raw),
         next_step=(
             "look at {folder}/alignment.png, and have something reversed:\n"
             'echo "c a b" | KERAS_BACKEND={backend} python scripts/translate.py '
@@ -103,30 +103,34 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
 
 
 def measure(model: keras.Model, raw: Splits, splits: Splits) -> dict[str, float]:
-    """The share of test sequences that are written without a mistake, and of their letters for
-    which the decoder looks most at where they stand in the source, by its attention and by the
-    relevance of the source for the letter."""
-    found = {"exact_match": exact_match(written(model, raw), raw)}
-    hits = [np.argmax(w, axis=-1) == np.arange(len(w))[::-1] for w in alignments(model, raw)]
+    """Returns shares of the test sequences that are right and of their letters that are aligned.
+
+    A sequence is right if it is written without a mistake. A letter is aligned if, of the source,
+    the decoder attends most to where the letter stands; `relevance_aligned` is by the relevance
+    of the source for the letter.
+    """
+    scores = {"exact_match": exact_match(write_reversals(model, raw), raw)}
+    hits = [
+        np.argmax(w, axis=-1) == np.arange(len(w))[::-1] for w in capture_alignments(model, raw)
+    ]
     if hits:
-        found["aligned"] = float(np.concatenate(hits).mean())
-        found["relevance_aligned"] = planted_hits(model, splits.test)
-    return found
+        scores["aligned"] = float(np.concatenate(hits).mean())
+        scores["relevance_aligned"] = share_explained(model, splits.test)
+    return scores
 
 
-def planted_hits(
+def share_explained(
     model: keras.Model,
     test: Arrays,
     method: Callable[..., ka.explain.Explanation] = ka.explain.relevance,
     *,
     batch_size: int = 500,
 ) -> float:
-    """The share of letters that, by an explanation, come from where they stand in the source: the
-    method's highest score of the source is there.
+    """Returns the share of letters whose explanation has its highest score where they stand.
 
     Args:
         model: with attention.
-        test: ids, as `zoo.tasks.translation.encoded` makes them.
+        test: ids, as `zoo.tasks.translation.encode` makes them.
         method: of `ka.explain`.
         batch_size: letters explained at a time.
     """
@@ -136,20 +140,20 @@ def planted_hits(
     planted = lengths[rows] - 1 - steps
     hits = 0
     for start in range(0, len(rows), batch_size):
-        some = slice(start, start + batch_size)
-        found = method(
+        chunk = slice(start, start + batch_size)
+        explanation = method(
             model,
-            {name: ids[rows[some]] for name, ids in x.items()},
-            target=y[rows[some], steps[some]],
-            position=steps[some],
+            {name: ids[rows[chunk]] for name, ids in x.items()},
+            target=y[rows[chunk], steps[chunk]],
+            position=steps[chunk],
             name="source_ids",
         )
-        hits += int((found.scores.argmax(axis=1) == planted[some]).sum())
+        hits += int((explanation.scores.argmax(axis=1) == planted[chunk]).sum())
     return hits / len(rows)
 
 
-def written(model: keras.Model, raw: Splits) -> list[str]:
-    """What the model writes, of its own, for the test sequences."""
+def write_reversals(model: keras.Model, raw: Splits) -> list[str]:
+    """Returns what the model writes for the test sequences."""
     return translation.translate(
         model,
         raw.test[0]["source_ids"],
@@ -159,16 +163,18 @@ def written(model: keras.Model, raw: Splits) -> list[str]:
     )
 
 
-def exact_match(found: Sequence[str], raw: Splits) -> float:
-    """The share of the test sequences whose reversal is `found`."""
-    return float(np.mean([a == b for a, b in zip(found, raw.test[1], strict=True)]))
+def exact_match(written: Sequence[str], raw: Splits) -> float:
+    """Returns the share of the test sequences whose reversal was written."""
+    return float(np.mean([a == b for a, b in zip(written, raw.test[1], strict=True)]))
 
 
-def alignments(model: keras.Model, raw: Splits, *, batch_size: int = 250) -> list[np.ndarray]:
-    """What the true letters of each test sequence look at in the source: `(T, T)` weights."""
+def capture_alignments(
+    model: keras.Model, raw: Splits, *, batch_size: int = 250
+) -> list[np.ndarray]:
+    """Returns the weights `(T, T)` of the source for the true letters of each test sequence."""
     x, y = raw.test
     lengths = [len(text.split()) for text in y]
-    found: list[np.ndarray] = []
+    alignments: list[np.ndarray] = []
     for start in range(0, len(y), batch_size):
         rows = slice(start, start + batch_size)
         arrays = ka.encode(model, {name: texts[rows] for name, texts in x.items()})
@@ -176,17 +182,17 @@ def alignments(model: keras.Model, raw: Splits, *, batch_size: int = 250) -> lis
             model({name: ops.convert_to_tensor(ids) for name, ids in arrays.items()})
         for weights in maps.values():  # one, or none without attention
             weights = ops.convert_to_numpy(weights)[:, 0]
-            found += [w[:n, :n] for w, n in zip(weights, lengths[rows], strict=True)]
-    return found
+            alignments += [w[:n, :n] for w, n in zip(weights, lengths[rows], strict=True)]
+    return alignments
 
 
-def pictures(model: keras.Model, raw: Splits) -> dict:
-    """Where the decoder looks when it writes, and how many sequences of each length are right."""
+def draw_pictures(model: keras.Model, raw: Splits) -> dict:
+    """Draws an alignment, and how many sequences of each length are right."""
     x, y = raw.test
     lengths = np.array([len(text.split()) for text in y])
-    right = np.array([a == b for a, b in zip(written(model, raw), y, strict=True)])
+    right = np.array([a == b for a, b in zip(write_reversals(model, raw), y, strict=True)])
     figures = {
-        "by_length": length_plots.by_length(
+        "by_length": charts.by_length(
             {
                 "exact match": {
                     "written": {int(n): float(right[lengths == n].mean()) for n in set(lengths)}
@@ -196,11 +202,11 @@ def pictures(model: keras.Model, raw: Splits) -> dict:
             length="letters",
         )
     }
-    found = alignments(model, raw)
-    if found:
+    alignments = capture_alignments(model, raw)
+    if alignments:
         row = int(np.argmax(lengths))
         figures["alignment"] = plots.attention_heads(
-            {"decoder": found[row][None]},
+            {"decoder": alignments[row][None]},
             y[row].split(),
             key_labels=x["source_ids"][row].split(),
             title="What each letter that is written looks at in the source",

@@ -25,10 +25,10 @@ from sklearn.linear_model import LogisticRegression
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import graph as graph_plots
 from zoo.data import Arrays, Splits
 from zoo.data import planetoid as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
 
@@ -37,7 +37,7 @@ EPOCHS = 200
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, GAT; or `"gatv2"`.
@@ -83,7 +83,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         callbacks=(best,),
         baselines={"words alone": words_alone, "words of two steps": words_of_two_steps},
         published={"GAT (paper, 100 seeds)": 0.830},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="Ask about a graph in an .npz file with `features` and `edges`: "
         "python scripts/predict.py {folder}/model.keras GRAPH.npz",
         task="graph-ml",
@@ -91,13 +91,15 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
 
 
 def words_alone(splits: Splits) -> float:
-    """Test accuracy of logistic regression on the words of a paper."""
+    """Returns the test accuracy of logistic regression on the words of a paper."""
     return _logistic_regression(splits, splits.train[0]["features"][0])
 
 
 def words_of_two_steps(splits: Splits) -> float:
-    """Test accuracy of logistic regression on words averaged over neighbours, twice, as in Wu et
-    al., 2019 (https://arxiv.org/abs/1902.07153)."""
+    """Returns the test accuracy of logistic regression on words averaged over neighbours.
+
+    It is done twice, as in Wu et al., 2019 (https://arxiv.org/abs/1902.07153).
+    """
     x = splits.train[0]["features"][0]
     edges = splits.train[0]["edges"][0]
     degree = 1 + np.bincount(edges[:, 1], minlength=len(x))
@@ -111,7 +113,7 @@ def words_of_two_steps(splits: Splits) -> float:
 
 
 def _logistic_regression(splits: Splits, x: np.ndarray) -> float:
-    """Its regularisation is chosen on the validation split."""
+    """Returns the test accuracy of logistic regression, regularised by the validation split."""
     (train, y), (held, y_held), (test, y_test) = (
         _nodes(part) for part in (splits.train, splits.validation, splits.test)
     )
@@ -121,17 +123,16 @@ def _logistic_regression(splits: Splits, x: np.ndarray) -> float:
 
 
 def _nodes(part: Arrays) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the nodes that count in a part, and their classes."""
+    """Returns indices of the nodes that count in a part, and their classes."""
     _, y, weights = part
     nodes = np.flatnonzero(weights[0])
     return nodes, y[0, nodes]
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix, and the attention of the test paper that tells its neighbours apart
-    most."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix, and the most unequal attention of a test paper."""
     nodes, y = _nodes(splits.test)
-    predicted = outputs(model, splits.test, batch_size=1)[0].argmax(axis=-1)
+    predicted = predict(model, splits.test, batch_size=1)[0].argmax(axis=-1)
     x, labels, _ = splits.test
     with ka.capture() as maps:
         model({name: keras.ops.convert_to_tensor(array) for name, array in x.items()})
@@ -142,10 +143,10 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     fits = nodes[(degree[nodes] >= min(4, degree[nodes].max())) & (degree[nodes] <= 10)]
     node = max(fits, key=lambda node: np.ptp(weights[edges[:, 1] == node]))
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y, predicted[nodes], splits.class_names, title=f"Cora, {len(nodes):,} test papers"
         ),
-        "attention": graph_plots.neighbourhood(
+        "attention": plots.node_attention(
             edges,
             weights,
             int(node),

@@ -31,10 +31,10 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import dictionary_lookup as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
-from zoo.tasks.rates import warmup_cosine
 
 VARIANTS = {  # the model's sizes, and the number of keys
     "default": (GAT["lookup"], 10),
@@ -50,7 +50,7 @@ BATCH_SIZE = 128
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, GATv2 with 10 keys, or `"k15"` and `"k20"` with more; `"gat"`,
@@ -68,8 +68,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 40
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
-    schedule = warmup_cosine(steps, peak=0.02, warmup=steps // 20)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
+    schedule = ka.schedules.warmup_cosine(steps, peak=0.02, warmup_steps=steps // 20)
     return Recipe(
         name="gat_lookup",
         variant=variant,
@@ -87,30 +87,30 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         baselines={"the most frequent value": most_frequent},
         # GAT stays below in the paper's figure, which gives no numbers for it.
         published={"GATv2 (paper)": 1.0} if model_sizes["attention"] == "gatv2" else {},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="Compare {folder}/attention.png with that of the other attention.",
         task="graph-ml",
     )
 
 
 def most_frequent(splits: Splits) -> float:
-    """Test accuracy of answering every query with the training split's most frequent value."""
+    """Returns the test accuracy of the training split's most frequent value for every query."""
     (_, y, weights), (_, y_test, test_weights) = splits.train, splits.test
     value = np.bincount(y[weights > 0]).argmax()
     return float((y_test[test_weights > 0] == value).mean())
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix, and what each query of a test graph attends to."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix, and what each query of a test graph attends to."""
     x, y, weights = splits.test
-    predicted = outputs(model, splits.test).argmax(axis=-1)
+    predicted = predict(model, splits.test).argmax(axis=-1)
     with ka.capture() as maps:
         model({name: keras.ops.convert_to_tensor(array[:1]) for name, array in x.items()})
     (captured,) = maps.values()
     k = y.shape[1] // 2
     attention = keras.ops.convert_to_numpy(captured)[0].reshape(-1, k, k)  # (heads, query, key)
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y[weights > 0], predicted[weights > 0], splits.class_names, title="Test queries"
         ),
         "attention": plots.attention_heads(

@@ -25,13 +25,12 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
 from zoo.data import tiny_shakespeare as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.gpt import VARIANTS as GPT
 from zoo.models.gpt import gpt
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks.optimizers import adamw_cosine
 
 Variant = tuple[dict[str, Any], int, int, int, float]
 
@@ -49,7 +48,7 @@ SHOWN = {" ": "\N{OPEN BOX}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"}
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, for a CPU; or `"gpu"`.
@@ -61,8 +60,8 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     length = 16 if smoke else settings.get("max_length") or 64
     texts = (data.sample if smoke else data.load)(length=length, stride=stride)
     tokenizer = ka.layers.Tokenizer.train(texts.class_names, model="character", min_frequency=1)
-    splits = encoded(texts, tokenizer)
-    steps = epochs * -(-len(splits.train[1]) // batch_size)
+    splits = encode(texts, tokenizer)
+    steps = epochs * splits.num_batches(batch_size)
     return Recipe(
         name="gpt_shakespeare_char",
         variant=variant,
@@ -72,7 +71,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         optimizer=adamw_cosine(
             steps,
             peak=peak,
-            warmup=min(WARMUP, steps // 10),
+            warmup_steps=min(WARMUP, steps // 10),
             weight_decay=0.1,
             spared=["scale"],
             beta_2=0.99,
@@ -87,7 +86,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "5-gram, Witten-Bell": lambda _: ngram_loss(texts, 5, every=-(-length // stride))
         },
         published=PUBLISHED.get(variant, {}),
-        pictures=partial(pictures, texts=texts),
+        pictures=partial(draw_pictures, texts=texts),
         next_step=(
             "see what it writes:\n"
             "KERAS_BACKEND={backend} python scripts/generate.py {folder}/model.keras "
@@ -97,15 +96,17 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
 
 
-def encoded(texts: Splits, tokenizer: ka.layers.Tokenizer) -> Splits:
-    """Windows as text, and ids of the characters that come next, `(B, T)` int32."""
+def encode(texts: Splits, tokenizer: ka.layers.Tokenizer) -> Splits:
+    """Returns windows as text, and ids of the characters that come next, `(B, T)` int32."""
     (x, y), (x_test, y_test) = texts.train, texts.test
     return replace(texts, train=(x, tokenizer.encode(y)), test=(x_test, tokenizer.encode(y_test)))
 
 
 def ngram_loss(texts: Splits, order: int, *, every: int = 1) -> float:
-    """Test loss of counting: up to `order` characters, each order mixed with the shorter one as
-    Witten and Bell did (1991, https://doi.org/10.1109/18.87000, method C).
+    """Returns the test loss of counts of up to `order` characters.
+
+    Each order is mixed with the shorter one as by Witten and Bell, 1991
+    (https://doi.org/10.1109/18.87000, method C).
 
     Args:
         texts: windows, and the same one character later.
@@ -115,64 +116,65 @@ def ngram_loss(texts: Splits, order: int, *, every: int = 1) -> float:
     alphabet = {character: i for i, character in enumerate(texts.class_names)}
     size = len(alphabet)
 
-    def numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """`(B, T + 1)`: a window, and the character after it."""
+    def to_numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Returns the characters of a window and the one after it, `(B, T + 1)`."""
         return np.array([[alphabet[c] for c in a + b[-1]] for a, b in zip(x, y, strict=True)])
 
-    def grams(windows: np.ndarray, length: int) -> np.ndarray:
-        """A number for each sequence of `length` characters, by where it ends."""
+    def number_grams(windows: np.ndarray, length: int) -> np.ndarray:
+        """Returns a number for each sequence of `length` characters, by where it ends."""
         stop = windows.shape[1] - length + 1
         return sum(windows[:, i : i + stop] * size ** (length - 1 - i) for i in range(length))
 
-    train, test = numbers(*(part[::every] for part in texts.train)), numbers(*texts.test)
+    train, test = to_numbers(*(part[::every] for part in texts.train)), to_numbers(*texts.test)
     probability = np.full(test[:, 1:].shape, 1 / size)
     for length in range(1, order + 1):
-        known, counts = np.unique(grams(train, length), return_counts=True)
+        known, counts = np.unique(number_grams(train, length), return_counts=True)
         contexts, context = np.unique(known // size, return_inverse=True)
         totals, kinds = np.bincount(context, counts), np.bincount(context)
-        asked = grams(test, length)[:, int(length == 1) :]  # nothing is asked of a first character
-        count = np.where(_has(known, asked), counts[_place(known, asked)], 0)
-        seen, place = _has(contexts, asked // size), _place(contexts, asked // size)
+        # Nothing is asked of a first character.
+        asked = number_grams(test, length)[:, int(length == 1) :]
+        count = np.where(_has(known, asked), counts[_locate(known, asked)], 0)
+        seen, place = _has(contexts, asked // size), _locate(contexts, asked // size)
         shorter = probability[:, -asked.shape[1] :]
         mixed = (count + kinds[place] * shorter) / (totals[place] + kinds[place])
         probability[:, -asked.shape[1] :] = np.where(seen, mixed, shorter)
     return float(-np.log(probability).mean())
 
 
-def _place(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Where in sorted numbers others are, if they are."""
+def _locate(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Returns the places of numbers among sorted ones, as far as they are there."""
     return np.minimum(np.searchsorted(known, asked), len(known) - 1)
 
 
 def _has(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    return known[_place(known, asked)] == asked
+    return known[_locate(known, asked)] == asked
 
 
-def pictures(model: keras.Model, splits: Splits, *, texts: Splits) -> dict:
-    """Which characters of test windows surprise, and what each head looks at in one."""
+def draw_pictures(model: keras.Model, splits: Splits, *, texts: Splits) -> dict:
+    """Draws the loss of each character of test windows, and what each head attends to in one."""
     x, y = splits.test
     rows = np.linspace(0, len(y) - 1, 4).astype(int)
-    logits = outputs(model, (x[rows], y[rows]))
+    logits = predict(model, (x[rows], y[rows]))
     losses = keras.losses.sparse_categorical_crossentropy(y[rows], logits, from_logits=True)
     losses = ops.convert_to_numpy(losses)  # (B, T)
     window = x[rows[1]][:24]
     with ka.capture() as maps:
         model(ka.encode(model, [window]), training=False)
     return {
-        "surprise": text_plots.shaded_tokens(
-            [_shown(texts.test[1][row]) for row in rows],
+        "surprise": plots.shaded_tokens(
+            [_show_blanks(texts.test[1][row]) for row in rows],
             losses,
             [f"{loss.mean():.2f} nats per character" for loss in losses],
             title="Loss of each character of test windows",
         ),
         "attention": plots.attention_heads(
             {path.removesuffix("/attention"): weights for path, weights in maps.items()},
-            _shown(window),
+            _show_blanks(window),
             title="Attention between the characters of a test window",
         ),
     }
 
 
-def _shown(text: str) -> list[str]:
-    """Characters, those among them that one cannot see as marks."""
+def _show_blanks(text: str) -> list[str]:
+    """Returns the characters of a text, with marks for those that one cannot see."""
     return [SHOWN.get(character, character) for character in text]

@@ -35,12 +35,13 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import iris as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.iris import VARIANTS, iris
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"` or `"reference"`, see `zoo.models.iris.VARIANTS`.
@@ -75,7 +76,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         batch_size=16,
         splits=data.FOLDS,
         baselines={"logistic regression": logistic_regression},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="look at {folder}/attention.png, and ask the model about a flower, by "
         f"{', '.join(splits.feature_names)}:\n"
         "python scripts/predict.py {folder}/model.keras 5.5,3.5,1.3,0.2",
@@ -84,19 +85,19 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
 
 
 def logistic_regression(splits: Splits) -> float:
-    """Test accuracy of multinomial logistic regression on standardised features."""
+    """Returns the test accuracy of multinomial logistic regression on standardised features."""
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return model.fit(*splits.train).score(*splits.test)
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix and the attention of every head, both of the test split."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix and the attention of every head, both of the test split."""
     x, y = splits.test
     with ka.capture() as maps:
         logits = model(x, training=False)
     of_test = f"{len(x)} test flowers"
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y,
             np.argmax(keras.ops.convert_to_numpy(logits), axis=-1),
             splits.class_names,

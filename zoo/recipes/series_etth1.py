@@ -22,19 +22,18 @@ from sklearn.linear_model import Ridge
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import series as series_plots
 from zoo.data import etth1 as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.patch_tst import VARIANTS as PATCH_TST
 from zoo.models.patch_tst import patch_tst
-from zoo.tasks.rates import warmup_cosine
 
 VARIANTS = {name: PATCH_TST[name] for name in ("default", "paper", "tiny")}
 BATCH_SIZE = 64
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, or `"paper"`, its size for small data sets.
@@ -51,9 +50,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         dropout=0.2,
     )
     epochs = 1 if smoke else 7
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     optimizer = keras.optimizers.Adam(
-        warmup_cosine(steps, peak=2e-3, warmup=steps // 10),
+        ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 10),
         global_clipnorm=1.0,
     )
     return Recipe(
@@ -78,32 +77,32 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "PatchTST, look-back 96 (Liu et al., 2024)": 0.414,
             "linear model, look-back 96 (MTS-Mixers)": 0.399,
         },
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras SERIES.csv",
         task="time-series-forecasting",
     )
 
 
 def ridge(windows: data.Windows) -> float:
-    """Test error of a ridge regression for each series by itself, 96 hours to 96."""
-    return _error(_ridge(windows) - windows.test[1])
+    """Returns the test error of a ridge regression for each series by itself, 96 hours to 96."""
+    return _error(_forecast_by_ridge(windows) - windows.test[1])
 
 
 def last_value(windows: data.Windows) -> float:
-    """Test error of forecasting no change."""
+    """Returns the test error of forecasting no change."""
     x, y = windows.test
-    return _error(_standardised(windows, x[:, -1:]) - y)
+    return _error(_standardize(windows, x[:, -1:]) - y)
 
 
-def _ridge(windows: data.Windows) -> np.ndarray:
-    (x, y), x_test = windows.train, _standardised(windows, windows.test[0])
-    x = _standardised(windows, x)
+def _forecast_by_ridge(windows: data.Windows) -> np.ndarray:
+    (x, y), x_test = windows.train, _standardize(windows, windows.test[0])
+    x = _standardize(windows, x)
     series = range(x.shape[-1])
     models = [Ridge(alpha=1.0).fit(x[..., i], y[..., i]) for i in series]
     return np.stack([models[i].predict(x_test[..., i]) for i in series], axis=-1)
 
 
-def _standardised(windows: data.Windows, x: np.ndarray) -> np.ndarray:
+def _standardize(windows: data.Windows, x: np.ndarray) -> np.ndarray:
     return (x - np.array(windows.mean)) / np.array(windows.std)
 
 
@@ -111,25 +110,25 @@ def _error(difference: np.ndarray) -> float:
     return float(np.square(difference).mean())
 
 
-def pictures(model: keras.Model, windows: data.Windows) -> dict:
-    """A forecast against what came, the error by hour ahead, and which patches see which."""
+def draw_pictures(model: keras.Model, windows: data.Windows) -> dict:
+    """Draws a forecast beside the truth, the error by hour ahead, and attention between patches."""
     x, y = windows.test
-    found = outputs(model, windows.test, batch_size=256)
-    ridge_found = _ridge(windows)
+    forecasts = predict(model, windows.test, batch_size=256)
+    by_ridge = _forecast_by_ridge(windows)
     window = len(y) // 2
     units = {
         name: value[window] * np.array(windows.std) + np.array(windows.mean)
-        for name, value in {"truth": y, "PatchTST": found, "ridge": ridge_found}.items()
+        for name, value in {"truth": y, "PatchTST": forecasts, "ridge": by_ridge}.items()
     }
-    some = x[:: max(1, len(x) // 64)]
+    shown = x[:: max(1, len(x) // 64)]
     with ka.capture() as maps:
-        model(ka.encode(model, some), training=False)
+        model(ka.encode(model, shown), training=False)
     length, patches = x.shape[1], next(iter(maps.values())).shape[-1]
     size, stride = (model.get_layer("patches").get_config()[n][0] for n in ("patch_size", "stride"))
     begins = [i * stride - length for i in range(patches)]
     labels = [f"{begin} to {min(0, begin + size)} h" for begin in begins]
     return {
-        "forecast": series_plots.forecast(
+        "forecast": charts.forecast(
             x[window],
             units.pop("truth"),
             units,
@@ -137,10 +136,10 @@ def pictures(model: keras.Model, windows: data.Windows) -> dict:
             title=f"Test window {window + 1:,} of {len(y):,}, in the units of the data",
             step="hours",
         ),
-        "error_by_hour": series_plots.error_by_step(
+        "error_by_hour": charts.error_by_step(
             {
-                "PatchTST": np.square(found - y).mean(axis=(0, 2)),
-                "ridge regression": np.square(ridge_found - y).mean(axis=(0, 2)),
+                "PatchTST": np.square(forecasts - y).mean(axis=(0, 2)),
+                "ridge regression": np.square(by_ridge - y).mean(axis=(0, 2)),
             },
             title=f"Mean over {len(y):,} test windows and {y.shape[-1]} series",
             step="hours",
@@ -148,6 +147,6 @@ def pictures(model: keras.Model, windows: data.Windows) -> dict:
         "attention": plots.attention_heads(
             {path.removesuffix("/attention"): weights for path, weights in maps.items()},
             labels,
-            title=f"Attention between patches, mean over {len(some)} test windows and all series",
+            title=f"Attention between patches, mean over {len(shown)} test windows and all series",
         ),
     }

@@ -21,18 +21,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from keras_attention.explain import plots
-from keras_attention.explain.plots import table as table_plots
 from zoo.data import Splits
 from zoo.data import adult as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.ft_transformer import VARIANTS, ft_transformer
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks import tabular
 
 BATCH_SIZE = 256
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"` or `"paper"`, see `zoo.models.ft_transformer.VARIANTS`.
@@ -41,7 +41,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     """
     keras.utils.set_random_seed(seed)
     splits = data.sample() if smoke else data.load(seed)
-    x, y = splits.train
+    x, _ = splits.train
     model = ft_transformer(
         **sizes(VARIANTS, variant),
         numbers=data.NUMBERS,
@@ -61,7 +61,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         data=splits,
-        optimizer=optimizer(model, epochs * -(-len(y) // BATCH_SIZE), peak=1e-3),
+        optimizer=tabular.make_optimizer(model, epochs * splits.num_batches(BATCH_SIZE), peak=1e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -72,36 +72,21 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "gradient-boosted trees": boosted_trees,
         },
         published={"FT-Transformer (paper)": 0.859},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="ask about the rows of a CSV file with a header:\n"
         "python scripts/predict.py {folder}/model.keras {folder}/example.csv",
         task="tabular-classification",
     )
 
 
-def optimizer(model: keras.Model, steps: int, peak: float) -> keras.optimizers.Optimizer:
-    """AdamW with warmup and a cosine's decay; without decay of the tokens, as in the paper."""
-    found = keras.optimizers.AdamW(
-        warmup_cosine(steps, peak=peak, warmup=steps // 10),
-        weight_decay=1e-2,
-        global_clipnorm=1.0,
-    )
-    found.exclude_from_weight_decay(
-        # The variable's name is "kernel" as that of a Dense is, so it is named by itself.
-        var_list=[model.get_layer("numbers_tokens").kernel],
-        var_names=["bias", "gamma", "beta", "tokens", "embeddings"],
-    )
-    return found
-
-
 def logistic_regression(splits: Splits) -> float:
-    """Test accuracy of logistic regression on standardised numbers and one-hot categories."""
+    """Returns the test accuracy of logistic regression on numbers and one-hot categories."""
     one_hot = OneHotEncoder(handle_unknown="ignore")
     return _accuracy(splits, StandardScaler(), one_hot, LogisticRegression(max_iter=1000))
 
 
 def boosted_trees(splits: Splits) -> float:
-    """Test accuracy of scikit-learn's histogram gradient boosting, not tuned."""
+    """Returns the test accuracy of scikit-learn's histogram gradient boosting, not tuned."""
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     return _accuracy(splits, "passthrough", codes, HistGradientBoostingClassifier(random_state=0))
 
@@ -120,21 +105,20 @@ def _rows(x: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([x[name].astype(object) for name in (*data.NUMBERS, *data.CATEGORIES)], axis=1)
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix, what the class token attends to and what columns are worth, all of
-    the test split."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix, attention of the class token and what columns are worth."""
     x, y = splits.test
-    predicted = outputs(model, splits.test, batch_size=512).argmax(axis=-1)
-    some = {name: column[:1000] for name, column in x.items()}
+    predicted = predict(model, splits.test, batch_size=512).argmax(axis=-1)
+    first_rows = {name: column[:1000] for name, column in x.items()}
     columns = [*data.NUMBERS, *data.CATEGORIES]
     return {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y, predicted, splits.class_names, title=f"{splits.source.name}, {len(y):,} test rows"
         ),
-        "attention": table_plots.class_token(model, some, columns),
-        "importance": table_plots.importance(
+        "attention": plots.column_attention(model, first_rows, columns),
+        "importance": plots.column_importance(
             model,
-            some,
+            first_rows,
             columns,
             lambda logits: float(np.mean(logits.argmax(axis=-1) != y[:1000])),
             label="error",

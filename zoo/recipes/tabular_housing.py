@@ -20,19 +20,20 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 import keras_attention as ka
-from keras_attention.explain.plots import table as table_plots
+from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import california_housing as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.ft_transformer import VARIANTS, ft_transformer
-from zoo.recipes.tabular_adult import optimizer
+from zoo.tasks import tabular
 
 BATCH_SIZE = 256
 LEAVES = (16, 32, 64)
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"` or `"paper"`, see `zoo.models.ft_transformer.VARIANTS`.
@@ -66,20 +67,20 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         # The model's outputs are standardised, and so are its targets.
-        data=_standardised(splits, mean, std),
-        optimizer=optimizer(model, epochs * -(-len(y) // BATCH_SIZE), peak=2e-3),
+        data=_standardize(splits, mean, std),
+        optimizer=tabular.make_optimizer(model, epochs * splits.num_batches(BATCH_SIZE), peak=2e-3),
         loss=keras.losses.MeanSquaredError(),
         metrics=(),
         score="rmse",
         epochs=epochs,
         batch_size=BATCH_SIZE,
-        measure=lambda model, data: {"rmse": _rmse(outputs(model, data.test), data, std)},
+        measure=lambda model, data: {"rmse": _rmse(predict(model, data.test), data, std)},
         baselines={
             "linear regression": lambda data: linear_regression(data, std),
             "gradient-boosted trees": lambda data: boosted_trees(data, std),
         },
         published={"FT-Transformer (paper; 8 columns, another split)": 0.459},
-        pictures=lambda model, data: pictures(model, data, mean, std),
+        pictures=lambda model, data: draw_pictures(model, data, mean, std),
         next_step="ask about the rows of a CSV file with a header:\n"
         "python scripts/predict.py {folder}/model.keras {folder}/example.csv",
         task="tabular-regression",
@@ -87,15 +88,19 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
 
 
 def linear_regression(splits: Splits, std: float) -> float:
-    """Test error of a linear model on the numbers, the mean where one is missing, and one-hot
-    categories, in 100,000 dollars."""
+    """Returns the test error, in 100,000 dollars, of a linear model.
+
+    It reads one-hot categories and the numbers, the mean where one is missing.
+    """
     x, _, x_test = _matrices(splits, one_hot=True)
     return _rmse(LinearRegression().fit(x, splits.train[1]).predict(x_test), splits, std)
 
 
 def boosted_trees(splits: Splits, std: float) -> float:
-    """Test error of scikit-learn's histogram gradient boosting, in 100,000 dollars; of the sizes
-    of trees that `LEAVES` names, the one that is best on the validation data."""
+    """Returns the test error, in 100,000 dollars, of scikit-learn's histogram gradient boosting.
+
+    The size of the trees is that of `LEAVES` which is best on the validation data.
+    """
     x, x_validation, x_test = _matrices(splits, one_hot=False)
     fitted = [
         HistGradientBoostingRegressor(
@@ -108,29 +113,20 @@ def boosted_trees(splits: Splits, std: float) -> float:
     return _rmse(best.predict(x_test)[:, None], splits, std)
 
 
-def _standardised(splits: Splits, mean: float, std: float) -> Splits:
-    def part(x: dict, y: np.ndarray) -> tuple:
-        return x, ((y - mean) / std).astype(np.float32)
-
-    return Splits(
-        train=part(*splits.train),
-        validation=part(*splits.validation),
-        test=part(*splits.test),
-        feature_names=splits.feature_names,
-        source=splits.source,
-    )
+def _standardize(splits: Splits, mean: float, std: float) -> Splits:
+    return splits.map(lambda part: (part[0], ((part[1] - mean) / std).astype(np.float32)))
 
 
-def _rmse(found: np.ndarray, splits: Splits, std: float) -> float:
-    """In 100,000 dollars."""
-    return float(np.sqrt(np.mean((found - splits.test[1]) ** 2)) * std)
+def _rmse(predicted: np.ndarray, splits: Splits, std: float) -> float:
+    """Returns the root of the mean squared error, in 100,000 dollars."""
+    return float(np.sqrt(np.mean((predicted - splits.test[1]) ** 2)) * std)
 
 
 def _matrices(splits: Splits, *, one_hot: bool) -> list[np.ndarray]:
-    """Training, validation and test rows as numbers."""
+    """Returns training, validation and test rows as numbers."""
     known = sorted(set(splits.train[0]["ocean_proximity"]))
     mean = {name: np.nanmean(splits.train[0][name]) for name in data.NUMBERS}
-    found = []
+    matrices = []
     for x, _ in (splits.train, splits.validation, splits.test):
         columns = [x[name] for name in data.NUMBERS]
         if one_hot:
@@ -142,28 +138,27 @@ def _matrices(splits: Splits, *, one_hot: bool) -> list[np.ndarray]:
         else:
             codes = {name: i for i, name in enumerate(known)}
             columns.append(np.array([codes.get(name, -1) for name in x["ocean_proximity"]]))
-        found.append(np.stack(columns, axis=1).astype(np.float64))
-    return found
+        matrices.append(np.stack(columns, axis=1).astype(np.float64))
+    return matrices
 
 
-def pictures(model: keras.Model, splits: Splits, mean: float, std: float) -> dict:
-    """Predicted beside true values, what the class token attends to and what columns are worth,
-    all of the test split."""
+def draw_pictures(model: keras.Model, splits: Splits, mean: float, std: float) -> dict:
+    """Draws predictions, attention of the class token and what columns are worth."""
     x, y = splits.test
-    some = {name: column[:1000] for name, column in x.items()}
+    first_rows = {name: column[:1000] for name, column in x.items()}
     return {
-        "predictions": table_plots.predictions(
+        "predictions": charts.predictions(
             y * std + mean,
-            outputs(model, splits.test) * std + mean,
+            predict(model, splits.test) * std + mean,
             title=f"{splits.source.name}, {len(y):,} test rows",
             unit="100,000 USD",
         ),
-        "attention": table_plots.class_token(model, some, data.COLUMNS),
-        "importance": table_plots.importance(
+        "attention": plots.column_attention(model, first_rows, data.COLUMNS),
+        "importance": plots.column_importance(
             model,
-            some,
+            first_rows,
             data.COLUMNS,
-            lambda found: float(np.sqrt(np.mean((found - y[:1000]) ** 2)) * std),
+            lambda outputs: float(np.sqrt(np.mean((outputs - y[:1000]) ** 2)) * std),
             label="RMSE (100,000 USD)",
         ),
     }

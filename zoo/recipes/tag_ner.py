@@ -27,10 +27,9 @@ from seqeval.scheme import IOB2
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import tag as tag_plots
 from zoo.data import Arrays, Splits
 from zoo.data import wnut17 as data
-from zoo.harness import experiment
+from zoo.harness import charts, experiment
 from zoo.harness.experiment import Recipe
 from zoo.models import lstm_tagger, transformer_tagger
 from zoo.tasks import tagging
@@ -51,7 +50,7 @@ VARIANTS = {
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"` (transformer) or `"lstm"`; `"tiny"` and `"tiny_lstm"` are for tests.
@@ -67,9 +66,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=tagging.build(VARIANTS, variant, splits, entities=True),
         data=splits,
-        optimizer=tagging.optimizer(splits, batch_size=batch_size, epochs=epochs),
+        optimizer=tagging.make_optimizer(splits, batch_size=batch_size, epochs=epochs),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=(tagging.WordAccuracy(),),
+        metrics=(ka.training.TokenAccuracy(),),
         score="entity_f1",
         epochs=epochs,
         batch_size=batch_size,
@@ -78,7 +77,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         measure=measure,
         baselines={"logistic regression on hand features": logistic_regression},
         published={"best of the 2017 shared task, with external resources": 0.4186},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step=(
             "look at {folder}/attention.png, and ask the model about a sentence:\n"
             "KERAS_BACKEND={backend} python scripts/predict.py {folder}/model.keras "
@@ -96,72 +95,72 @@ class ChooseBias(keras.callbacks.Callback):
         self.splits = splits
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        logits = experiment.outputs(self.model, self.splits.validation, buckets=tagging.BUCKETS)
+        logits = experiment.predict(self.model, self.splits.validation, buckets=tagging.BUCKETS)
         choose_bias(self.model.get_layer("labels"), self.splits, logits)
 
 
 def choose_bias(labels: ka.layers.EntityLabels, splits: Splits, logits: np.ndarray) -> None:
-    """Sets `outside_bias` to what gives the best F1 of the validation sentences."""
+    """Sets `outside_bias` to the value of the best F1 of the validation sentences."""
 
-    def score(bias: float) -> float:
+    def f1(bias: float) -> float:
         labels.outside_bias = bias
-        return scores(splits, splits.validation, labels.tags(logits))["entity_f1"]
+        return score(splits, splits.validation, labels.tags(logits))["entity_f1"]
 
-    labels.outside_bias = max(np.arange(0.0, -5.5, -0.5).tolist(), key=score)
+    labels.outside_bias = max(np.arange(0.0, -5.5, -0.5).tolist(), key=f1)
 
 
 def measure(model: keras.Model, splits: Splits) -> Mapping[str, float]:
-    """Strict scores of the entities in the test sentences, as the saved model names them."""
-    return scores(splits, splits.test, tagging.tags(model, splits.test))
+    """Returns strict scores of the test entities, as the saved model names them."""
+    return score(splits, splits.test, tagging.predict_tags(model, splits.test))
 
 
-def scores(splits: Splits, part: Arrays, found: np.ndarray) -> dict[str, float]:
-    """F1, precision and recall of entities: right are those with the true words and type."""
+def score(splits: Splits, part: Arrays, tags: np.ndarray) -> dict[str, float]:
+    """Returns F1, precision and recall of entities; one is right if its words and type are."""
     names = np.array(splits.class_names)
     x, y, _ = part
-    true, found = (
-        [names[row[: len(words)]].tolist() for row, words in zip(tags, x, strict=True)]
-        for tags in (y, found)
+    true, predicted = (
+        [names[row[: len(words)]].tolist() for row, words in zip(rows, x, strict=True)]
+        for rows in (y, tags)
     )
     strict = {"mode": "strict", "scheme": IOB2, "zero_division": 0}
     return {
-        "entity_f1": float(f1_score(true, found, **strict)),
-        "entity_precision": float(precision_score(true, found, **strict)),
-        "entity_recall": float(recall_score(true, found, **strict)),
+        "entity_f1": float(f1_score(true, predicted, **strict)),
+        "entity_precision": float(precision_score(true, predicted, **strict)),
+        "entity_recall": float(recall_score(true, predicted, **strict)),
     }
 
 
 def logistic_regression(splits: Splits) -> float:
-    """Entity F1 of logistic regression on hand-made features, decoded as the models are.
+    """Returns the entity F1 of logistic regression, decoded as the models are.
 
     Its bias is chosen on the validation sentences as theirs are.
     """
     held_out, test = tagging.logistic_regression(splits, splits.validation, splits.test)
     labels = ka.layers.EntityLabels(len(splits.class_names), splits.class_names)
     choose_bias(labels, splits, held_out)
-    return scores(splits, splits.test, labels.tags(test))["entity_f1"]
+    return score(splits, splits.test, labels.tags(test))["entity_f1"]
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """Confusions of types, scores by tag, and the attention in a test sentence."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws confusions of types, scores by tag, and the attention in a test sentence."""
     x, y, _ = splits.test
-    true, found = tagging.of_words(splits.test, y, tagging.tags(model, splits.test))
+    true, predicted = tagging.drop_padding(splits.test, y, tagging.predict_tags(model, splits.test))
     types = ["none", *data.TYPES]
     kind = np.array([types.index(name[2:] or "none") for name in splits.class_names])
-    some = (true > 0) | (found > 0)  # the other words would drown them
+    in_entity = (true > 0) | (predicted > 0)  # the other words would drown them
     # One with an entity, long enough to show something, short enough to read.
     words = min(x[(y > 0).any(axis=1)], key=lambda words: abs(len(words) - 12))
     return {
-        "confusion_matrix": plots.confusion_matrix(
-            kind[true[some]],
-            kind[found[some]],
+        "confusion_matrix": charts.confusion_matrix(
+            kind[true[in_entity]],
+            kind[predicted[in_entity]],
             types,
-            title=f"Types of the {some.sum():,} test words in true or found entities",
+            title=f"Types of the {in_entity.sum():,} test words in true or found entities",
         ),
-        "tag_scores": tag_plots.tag_scores(
-            true, found, splits.class_names, title=f"F1 by tag, {len(true):,} test words"
+        "tag_scores": charts.tag_scores(
+            true, predicted, splits.class_names, title=f"F1 by tag, {len(true):,} test words"
         ),
         "attention": plots.attention_heads(
-            tagging.attention(model, words), words, title="Attention in a test sentence"
+            tagging.capture_attention(model, words), words, title="Attention in a test sentence"
         ),
     }

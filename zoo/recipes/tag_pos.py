@@ -22,10 +22,11 @@ version 2.5 of the treebank, which it cuts into words by itself.
 import keras
 import numpy as np
 
+import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.plots import tag as tag_plots
 from zoo.data import Splits
 from zoo.data import ud_english_ewt as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe
 from zoo.models import lstm_tagger, transformer_tagger
 from zoo.tasks import tagging
@@ -39,7 +40,7 @@ VARIANTS = {
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"` (transformer) or `"lstm"`; `"tiny"` and `"tiny_lstm"` are for tests.
@@ -55,9 +56,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=tagging.build(VARIANTS, variant, splits),
         data=splits,
-        optimizer=tagging.optimizer(splits, batch_size=batch_size, epochs=epochs),
+        optimizer=tagging.make_optimizer(splits, batch_size=batch_size, epochs=epochs),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=(tagging.WordAccuracy(),),
+        metrics=(ka.training.TokenAccuracy(),),
         score="accuracy",
         epochs=epochs,
         batch_size=batch_size,
@@ -67,7 +68,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "BiLSTM with GloVe (tutorial)": 0.883,
             "Stanza 1.0, from raw text (UD 2.5)": 0.9540,
         },
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step=(
             "look at {folder}/attention.png, and ask the model about a sentence:\n"
             'KERAS_BACKEND={backend} python scripts/predict.py {folder}/model.keras "I saw her."'
@@ -77,27 +78,27 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
 
 
 def logistic_regression(splits: Splits) -> float:
-    """Share of the test words that logistic regression on hand-made features tags rightly."""
+    """Returns the share of the test words that logistic regression tags rightly."""
     (logits,) = tagging.logistic_regression(splits, splits.test)
-    true, found = tagging.of_words(splits.test, splits.test[1], logits.argmax(axis=-1))
-    return float(np.mean(true == found))
+    true, predicted = tagging.drop_padding(splits.test, splits.test[1], logits.argmax(axis=-1))
+    return float(np.mean(true == predicted))
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """Confusions, scores by tag, and the attention in a test sentence."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws confusions, scores by tag, and the attention in a test sentence."""
     x, y, _ = splits.test
-    true, found = tagging.of_words(splits.test, y, tagging.tags(model, splits.test))
+    true, predicted = tagging.drop_padding(splits.test, y, tagging.predict_tags(model, splits.test))
     of_test = f"{len(true):,} test words"
     # Long enough to show something, short enough to read.
     words = min(x, key=lambda words: abs(len(words) - 10))
     return {
-        "confusion_matrix": plots.confusion_matrix(
-            true, found, splits.class_names, title=f"Parts of speech of {of_test}"
+        "confusion_matrix": charts.confusion_matrix(
+            true, predicted, splits.class_names, title=f"Parts of speech of {of_test}"
         ),
-        "tag_scores": tag_plots.tag_scores(
-            true, found, splits.class_names, title=f"F1 by part of speech, {of_test}"
+        "tag_scores": charts.tag_scores(
+            true, predicted, splits.class_names, title=f"F1 by part of speech, {of_test}"
         ),
         "attention": plots.attention_heads(
-            tagging.attention(model, words), words, title="Attention in a test sentence"
+            tagging.capture_attention(model, words), words, title="Attention in a test sentence"
         ),
     }

@@ -17,13 +17,13 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain.plots import text as text_plots
 from zoo.data import Splits
 from zoo.data import clinc150 as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
-from zoo.recipes.text_trec import attention, linear_svm, linear_svm_characters, optimizer
+from zoo.tasks import text
 
 VARIANTS = {"default": TRANSFORMER["default"], "tiny": TRANSFORMER["tiny"]}
 BATCH_SIZE = 64
@@ -32,7 +32,7 @@ PRECISION = 0.95
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`.
@@ -58,7 +58,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         data=splits,
-        optimizer=optimizer(splits, epochs, BATCH_SIZE, peak=2e-3),
+        optimizer=text.make_optimizer(splits, epochs, BATCH_SIZE, peak=2e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -67,19 +67,18 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         buckets=BUCKETS,
         measure=measure,
         baselines={
-            "linear SVM": linear_svm,
-            "linear SVM, characters too": linear_svm_characters,
+            "linear SVM": text.linear_svm,
+            "linear SVM, characters too": text.linear_svm_characters,
         },
         published={"TextCNN": 0.944, "BERT-small": 0.968},
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras 'how much money do i have'",
         task="text-classification",
     )
 
 
 def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
-    """How well the largest probability tells requests that are out of scope, see
-    `out_of_scope_recall`."""
+    """Returns how well the largest probability tells requests that are out of scope."""
     inside, outside = (
         _largest_probability(model, part) for part in (splits.test, splits.extra[data.OUT_OF_SCOPE])
     )
@@ -89,7 +88,7 @@ def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
 def out_of_scope_recall(
     inside: np.ndarray, outside: np.ndarray, precision: float = PRECISION
 ) -> float:
-    """Out-of-scope recall at an in-scope precision.
+    """Returns out-of-scope recall at an in-scope precision.
 
     A request is taken to be in scope where its largest probability reaches a threshold. In-scope
     precision is the share of those that are in scope among the requests taken to be so; out-of-
@@ -110,22 +109,22 @@ def out_of_scope_recall(
 
 
 def _largest_probability(model: keras.Model, part: tuple) -> np.ndarray:
-    logits = outputs(model, part, batch_size=256, buckets=BUCKETS).astype(np.float64)
+    logits = predict(model, part, batch_size=256, buckets=BUCKETS).astype(np.float64)
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return 1 / weights.sum(axis=-1)
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The pairs of intents that are confused most, and what the model reads in test requests."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the pairs of intents that are confused most, and attention to test requests."""
     _, y = splits.test
-    predicted = np.argmax(outputs(model, splits.test, buckets=BUCKETS), axis=-1)
+    predicted = np.argmax(predict(model, splits.test, buckets=BUCKETS), axis=-1)
     return {
-        "confused_pairs": text_plots.confused_pairs(
+        "confused_pairs": charts.confused_pairs(
             y,
             predicted,
             splits.class_names,
             title=f"{splits.source.name}: the most confused intents, {len(y):,} test requests, "
             f"{np.mean(predicted != y):.1%} wrong",
         ),
-        "attention": attention(model, splits, predicted),
+        "attention": text.draw_attention(model, splits, predicted),
     }

@@ -25,13 +25,13 @@ from zoo.models.hierarchical_classifier import VARIANTS as HIERARCHICAL
 from zoo.models.hierarchical_classifier import hierarchical_classifier
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
-from zoo.recipes.text_trec import BASELINES, Variant, optimizer, pictures
+from zoo.tasks import text
 
 # Sentences have 19 words on average: blocks of 4 see the first, one on each side and one other.
 SPARSE = ka.layers.BlockSparseAttention(4, random_blocks=1)
 # Of each the model, its sizes and the highest learning rate.
 SIZES = {**TRANSFORMER["default"], "dropout": 0.4, "embedding_dropout": 0.3}
-VARIANTS: dict[str, Variant] = {
+VARIANTS: dict[str, text.Variant] = {
     "default": (text_classifier, SIZES, 1e-3),
     "block_sparse": (text_classifier, {**SIZES, "mechanism": SPARSE}, 1e-3),
     "linear": (text_classifier, {**SIZES, "mechanism": "linear"}, 1e-3),
@@ -46,7 +46,7 @@ BUCKETS = (14, 24)
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, the transformer; `"block_sparse"` or `"linear"`, the same with
@@ -77,19 +77,19 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=model,
         data=splits,
-        optimizer=optimizer(splits, epochs, BATCH_SIZE, peak=peak),
+        optimizer=text.make_optimizer(splits, epochs, BATCH_SIZE, peak=peak),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
         epochs=epochs,
         batch_size=BATCH_SIZE,
         buckets=BUCKETS,
-        baselines=BASELINES,
+        baselines=text.BASELINES,
         published={
             "CNN-rand (Kim, 2014, phrases too)": 0.827,
             "CNN-non-static with word2vec (Kim, 2014, phrases too)": 0.872,
         },
-        pictures=pictures,
+        pictures=text.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras 'a warm and funny film'",
         task="text-classification",
     )

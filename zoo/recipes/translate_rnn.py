@@ -33,15 +33,13 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain.plots import length as length_plots
-from keras_attention.training.losses import SmoothedCrossentropy
 from zoo.data import Splits
 from zoo.data import multi30k as data
+from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.seq2seq_rnn import VARIANTS as RNN
 from zoo.models.seq2seq_rnn import seq2seq_rnn
-from zoo.tasks import tagging, translation
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks import translation
 
 _SIZES = {**RNN["default"], "dropout": 0.4}
 VARIANTS: dict[str, dict[str, Any]] = {  # of as many parameters, within 1 %
@@ -59,7 +57,7 @@ _LENGTHS = (6, 9, 12, 15, 40)  # words of a source at most, of the groups of a p
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, Bahdanau's attention; `"luong"`, Luong's with input feeding; or
@@ -70,10 +68,10 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     settings = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
     raw = data.sample() if smoke else data.load()
-    source, target = translation.tokenizers(raw, vocabulary_size=6000)
-    splits = translation.encoded(raw, source, target)
+    source, target = translation.train_tokenizers(raw, vocabulary_size=6000)
+    splits = translation.encode(raw, source, target)
     epochs = 2 if smoke else 6
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     length = {"max_new_tokens": 8 if smoke else 64}
     return Recipe(
         name="translate_rnn",
@@ -82,10 +80,11 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=seq2seq_rnn(**settings, source_tokenizer=source, target_tokenizer=target),
         data=splits,
         optimizer=keras.optimizers.Adam(
-            warmup_cosine(steps, peak=2e-3, warmup=steps // 20), global_clipnorm=1.0
+            ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 20),
+            global_clipnorm=1.0,
         ),
-        loss=SmoothedCrossentropy(0.1),
-        metrics=(tagging.WordAccuracy(),),
+        loss=ka.training.SmoothedCrossentropy(0.1),
+        metrics=(ka.training.TokenAccuracy(),),
         score="bleu",
         epochs=epochs,
         batch_size=BATCH_SIZE,
@@ -96,7 +95,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "word by word (IBM model 1)": lambda _: translation.word_by_word(raw),
         },
         published=PUBLISHED.get(variant, {}),
-        pictures=lambda model, _: pictures(model, raw, **length),
+        pictures=lambda model, _: draw_pictures(
+            model, raw, attends=settings["attention"] is not None, **length
+        ),
         next_step=(
             "look at {folder}/bleu_by_length.png, beside that of the other variants, and translate "
             'a sentence:\necho "Ein Hund rennt." | KERAS_BACKEND={backend} python '
@@ -106,10 +107,10 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
 
 
-def pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> dict:
-    """BLEU by length of the sentence, as figure 2 of Bahdanau et al.; and alignments."""
+def draw_pictures(model: keras.Model, raw: Splits, *, attends: bool, max_new_tokens: int) -> dict:
+    """Draws BLEU by length of the sentence, as figure 2 of Bahdanau et al., and alignments."""
     x, y = raw.test
-    found = translation.translate(
+    translations = translation.translate(
         model, x["source_ids"], sampler=ka.decoding.Greedy(), max_new_tokens=max_new_tokens
     )
     words = np.array([len(text.split()) for text in x["source_ids"]])
@@ -117,17 +118,16 @@ def pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> dict:
     for longest in _LENGTHS:
         rows = np.flatnonzero((words > shortest) & (words <= longest))
         if len(rows):
-            scores[longest] = translation.bleu([found[i] for i in rows], [y[i] for i in rows])[0]
+            written, references = ([texts[i] for i in rows] for texts in (translations, y))
+            scores[longest], _ = translation.bleu(written, references)
         shortest = longest
     figures = {
-        "bleu_by_length": length_plots.by_length(
+        "bleu_by_length": charts.by_length(
             {"BLEU": {"written greedily": scores}},
             title=f"{raw.source.name}, {len(y):,} test sentences",
             length="words of the source, at most",
         )
     }
-    if any(
-        isinstance(layer, ka.layers.RecurrentDecoder) and layer.attention for layer in model.layers
-    ):
-        figures |= translation.pictures(model, raw, max_new_tokens=max_new_tokens)
+    if attends:
+        figures |= translation.draw_alignments(model, raw, max_new_tokens=max_new_tokens)
     return figures

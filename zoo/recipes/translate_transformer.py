@@ -28,13 +28,12 @@ from typing import Any
 
 import keras
 
-from keras_attention.training.losses import SmoothedCrossentropy
+import keras_attention as ka
 from zoo.data import multi30k as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.transformer import VARIANTS as TRANSFORMER
 from zoo.models.transformer import transformer
-from zoo.tasks import tagging, translation
-from zoo.tasks.rates import warmup_cosine
+from zoo.tasks import translation
 
 _SIZES = {**TRANSFORMER["small"], "dropout": 0.2}
 # Of each the direction and the model's sizes.
@@ -53,7 +52,7 @@ EPOCHS = 14
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, German to English; or `"en_de"`, English to German.
@@ -63,10 +62,10 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     direction, settings = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
     raw = data.sample(direction=direction) if smoke else data.load(direction=direction)
-    source, target = translation.tokenizers(raw, vocabulary_size=10_000)
-    splits = translation.encoded(raw, source, target)
+    source, target = translation.train_tokenizers(raw, vocabulary_size=10_000)
+    splits = translation.encode(raw, source, target)
     epochs = 2 if smoke else EPOCHS
-    steps = epochs * -(-len(splits.train[1]) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     length = {"max_new_tokens": 6 if smoke else 64}
     num_beams = 2 if smoke else 5
     return Recipe(
@@ -76,10 +75,12 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=transformer(**settings, source_tokenizer=source, target_tokenizer=target),
         data=splits,
         optimizer=keras.optimizers.Adam(
-            warmup_cosine(steps, peak=2e-3, warmup=steps // 10), beta_2=0.98, global_clipnorm=1.0
+            ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 10),
+            beta_2=0.98,
+            global_clipnorm=1.0,
         ),
-        loss=SmoothedCrossentropy(0.1),
-        metrics=(tagging.WordAccuracy(),),
+        loss=ka.training.SmoothedCrossentropy(0.1),
+        metrics=(ka.training.TokenAccuracy(),),
         score="bleu",
         epochs=epochs,
         batch_size=BATCH_SIZE,
@@ -90,7 +91,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "word by word (IBM model 1)": lambda _: translation.word_by_word(raw),
         },
         published=PUBLISHED[direction],
-        pictures=lambda model, _: translation.pictures(model, raw, **length),
+        pictures=lambda model, _: translation.draw_alignments(model, raw, **length),
         next_step=(
             "look at {folder}/alignment_1.png, and translate a sentence:\n"
             'echo "Ein Hund rennt." | KERAS_BACKEND={backend} python scripts/translate.py '

@@ -33,8 +33,8 @@ from zoo.data import digits as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.vit import VARIANTS as VIT
 from zoo.models.vit import vit
-from zoo.recipes.vit_fashion import logistic_regression, pictures
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks import images
+from zoo.tasks.optimizers import adamw_cosine
 
 VARIANTS = {
     "default": VIT["digits"],
@@ -46,7 +46,7 @@ BATCH_SIZE = 32
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`; or `"windows"`, the same with attention in shifted windows.
@@ -74,7 +74,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 60
-    steps = epochs * -(-len(x) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     return Recipe(
         name="vit_digits",
         variant=variant,
@@ -82,22 +82,29 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=model,
         data=splits,
         optimizer=adamw_cosine(
-            steps, peak=1.5e-3, warmup=steps // 10, weight_decay=0.05, spared=["table", "tokens"]
+            steps,
+            peak=1.5e-3,
+            warmup_steps=steps // 10,
+            weight_decay=0.05,
+            spared=["table", "tokens"],
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
         epochs=epochs,
         batch_size=BATCH_SIZE,
-        baselines={"logistic regression": logistic_regression, "support vectors": support_vectors},
-        pictures=pictures,
+        baselines={
+            "logistic regression": images.logistic_regression,
+            "support vectors": support_vectors,
+        },
+        pictures=images.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
         task="image-classification",
     )
 
 
 def support_vectors(splits: Splits) -> float:
-    """Test accuracy of a support vector machine with an RBF kernel on the pixels."""
+    """Returns the test accuracy of a support vector machine with an RBF kernel on the pixels."""
     (x, y), (x_test, y_test) = splits.train, splits.test
     model = SVC(gamma="scale").fit(x.reshape(len(x), -1) / 255, y)
     return model.score(x_test.reshape(len(x_test), -1) / 255, y_test)

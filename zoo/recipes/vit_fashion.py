@@ -29,19 +29,14 @@ Keras 3.15.1, torch 2.13.0, scikit-learn 1.9.1.
 """
 
 import keras
-import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 import keras_attention as ka
-from keras_attention.explain import attention_maps, plots
-from keras_attention.explain.attribution.elements import elements
-from keras_attention.explain.plots import image as image_plots
-from zoo.data import Splits
 from zoo.data import fashion_mnist as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness.experiment import Recipe, sizes
 from zoo.models.vit import VARIANTS as VIT
 from zoo.models.vit import vit
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks import images
+from zoo.tasks.optimizers import adamw_cosine
 
 VARIANTS = {
     "default": VIT["compact"],
@@ -54,7 +49,7 @@ BATCH_SIZE = 128
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, convolutions and attention pooling; or `"plain"`, a ViT.
@@ -75,7 +70,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 1 if smoke else EPOCHS.get(variant, 1)
-    steps = epochs * -(-len(x) // BATCH_SIZE)
+    steps = epochs * splits.num_batches(BATCH_SIZE)
     return Recipe(
         name="vit_fashion",
         variant=variant,
@@ -83,53 +78,24 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         model=model,
         data=splits,
         optimizer=adamw_cosine(
-            steps, peak=2e-3, warmup=steps // 20, weight_decay=0.05, spared=["table", "tokens"]
+            steps,
+            peak=2e-3,
+            warmup_steps=steps // 20,
+            weight_decay=0.05,
+            spared=["table", "tokens"],
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
         epochs=epochs,
         batch_size=BATCH_SIZE,
-        baselines={"logistic regression": logistic_regression},
+        baselines={"logistic regression": images.logistic_regression},
         published={
             "two convolutions, below 100,000 parameters (README of the dataset)": 0.925,
             "XGBoost (the same)": 0.898,
             "ResNet-18 (the same)": 0.949,
         },
-        pictures=pictures,
+        pictures=images.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
         task="image-classification",
     )
-
-
-def logistic_regression(splits: Splits) -> float:
-    """Test accuracy of multinomial logistic regression on the pixels."""
-    (x, y), (x_test, y_test) = splits.train, splits.test
-    model = LogisticRegression(max_iter=100, tol=1e-3)
-    model.fit(x.reshape(len(x), -1) / 255, y)
-    return model.score(x_test.reshape(len(x_test), -1) / 255, y_test)
-
-
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix, and what the model looks at in one test image of each class."""
-    x, y = splits.test
-    predicted = np.argmax(outputs(model, splits.test, batch_size=256), axis=-1)
-    names = splits.class_names
-    rows = [int(np.flatnonzero(y == label)[0]) for label in range(len(names))]
-    images = elements(model, x[rows])
-    maps = image_plots.of_patches(attention_maps(model, images.inputs), *images.grid)
-    titles = [
-        names[y[row]] + ("" if predicted[row] == y[row] else f"\n(as {names[predicted[row]]})")
-        for row in rows
-    ]
-    return {
-        "confusion_matrix": plots.confusion_matrix(
-            y, predicted, names, title=f"{splits.source.name}, {len(y):,} test images"
-        ),
-        "attention": image_plots.image_attention(
-            images.array,
-            {path: images.cells(weights) for path, weights in maps.items()},
-            titles,
-            title="What each layer attends to, mean over heads; test images",
-        ),
-    }

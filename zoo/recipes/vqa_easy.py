@@ -39,14 +39,15 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.pages import views
-from keras_attention.explain.plots import image as image_plots
+from keras_attention.explain.attribution.names import name_targets
+from keras_attention.explain.plots import any_model
 from zoo.data import Arrays, Splits
 from zoo.data import easy_vqa as data
-from zoo.harness.experiment import Recipe, outputs, sizes
+from zoo.harness import charts
+from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.vqa import VARIANTS as VQA
 from zoo.models.vqa import vqa
-from zoo.tasks.rates import adamw_cosine
+from zoo.tasks.optimizers import adamw_cosine
 
 VARIANTS = {
     name: VQA[name]
@@ -70,7 +71,7 @@ SHOWN, EXPLAINED = 8, 256
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
-    """The experiment of this file.
+    """Returns the experiment of this file.
 
     Args:
         variant: `"default"`, the question reads the image by cross-attention; `"co"`, each reads
@@ -82,7 +83,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     keras.utils.set_random_seed(seed)
     size = sizes(VARIANTS, variant)
     raw = data.sample() if smoke else data.load()
-    x, y = raw.train
+    x, _ = raw.train
     model = vqa(
         **size,
         image_size=data.SIZE,
@@ -95,15 +96,19 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=raw.class_names,
     )
     epochs = 1 if smoke else EPOCHS.get(variant, 6)
-    steps = epochs * -(-len(y) // BATCH_SIZE)
+    steps = epochs * raw.num_batches(BATCH_SIZE)
     return Recipe(
         name="vqa_easy",
         variant=variant,
         seed=seed,
         model=model,
-        data=read_by(model, replace(raw, train=with_unknown_words(raw.train, seed))),
+        data=select_inputs(model, replace(raw, train=add_unknown_words(raw.train, seed))),
         optimizer=adamw_cosine(
-            steps, peak=1.5e-3, warmup=steps // 10, weight_decay=0.05, spared=["table", "tokens"]
+            steps,
+            peak=1.5e-3,
+            warmup_steps=steps // 10,
+            weight_decay=0.05,
+            spared=["table", "tokens"],
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
@@ -119,7 +124,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "convolutions and a bag of words (author of the dataset)": 0.938,
             "larger, on twice the data (the same)": 0.995,
         },
-        pictures=pictures,
+        pictures=draw_pictures,
         next_step=(
             "look at {folder}/relevance.png, and ask about an image:\n"
             "python scripts/predict.py {folder}/model.keras --image {folder}/example.png "
@@ -129,9 +134,11 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
 
 
-def with_unknown_words(part: Arrays, seed: int, *, share: float = 0.1) -> Arrays:
-    """The same with a word that nobody knows in a share of the questions, in a random place, so
-    that one, as in "what colour is the shape?", changes no answer that can do without it."""
+def add_unknown_words(part: Arrays, seed: int, *, share: float = 0.1) -> Arrays:
+    """Returns a part with an unknown word at a random place in a share of the questions.
+
+    So an unknown word, as in "what colour is the shape?", changes no answer that can do without.
+    """
     rng = np.random.default_rng(seed)
     x, y = part
     texts = x["question_ids"].copy()
@@ -142,35 +149,35 @@ def with_unknown_words(part: Arrays, seed: int, *, share: float = 0.1) -> Arrays
     return {**x, "question_ids": texts}, y
 
 
-def read_by(model: keras.Model, raw: Splits) -> Splits:
-    """Of the parts what the model reads: one that is asked without an image has none."""
+def select_inputs(model: keras.Model, raw: Splits) -> Splits:
+    """Returns the splits with those inputs alone that the model has."""
 
     def part(arrays: Arrays) -> Arrays:
         x, y = arrays
         return {tensor.name: x[tensor.name] for tensor in model.inputs}, y
 
-    return raw.mapped(part)
+    return raw.map(part)
 
 
 def by_question(raw: Splits) -> float:
-    """Test accuracy of the most frequent training answer to each text, whatever the image is."""
+    """Returns the test accuracy of the most frequent training answer to each text."""
     answers: dict[str, Counter[int]] = {}
     x, y = raw.train
     for text, answer in zip(x["question_ids"], y.tolist(), strict=True):
         answers.setdefault(text, Counter())[answer] += 1
     every = Counter(y.tolist())
     x, y = raw.test
-    found = [answers.get(text, every).most_common(1)[0][0] for text in x["question_ids"]]
-    return float(np.mean(found == y))
+    predicted = [answers.get(text, every).most_common(1)[0][0] for text in x["question_ids"]]
+    return float(np.mean(predicted == y))
 
 
 def always_yes(raw: Splits) -> float:
-    """Test accuracy of that answer."""
+    """Returns the test accuracy of that answer."""
     return float(np.mean(raw.test[1] == raw.class_names.index("yes")))
 
 
 def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
-    """Accuracy by kind of answer; and of a model that sees images, whether it looks at the shape.
+    """Returns accuracy by kind of answer, and how much a model that sees images heeds the shape.
 
     - `accuracy_yes_no`, `accuracy_shape`, `accuracy_color`: where that is the right answer;
     - `relevance_on_shape`: which share of the relevance of the patches for the model's answer
@@ -179,17 +186,17 @@ def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
     - `relevance_above_pixels`: at how many of the questions it is more than the share of pixels.
     """
     x, y = splits.test
-    found = {}
+    on_image = {}
     if "image" in x:
-        answers, on_shape = relevance_on_shape(model, x)
+        answers, on_shape = measure_relevance(model, x)
         pixels = data.shapes(x["image"]).mean(axis=(1, 2))
-        found = {
+        on_image = {
             "relevance_on_shape": float(on_shape.mean()),
             "pixels_of_shape": float(pixels.mean()),
             "relevance_above_pixels": float((on_shape > pixels).mean()),
         }
     else:
-        answers = np.argmax(outputs(model, splits.test, batch_size=EXPLAINED), axis=-1)
+        answers = np.argmax(predict(model, splits.test, batch_size=EXPLAINED), axis=-1)
     names = np.array(splits.class_names)[y]
     kinds = {
         "yes_no": ~np.isin(names, [*data.SHAPES, *data.COLOURS]),
@@ -197,35 +204,36 @@ def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
         "color": np.isin(names, [*data.COLOURS]),
     }
     right = answers == y
-    return {f"accuracy_{kind}": float(right[rows].mean()) for kind, rows in kinds.items()} | found
+    return {
+        f"accuracy_{kind}": float(right[rows].mean()) for kind, rows in kinds.items()
+    } | on_image
 
 
-def relevance_on_shape(
+def measure_relevance(
     model: keras.Model, x: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The model's answer to each question, and the share of its relevance on the shape."""
+    """Returns the model's answer to each question, and the share of its relevance on the shape."""
     arrays = ka.encode(model, x)
     answers, shares = [], []
     for start in range(0, len(x["image"]), EXPLAINED):
         rows = slice(start, start + EXPLAINED)
         inputs = keras.tree.map_structure(lambda array, rows=rows: array[rows], arrays)
-        found = ka.explain.relevance(model, inputs, name="image")
+        explanation = ka.explain.relevance(model, inputs, name="image")
         shapes = data.shapes(x["image"][rows]).astype(np.float64)[..., None]
-        patches = found.elements
+        patches = explanation.elements
         inside = patches.at_elements(shapes) / patches.at_elements(np.ones_like(shapes))
-        total = found.scores.sum(axis=1)
-        shares.append((found.scores * inside).sum(axis=1) / np.where(total > 0, total, 1))
-        answers.append(found.target)
+        total = explanation.scores.sum(axis=1)
+        shares.append((explanation.scores * inside).sum(axis=1) / np.where(total > 0, total, 1))
+        answers.append(explanation.target)
     return np.concatenate(answers), np.concatenate(shares)
 
 
-def pictures(model: keras.Model, splits: Splits) -> dict:
-    """The confusion matrix; why some test questions are answered so, by words and by patches; and
-    what the layers look at meanwhile."""
+def draw_pictures(model: keras.Model, splits: Splits) -> dict:
+    """Draws the confusion matrix, and relevance and attention for some test questions."""
     x, y = splits.test
-    predicted = np.argmax(outputs(model, splits.test, batch_size=EXPLAINED), axis=-1)
+    predicted = np.argmax(predict(model, splits.test, batch_size=EXPLAINED), axis=-1)
     figures = {
-        "confusion_matrix": plots.confusion_matrix(
+        "confusion_matrix": charts.confusion_matrix(
             y,
             predicted,
             splits.class_names,
@@ -234,21 +242,23 @@ def pictures(model: keras.Model, splits: Splits) -> dict:
     }
     first = np.unique(y, return_index=True)[1]  # question with each answer, and then others
     rows = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:SHOWN]
-    some = {name: column[rows] for name, column in x.items()}
+    shown = {name: column[rows] for name, column in x.items()}
     title = "Relevance of patches and words for the answer; test questions"
-    found, figures["relevance"] = views.explained(model, some, ka.explain.relevance, title=title)
+    explanation, figures["relevance"] = any_model.explain(
+        model, shown, ka.explain.relevance, title=title
+    )
     if "image" in x:
-        patches = found.elements
+        patches = explanation.elements
         maps = {
             path: weights
-            for path, weights in ka.explain.attention_maps(model, ka.encode(model, some)).items()
+            for path, weights in ka.explain.attention_maps(model, ka.encode(model, shown)).items()
             if weights.shape[-1] >= patches.present.shape[1]  # what reads them
         }
-        by_patch = image_plots.of_patches(maps, *patches.grid)
-        figures["attention"] = image_plots.image_attention(
-            some["image"],
+        by_patch = plots.patch_weights(maps, *patches.grid)
+        figures["attention"] = plots.image_attention(
+            shown["image"],
             {path: patches.cells(weights) for path, weights in by_patch.items()},
-            views.titles(model, found),
+            name_targets(model, explanation),
             title="What each layer attends to, mean over heads; test questions",
         )
     return figures

@@ -1,1 +1,1 @@
-"""What recipes of one kind share."""
+"""Parts that recipes of one kind share."""

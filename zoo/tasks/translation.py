@@ -1,4 +1,4 @@
-"""What recipes of translation share: ids, BLEU, simpler methods, and pictures of alignments."""
+"""Parts of recipes of translation: ids, BLEU, simpler methods, and pictures of alignments."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,10 +18,10 @@ _MANY = 2**31  # more than there are words
 BUCKETS = (11, 14, 17, 20, 24, 30)  # of byte pairs, see `keras_attention.training.batches.Batches`
 
 
-def tokenizers(
+def train_tokenizers(
     raw: Splits, *, vocabulary_size: int
 ) -> tuple[ka.layers.Tokenizer, ka.layers.Tokenizer]:
-    """Of source and target: byte pairs of both languages together, in lower case."""
+    """Returns tokenizers of source and target: byte pairs of both languages, in lower case."""
     x, y = raw.train
     source = ka.layers.Tokenizer.train(
         [*x["source_ids"], *y],
@@ -32,8 +32,8 @@ def tokenizers(
     return source, source.copy(name="target_tokenizer")
 
 
-def encoded(raw: Splits, source: ka.layers.Tokenizer, target: ka.layers.Tokenizer) -> Splits:
-    """Ids of pairs of texts, for a decoder that reads the true target up to each token.
+def encode(raw: Splits, source: ka.layers.Tokenizer, target: ka.layers.Tokenizer) -> Splits:
+    """Returns ids of pairs of texts, for a decoder that reads the true target up to each token.
 
     Returns:
         x `{"source_ids", "target_ids"}` and y, `(B, T)` int32 and as long as each other, so that
@@ -43,19 +43,19 @@ def encoded(raw: Splits, source: ka.layers.Tokenizer, target: ka.layers.Tokenize
 
     def part(texts: Arrays) -> Arrays:
         x, y = texts
-        arrays = [source.encode(x["source_ids"]), *shifted(y, target)]
+        arrays = [source.encode(x["source_ids"]), *shift(y, target)]
         length = max(array.shape[1] for array in arrays)
-        sources, seen, following = (
+        sources, previous, following = (
             np.pad(array, ((0, 0), (0, length - array.shape[1]))) for array in arrays
         )
         weights = (following != 0).astype(np.float32)
-        return {"source_ids": sources, "target_ids": seen}, following, weights
+        return {"source_ids": sources, "target_ids": previous}, following, weights
 
-    return raw.mapped(part)
+    return raw.map(part)
 
 
-def shifted(texts: Sequence[str], tokenizer: ka.layers.Tokenizer) -> tuple[np.ndarray, np.ndarray]:
-    """What a decoder reads of texts, from their start on, and what comes next, to their end."""
+def shift(texts: Sequence[str], tokenizer: ka.layers.Tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ids that a decoder reads, from the start of each text, and those that come next."""
     ids = tokenizer.encode(texts)
     return np.where(ids == tokenizer.end_id, 0, ids)[:, :-1], ids[:, 1:]
 
@@ -68,43 +68,46 @@ def translate(
     max_new_tokens: int = 64,
     batch_size: int = BATCH_SIZE,
 ) -> list[str]:
-    """Translations of texts in their order; those of similar length are computed together."""
+    """Translates texts, those of similar length together, and returns them in their order."""
     order = np.argsort([len(text) for text in texts], kind="stable")
-    found = [""] * len(texts)
+    translations = [""] * len(texts)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         answers = ka.generate(
             model, [texts[row] for row in rows], sampler=sampler, max_new_tokens=max_new_tokens
         )
         for row, answer in zip(rows, answers, strict=True):
-            found[row] = answer
-    return found
+            translations[row] = answer
+    return translations
 
 
-def bleu(found: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
-    """sacreBLEU of texts as they are written, case ignored, as a share of 1; and its signature."""
-    return _bleu(BLEU(lowercase=True, tokenize="13a", force=True), found, references)
+def bleu(written: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
+    """Returns sacreBLEU from 0 to 1 of texts as they are written, case ignored; its signature."""
+    return _bleu(BLEU(lowercase=True, tokenize="13a", force=True), written, references)
 
 
-def tokenised_bleu(found: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
-    """BLEU of words and marks as `Tokenizer.split` cuts them, case ignored; and its signature.
+def tokenised_bleu(written: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
+    """Returns BLEU of words as `Tokenizer.split` cuts them, case ignored; and its signature.
 
     It stands beside figures that others report of tokenised text, whose tokens are not quite the
     same.
     """
-    texts = [[" ".join(ka.layers.Tokenizer.split(t)) for t in side] for side in (found, references)]
+    texts = [
+        [" ".join(ka.layers.Tokenizer.split(text)) for text in side]
+        for side in (written, references)
+    ]
     return _bleu(BLEU(lowercase=True, tokenize="none", force=True), *texts)
 
 
-def _bleu(metric: BLEU, found: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
-    score = metric.corpus_score(list(found), [list(references)]).score / 100
+def _bleu(metric: BLEU, written: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
+    score = metric.corpus_score(list(written), [list(references)]).score / 100
     return score, str(metric.get_signature())
 
 
 def measure(
     model: keras.Model, raw: Splits, *, num_beams: int = 5, max_new_tokens: int = 64
 ) -> dict[str, float]:
-    """BLEU of the test part and of the further ones, by beam search and greedily.
+    """Returns BLEU of the test part and of the further ones, by beam search and greedily.
 
     `bleu` is that of the test part by beam search. The signatures are printed.
     """
@@ -124,7 +127,7 @@ def measure(
 
 
 def nearest_sentence(raw: Splits) -> float:
-    """BLEU of the translation of the most similar training sentence, by TF-IDF of words."""
+    """Returns BLEU of the translation of the most similar training sentence, by TF-IDF of words."""
     (train, y), (test, references) = raw.train, raw.test
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+")
     known = words.fit_transform(train["source_ids"])
@@ -133,24 +136,24 @@ def nearest_sentence(raw: Splits) -> float:
 
 
 def word_by_word(raw: Splits, *, rounds: int = 5) -> float:
-    """BLEU of the most probable translation of each word, in the order of the source.
+    """Returns BLEU of the most probable translation of each word, in the order of the source.
 
     By model 1 of Brown et al., 1993 (https://aclanthology.org/J93-2003), with `rounds` of
     expectation maximisation. Words that it does not know stay as they are.
     """
     (train, y), (test, references) = raw.train, raw.test
     sources, targets = ([_words(text) for text in side] for side in (train["source_ids"], y))
-    dictionary = lexicon(sources, targets, rounds=rounds)
-    found = [
+    dictionary = learn_lexicon(sources, targets, rounds=rounds)
+    translations = [
         " ".join(dictionary.get(word, word) for word in _words(text)) for text in test["source_ids"]
     ]
-    return bleu(found, references)[0]
+    return bleu(translations, references)[0]
 
 
-def lexicon(
+def learn_lexicon(
     sources: Sequence[list[str]], targets: Sequence[list[str]], *, rounds: int
 ) -> dict[str, str]:
-    """The most probable target word of each source word, by IBM model 1."""
+    """Returns the most probable target word of each source word, by IBM model 1."""
     numbers: list[dict[str, int]] = [{}, {}]
     # A number for each pair of a source word and a target word in the same pair of sentences.
     pairs, places, place = [], [], 0
@@ -162,9 +165,9 @@ def lexicon(
         pairs.append((source[None] * _MANY + target[:, None]).ravel())
         places.append(np.repeat(place + np.arange(len(target)), len(source)))
         place += len(target)
-    found, pair = np.unique(np.concatenate(pairs), return_inverse=True)
-    of_target, source = np.concatenate(places), found // _MANY
-    probability = np.ones(len(found))  # of the target word, given the source word
+    distinct, pair = np.unique(np.concatenate(pairs), return_inverse=True)
+    of_target, source = np.concatenate(places), distinct // _MANY
+    probability = np.ones(len(distinct))  # of the target word, given the source word
     for _ in range(rounds):
         expected = probability[pair]
         expected /= np.bincount(of_target, expected)[of_target]
@@ -172,7 +175,7 @@ def lexicon(
         probability = counts / np.bincount(source, counts)[source]
     names = [list(known) for known in numbers]
     # The last of a source word stays: the most probable one.
-    best = found[np.lexsort((probability, source))]
+    best = distinct[np.lexsort((probability, source))]
     return {names[0][number // _MANY]: names[1][number % _MANY] for number in best}
 
 
@@ -180,19 +183,21 @@ def _words(text: str) -> list[str]:
     return ka.layers.Tokenizer.split(text.lower())
 
 
-def pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int = 64) -> dict:
-    """What the decoder reads in the source, word by word, in translations of test sentences."""
+def draw_alignments(model: keras.Model, raw: Splits, *, max_new_tokens: int = 64) -> dict:
+    """Draws what the decoder reads in the source for each word of some translations."""
     texts = raw.test[0]["source_ids"][:BATCH_SIZE]
     # Long enough to show something, short enough to read.
     rows = np.argsort([abs(len(text.split()) - 10) for text in texts], kind="stable")[:3]
     figures = {}
     for number, row in enumerate(rows):
         name = f"alignment_{number}" if number else "attention"
-        figures[name] = picture(model, texts[row], max_new_tokens=max_new_tokens, last=number > 0)
+        figures[name] = draw_alignment(
+            model, texts[row], max_new_tokens=max_new_tokens, last=number > 0
+        )
     return figures
 
 
-def picture(
+def draw_alignment(
     model: keras.Model,
     source: str,
     *,
@@ -200,18 +205,18 @@ def picture(
     max_new_tokens: int = 64,
     last: bool = True,
 ) -> Any:
-    """What the decoder reads in a source when it translates it: in the last layer, or in all."""
-    found = generation_maps(
+    """Draws what the decoder reads in a source, in its last layer or in all."""
+    captured = generation_maps(
         model,
         source,
         sampler=sampler,
         max_new_tokens=max_new_tokens,
         layers="*cross_attention*",
     )
-    paths = [*found.maps][-1 if last else 0 :]
+    paths = [*captured.maps][-1 if last else 0 :]
     return plots.attention_heads(
-        {path: found.maps[path] for path in paths},
-        found.queries[paths[0]],
-        key_labels=found.keys[paths[0]],
+        {path: captured.maps[path] for path in paths},
+        captured.queries[paths[0]],
+        key_labels=captured.keys[paths[0]],
         title=f"Cross-attention: {source}",
     )

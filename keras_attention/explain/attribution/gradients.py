@@ -11,14 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention import kernels, scope
-from keras_attention.compiled import compiled_for
+from keras_attention import kernels, roles, scope
 from keras_attention.explain.attribution.elements import Elements, Tokens
 from keras_attention.explain.maps import foreign
 from keras_attention.explain.maps.attention_maps import compiled, to_numpy
-from keras_attention.layers import CharacterFeatures
-
-_EMBEDDINGS = (keras.layers.Embedding, CharacterFeatures)  # of ids that the model is given
+from keras_attention.kernels import compiled_for
 
 
 def objective(outputs: Any, target: Any, position: Any) -> Any:
@@ -121,7 +118,7 @@ def _gradients(
     name = f"gradient by {name}"
     if name not in known:
         itself = proxy(model)  # a function that held the model would keep it alive
-        known[name] = kernels.gradient_function(partial(run, itself), model.variables)
+        known[name] = kernels.compile_gradient(partial(run, itself), model.variables)
     tensors = {path: ops.convert_to_tensor(x, "float32") for path, x in values.items()}
     inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
     target = ops.convert_to_tensor(target, "int32")
@@ -192,7 +189,7 @@ def _embedding_calls(
 
         return call
 
-    layers = [x for x in model._flatten_layers() if isinstance(x, _EMBEDDINGS)]
+    layers = list(filter(roles.embeds_ids, model._flatten_layers()))
     for layer in layers:  # past Keras, for which an attribute of a layer is a part of it
         object.__setattr__(layer, "call", patched(layer))
     try:

@@ -11,10 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attention import scope
+from keras_attention import roles, scope
 from keras_attention.explain.attribution import propagation
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.attribution.gradients import Ground, by_weights
-from keras_attention.explain.attribution.question import Explanation, Question
+from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.maps.attention_maps import to_numpy
 from keras_attention.explain.maps.streams import streams
 from keras_attention.ops import checks
@@ -91,7 +92,7 @@ def rollout(
         for path, x in recording.maps.items()
     }
     if question.edges is not None:
-        loops = {getattr(layer, "self_loops", False) for layer in recording.owners.values()}
+        loops = {roles.adds_self_loops(layer) for layer in recording.owners.values()}
         scores = propagation.rolled_through_edges(
             list(weights.values()), *question.graph, self_loops=loops == {True}
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_attention.explain.maps.streams import Read, Stream
+from keras_attention.explain.maps.stream import Read, Stream
 from keras_attention.ops import checks
 
 _FUSIONS: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}

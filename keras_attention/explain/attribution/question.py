@@ -1,7 +1,6 @@
-"""What is to be explained, and what an explanation is."""
+"""What is to be explained: elements of inputs, and which output for each."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -9,38 +8,12 @@ import numpy as np
 
 from keras_attention import inference, scope
 from keras_attention.explain.attribution import propagation
-from keras_attention.explain.attribution.elements import Elements, Nodes, elements
+from keras_attention.explain.attribution.elements import Nodes, elements
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.maps.attention_maps import predicted, record, to_numpy
-from keras_attention.explain.maps.streams import Readout, Streams
+from keras_attention.explain.maps.stream import Readout, Streams
 
 _CHUNK = 8  # batches of perturbed inputs that are in memory at a time
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What a method says of a batch.
-
-    Attributes:
-        method: its name.
-        scores: `(B, E)`, zero where there is no element.
-        elements: which elements these are.
-        target: `(B,)` the outputs that are explained, mostly classes.
-        position: `(B,)` positions of these outputs; `None` where there is one for each input.
-    """
-
-    method: str
-    scores: np.ndarray
-    elements: Elements
-    target: np.ndarray
-    position: np.ndarray | None = None
-
-    def figure(self, titles: Sequence[str] = (), *, title: str = "") -> Any:
-        """The scores drawn on their inputs, see `explanation_plots.explanation`."""
-        from keras_attention.explain.plots import (
-            explanation as explanation_plots,  # which imports this module
-        )
-
-        return explanation_plots.explanation(self, titles, title=title)
 
 
 class Question:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_attention.explain.attribution.question import Explanation
+from keras_attention.explain import plots
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.evaluation import ranks
 from keras_attention.ops import checks
 
 FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5)
-RANDOM, REVERSED = "random", ", reversed"
 # By measure: what it is called in a table, and whether more is better.
 MEASURES = {
     "deletion": ("deletion", False),
@@ -125,12 +125,8 @@ class Faithfulness:
         return "\n".join(lines)
 
     def figure(self, *, title: str = "") -> Any:
-        """The curves of deletion and insertion, see `faithfulness_plots.curves`."""
-        from keras_attention.explain.plots import (
-            faithfulness as faithfulness_plots,  # which imports this module
-        )
-
-        return faithfulness_plots.curves(self, title=title)
+        """Draws the curves of deletion and insertion, see `plots.faithfulness_curves`."""
+        return plots.faithfulness_curves(self, title=title)
 
     def as_dict(self) -> dict[str, Any]:
         """All but the explanations, as JSON has it: of curves the mean, else each input's value."""

@@ -7,15 +7,15 @@ import keras
 import numpy as np
 
 from keras_attention.explain.attribution import methods as ways
-from keras_attention.explain.attribution.question import Explanation, Question
+from keras_attention.explain.attribution.explanation import Explanation
+from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.evaluation import ranks
 from keras_attention.explain.evaluation.measured import (
     FRACTIONS,
-    RANDOM,
-    REVERSED,
     Faithfulness,
     Measured,
 )
+from keras_attention.explain.evaluation.ranks import RANDOM, REVERSED
 from keras_attention.ops import checks
 
 Method = str | Callable[..., Explanation] | Explanation

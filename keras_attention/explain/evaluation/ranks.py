@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 
+# What a random ranking is called, and what follows the name of one that is reversed.
+RANDOM, REVERSED = "random", ", reversed"
+
 
 def ranking(scores: np.ndarray, present: np.ndarray, ties: np.ndarray) -> np.ndarray:
     """`(B, E)` places of the elements, 0 for the highest score; E where there is no element.

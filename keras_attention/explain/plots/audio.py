@@ -1,4 +1,4 @@
-"""Figures of what a model listens to in a recording."""
+"""Figures of attention to recordings."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def spectrogram_attention(
     seconds: float | None = None,
     title: str = "",
 ) -> "Figure":
-    """Spectrograms above the weights of their patches: a column per recording, a row per map.
+    """Draws spectrograms above the weights of their patches: a column per recording, a row per map.
 
     Args:
         spectrograms: `(B, frames, M)` or `(B, frames, M, 1)`; drawn with time from left to right
@@ -44,7 +44,7 @@ def spectrogram_attention(
     for name, value in {**weights, "titles": titles or frames, "frames": frames}.items():
         if len(value) != count:
             raise ValueError(f"{name!r} must have one entry for each of the {count} recordings.")
-    figure = _figure(1.5 * count + 0.9, 1.15 * (1 + len(weights)) + 0.6)
+    figure = figures.create(1.5 * count + 0.9, 1.15 * (1 + len(weights)) + 0.6)
     axes = figure.subplots(1 + len(weights), count, squeeze=False, sharex="col")
     lowest, highest = pictures.min(), pictures.max()
     for column, valid in enumerate(frames):
@@ -65,6 +65,5 @@ def spectrogram_attention(
         ax.set_ylabel(lettering.name(name), fontsize=8)
     for ax in axes.flat:
         ax.set_yticks([])
-    if title:
-        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure

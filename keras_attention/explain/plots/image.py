@@ -1,4 +1,4 @@
-"""Figures of what a model looks at in an image."""
+"""Figures of attention to images."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,13 +18,13 @@ _WORDS_IN_A_ROW = 6  # with the image itself
 def image_attention(
     images: Any, maps: Mapping[str, Any], titles: Sequence[str] = (), *, title: str = ""
 ) -> "Figure":
-    """Images beside the weights of their patches: a column per image, a row per map.
+    """Draws images and below them the weights of their patches: a column per image, a row per map.
 
     Args:
         images: `(B, H, W, 1)` or `(B, H, W, 3)`, 0 to 255.
         maps: by name, at least one, weights `(B, rows, columns)` of cells of each image, all of
-            one size, or of its pixels, as `Patches.cells` gives; each picture has a scale of its
-            own, from no weight to its largest.
+            one size, or of its pixels, as the `cells` of its elements gives. Each picture has a
+            scale of its own, from no weight to its largest.
         titles: B titles.
         title: of the figure.
 
@@ -41,7 +41,7 @@ def image_attention(
     for name, value in {**weights, "titles": titles or images}.items():
         if len(value) != len(images):
             raise ValueError(f"{name!r} must have one entry for each of the {len(images)} images.")
-    figure = _figure(1.35 * len(images) + 0.9, 1.5 * (1 + len(weights)) + 0.3)
+    figure = figures.create(1.35 * len(images) + 0.9, 1.5 * (1 + len(weights)) + 0.3)
     axes = figure.subplots(1 + len(weights), len(images), squeeze=False)
     grey = images.mean(axis=-1)
     for column in range(len(images)):
@@ -51,7 +51,7 @@ def image_attention(
             axes[0, column].set_title(lettering.caption(titles[column]), fontsize=8)
         for row, (name, value) in enumerate(weights.items(), 1):
             ax = axes[row, column]
-            _overlaid(ax, grey[column], value[column])
+            _draw_overlay(ax, grey[column], value[column])
             if column == 0:
                 ax.set_ylabel(
                     "/\n".join(lettering.name(part, 20) for part in name.split("/")[-3:]),
@@ -61,19 +61,18 @@ def image_attention(
         ax.set_xticks([])
         ax.set_yticks([])
     axes[0, 0].set_ylabel("image", fontsize=8)
-    _scale(figure, axes[1:])
-    if title:
-        figure.suptitle(_wrapped(title, figure), fontsize=11)
+    _add_scale(figure, axes[1:])
+    figures.set_title(figure, title)
     return figure
 
 
 def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str = "") -> "Figure":
-    """An image, and beside it what was read of it for each word of its caption.
+    """Draws an image, and beside it what was read of it for each word of its caption.
 
     Args:
         image: `(H, W, 1)` or `(H, W, 3)`, 0 to 255.
         words: T words. Of none, the image stands alone.
-        weights: `(T, rows, columns)` of the image's regions; each picture has a scale of its own,
+        weights: `(T, rows, columns)` of the image's regions. Each picture has a scale of its own,
             from no weight to its largest.
         title: of the figure.
 
@@ -89,26 +88,27 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
         )
     columns = min(_WORDS_IN_A_ROW, 1 + len(words))
     rows = -(-(1 + len(words)) // columns)
-    figure = _figure(1.35 * columns + 0.9, 1.6 * rows + 0.4)
+    figure = figures.create(1.35 * columns + 0.9, 1.6 * rows + 0.4)
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
     axes[0, 0].imshow(image[..., 0] if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=255)
-    for ax, word, read in zip(axes.flat[1:], words, weights, strict=False):
-        _overlaid(ax, image.mean(axis=-1), read)
+    for ax, word, of_word in zip(axes.flat[1:], words, weights, strict=False):
+        _draw_overlay(ax, image.mean(axis=-1), of_word)
         ax.set_title(lettering.name(word, 20), fontsize=8)
     if len(words):
-        _scale(figure, axes)
-    if title:
-        lines = [_wrapped(line, figure) for line in title.splitlines()]
-        figure.suptitle("\n".join(lines), fontsize=11)
+        _add_scale(figure, axes)
+    figures.set_title(figure, *title.splitlines())
     return figure
 
 
-def of_patches(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np.ndarray]:
-    """What each layer reads of an image, `(B, rows, columns)`: the mean over heads and queries.
+def patch_weights(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np.ndarray]:
+    """Returns by layer the weights `(B, rows, columns)` of the patches of an image.
 
-    Where there is a class token, its query alone; what it gives to itself is left out.
+    They are means over heads and queries.
+
+    Where there is a class token, its query counts alone, without the
+    weight that it gives to itself.
 
     Args:
         maps: captured weights `(B, N, T, S)` by path, `S` the patches, or tokens before them too.
@@ -117,7 +117,7 @@ def of_patches(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np
     Raises:
         ValueError: weights of fewer positions than there are patches.
     """
-    found = {}
+    weights_by_layer = {}
     patches = rows * columns
     for path, weights in maps.items():
         mean = np.asarray(ops.convert_to_numpy(weights), np.float32).mean(axis=1)  # (B, T, S)
@@ -128,12 +128,12 @@ def of_patches(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str, np
             )
         queries = mean[:, :1] if mean.shape[2] > patches else mean
         row = queries.mean(axis=1)[:, -patches:]
-        found[path.removesuffix("/attention")] = row.reshape(-1, rows, columns)
-    return found
+        weights_by_layer[path.removesuffix("/attention")] = row.reshape(-1, rows, columns)
+    return weights_by_layer
 
 
-def _overlaid(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
-    """Weights `(rows, columns)` over an image `(H, W)`."""
+def _draw_overlay(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
+    """Draws weights `(rows, columns)` over an image `(H, W)`."""
     height, width = grey.shape
     ax.imshow(grey, cmap="gray", vmin=0, vmax=255)
     ax.imshow(
@@ -145,8 +145,8 @@ def _overlaid(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
     )
 
 
-def _scale(figure: "Figure", axes: Any) -> None:
-    """What the colours of all pictures mean."""
+def _add_scale(figure: "Figure", axes: Any) -> None:
+    """Adds a bar that says what the colours of the pictures mean."""
     from matplotlib.cm import ScalarMappable
 
     scale = figure.colorbar(ScalarMappable(cmap="inferno"), ax=axes, ticks=(0, 1), aspect=40)

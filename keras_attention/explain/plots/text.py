@@ -1,4 +1,4 @@
-"""Figures of what a model reads in a text, and of what it takes for what."""
+"""Figures of attention to texts."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_attention.explain.plots import _figure, _name_ticks, _wrapped, lettering
+from keras_attention.explain.plots import figures, lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,14 +26,14 @@ def shaded_tokens(
     title: str = "Attention weights",
     width: float = 9.0,
 ) -> "Figure":
-    """Texts, each token on a blue as dark as its weight, as in figure 5 of Yang et al., 2016
+    """Draws texts, each token on a blue as dark as its weight, as in figure 5 of Yang et al., 2016
     (https://aclanthology.org/N16-1174).
 
     Args:
         tokens: of each text, as `Tokenizer.tokens` gives them.
         weights: of each text, one weight per token, or more that belong to padding.
         captions: a line above each text.
-        segments: of each text, a weight per token that is that of its segment: a red line below.
+        segments: of each text, for each token the weight of its segment: a red line below.
         title: of the figure.
         width: of the figure, in inches.
 
@@ -43,11 +43,11 @@ def shaded_tokens(
     if not tokens:
         raise ValueError("There are no texts to draw.")
     tokens = [[lettering.name(token) for token in text] for text in tokens]
-    shades = [_scaled(w, t, "weights") for w, t in zip(weights, tokens, strict=True)]
+    shades = [_scale(w, t, "weights") for w, t in zip(weights, tokens, strict=True)]
     below = weights if segments is None else segments
-    lines = [_scaled(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
-    starts, places, rows = placed(tokens, [bool(captions)] * len(tokens), width - 0.3)
-    figure = _figure(width, rows * LINE + 0.6)
+    lines = [_scale(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
+    starts, places, rows = place_tokens(tokens, [bool(captions)] * len(tokens), width - 0.3)
+    figure = figures.create(width, rows * LINE + 0.6)
     ax = figure.subplots()
     ax.set_xlim(0, width - 0.3)
     ax.set_ylim(rows * LINE, -LINE)
@@ -73,14 +73,14 @@ def shaded_tokens(
                         lw=0,
                     )
                 )
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
+    figures.set_title(figure, title)
     return figure
 
 
-def placed(
+def place_tokens(
     tokens: Sequence[Sequence[str]], captioned: Sequence[bool], width: float
 ) -> tuple[list[float], list[list[tuple[float, int]]], float]:
-    """Where tokens of texts stand in lines of a `width` in inches.
+    """Places tokens of texts in lines of a `width` in inches.
 
     Returns:
         The row that each text begins in, the row and the column in letters of its tokens, and the
@@ -103,13 +103,13 @@ def placed(
 
 
 def draw_caption(ax: Any, caption: str, start: float) -> None:
-    """A line above the text that begins in row `start`."""
+    """Draws a line above the text that begins in row `start`."""
     y = (start - 1) * LINE
     ax.text(0, y, lettering.name(caption, CAPTION), fontsize=_SIZE - 1, va="center", color="0.35")
 
 
 def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink: str) -> None:
-    """A token on a colour."""
+    """Draws a token on a colour."""
     from matplotlib.patches import Rectangle
 
     box = ((column - 0.3) * LETTER, (row - 0.38) * LINE)
@@ -125,51 +125,8 @@ def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink
     )
 
 
-def confused_pairs(
-    labels: Any,
-    predictions: Any,
-    class_names: Sequence[str],
-    *,
-    most: int = 20,
-    title: str = "Most confused classes",
-) -> "Figure":
-    """The pairs of classes that are taken for each other most often, where a confusion matrix
-    would be too large to read.
-
-    Args:
-        labels: `(B,)` true class indices.
-        predictions: `(B,)` predicted class indices.
-        class_names: names of the classes, in the order of the indices.
-        most: pairs that are drawn.
-        title: of the figure.
-    """
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    wrong = labels != predictions
-    pairs, counts = np.unique(
-        np.stack([labels[wrong], predictions[wrong]]), axis=1, return_counts=True
-    )
-    order = np.argsort(-counts, kind="stable")[:most]
-    of_class = np.bincount(labels, minlength=len(class_names))
-    first, second = ([lettering.name(class_names[i], 19) for i in of] for of in pairs[:, order])
-    names = [f"{a} \N{RIGHTWARDS ARROW} {b}" for a, b in zip(first, second, strict=True)]
-    figure = _figure(8.0, 0.24 * max(1, len(order)) + 1.2)
-    ax = figure.subplots()
-    from matplotlib.ticker import MaxNLocator
-
-    bars = ax.barh(range(len(order)), counts[order], color="tab:blue")
-    shares = [f"{counts[i]} of {of_class[pairs[0, i]]}" for i in order]
-    ax.bar_label(bars, shares, padding=2, fontsize=8)
-    _name_ticks(ax.yaxis, names)
-    ax.invert_yaxis()
-    ax.margins(x=0.12)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("true \N{RIGHTWARDS ARROW} predicted, samples of the true class")
-    figure.suptitle(_wrapped(title, figure), fontsize=11)
-    return figure
-
-
-def _scaled(values: Any, tokens: Sequence[str], name: str) -> np.ndarray:
-    """A value per token, as a share of the largest."""
+def _scale(values: Any, tokens: Sequence[str], name: str) -> np.ndarray:
+    """Returns a value per token, as a share of the largest."""
     values = np.asarray(ops.convert_to_numpy(values), np.float32)
     if values.ndim != 1 or len(values) < len(tokens):
         raise ValueError(

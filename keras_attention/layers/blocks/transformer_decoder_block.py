@@ -66,8 +66,9 @@ class TransformerDecoderBlock(TransformerBlock):
             return output
 
         def cross_attend(x: Any) -> Any:
+            memory = self.cross_attention.remember(value, mask=value_mask)
             output, _ = self.cross_attention.attend(
-                x, value, None, query_mask, value_mask, cross_attention_mask, training
+                x, memory, query_mask, cross_attention_mask, training
             )
             return output
 

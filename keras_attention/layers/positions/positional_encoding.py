@@ -68,6 +68,11 @@ class PositionalEncoding(Entrance, keras.layers.Layer):
         self.supports_masking = True
         self.built_for = ("D",) if kind == "learned" else ()
 
+    @property
+    def num_positions(self) -> int | None:
+        """How many positions a sequence may have: the rows of a learned table."""
+        return self.max_length if isinstance(self.max_length, int) else None
+
     def build(self, inputs_shape: tuple) -> None:
         self._check(inputs_shape)
         checks.known("inputs", inputs_shape)

@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
-from keras_attention.explain.attribution import elements
+from keras_attention.explain import elements
 from zoo.models.audio_transformer import audio_transformer
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat

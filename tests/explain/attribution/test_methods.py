@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention import compiled, explain, scope
+from keras_attention import explain, scope
 from keras_attention.explain.attribution import gradients
+from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.maps import attention_maps as maps
+from keras_attention.kernels import compiled
 from tests.backend import to_numpy
 from tests.explain.attribution.test_propagation import joint_attention
 from tests.zoo.models.cases import cases_of
@@ -289,7 +291,7 @@ def fragile():
 
 def test_an_error_leaves_the_model_as_it_was():
     model = fragile()
-    question = explain.question.Question(model, IDS, None, None, {})
+    question = Question(model, IDS, None, None, {})
     model.get_layer("fragile").broken = True
     original = keras.layers.MultiHeadAttention._compute_attention
     with pytest.raises(RuntimeError, match="broken"):

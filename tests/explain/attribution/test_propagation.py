@@ -5,7 +5,7 @@ import pytest
 
 from keras_attention.explain import rollout_matrix
 from keras_attention.explain.attribution import propagation
-from keras_attention.explain.maps.streams import Read, Stream
+from keras_attention.explain.maps.stream import Read, Stream
 
 pytestmark = pytest.mark.runs_on("torch")
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_attention.explain.plots import audio as audio_plots
+from keras_attention.explain import plots
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -10,7 +10,7 @@ MAPS = {"pooling": np.random.default_rng(1).random((2, 4, 2))}
 
 
 def test_a_column_per_recording_and_a_row_per_map():
-    figure = audio_plots.spectrogram_attention(
+    figure = plots.spectrogram_attention(
         SPECTROGRAMS, MAPS, ["zero", "one"], frames=[16, 12], seconds=0.01, title="Digits"
     )
     above, below = figure.axes[0], figure.axes[3]
@@ -27,4 +27,4 @@ def test_a_column_per_recording_and_a_row_per_map():
 )
 def test_what_does_not_fit_is_named(wrong):
     with pytest.raises(ValueError, match="one entry for each of the 2 recordings"):
-        audio_plots.spectrogram_attention(SPECTROGRAMS, **{"maps": MAPS, **wrong})
+        plots.spectrogram_attention(SPECTROGRAMS, **{"maps": MAPS, **wrong})

@@ -5,8 +5,7 @@ import pytest
 
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Frames, Nodes, Patches, Tokens
-from keras_attention.explain.attribution.question import Explanation
-from keras_attention.explain.plots import explanation as explanation_plots
+from keras_attention.explain.attribution.explanation import Explanation
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -57,7 +56,7 @@ def test_an_image_and_its_text_stand_in_a_column(tmp_path):
     labels = [["what", "color", "?"], ["it", "", ""]]
     image = of(patches, [[0, 1, 2, 4], [1, 0, 0, 0]])
     text = of(Tokens(ids, None, ids != 0, labels), [[1, 2, 0], [3, 0, 0]])
-    figure = explanation_plots.image_and_text(image, text, ["red", "no"])
+    figure = plots.image_and_text(image, text, ["red", "no"])
     overlays = [ax.images[1].get_array() for ax in figure.axes if len(ax.images) == 2]
     for overlay, shares in zip(overlays, ([[0, 0.25], [0.5, 1]], [[1, 0], [0, 0]]), strict=True):
         at_pixels = np.repeat(np.repeat(shares, [5, 3], axis=0), [2, 6], axis=1)
@@ -69,9 +68,9 @@ def test_an_image_and_its_text_stand_in_a_column(tmp_path):
     np.testing.assert_allclose(shades[0][1].get_facecolor(), shades[1][0].get_facecolor())
     figure.savefig(tmp_path / "both.png")
     with pytest.raises(ValueError, match="patches and `text` of tokens"):
-        explanation_plots.image_and_text(text, image)
+        plots.image_and_text(text, image)
     with pytest.raises(ValueError, match=r"same inputs\. Received: 2, 2 and 1"):
-        explanation_plots.image_and_text(image, text, ["red"])
+        plots.image_and_text(image, text, ["red"])
 
 
 def test_scores_of_frames_lie_under_the_wave(tmp_path):

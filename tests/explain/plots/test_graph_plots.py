@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_attention.explain.plots import graph as graph_plots
+from keras_attention.explain import plots
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -12,7 +12,7 @@ CLASSES = ("a", "b", "c")
 
 
 def test_lines_are_as_wide_as_the_attention():
-    figure = graph_plots.neighbourhood(EDGES, WEIGHTS, 0, [0, 1, 1, 0], CLASSES, title="Node 0")
+    figure = plots.node_attention(EDGES, WEIGHTS, 0, [0, 1, 1, 0], CLASSES, title="Node 0")
     (ax,) = figure.axes
     assert [text.get_text() for text in ax.texts] == ["0.30", "0.20", "0.20", "0.30"]  # own: last
     widths = [line.get_linewidth() for line in ax.lines]
@@ -24,4 +24,4 @@ def test_lines_are_as_wide_as_the_attention():
 
 def test_a_node_without_neighbours_is_named():
     with pytest.raises(ValueError, match="Received: node=2"):
-        graph_plots.neighbourhood(EDGES, WEIGHTS, 2, [0, 1, 1, 0], CLASSES)
+        plots.node_attention(EDGES, WEIGHTS, 2, [0, 1, 1, 0], CLASSES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attention.explain.plots import image as image_plots
+from keras_attention.explain import plots
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -19,7 +19,7 @@ def pictures(figure):
 
 
 def test_patches_are_read_by_the_mean_query():
-    found = image_plots.of_patches(
+    found = plots.patch_weights(
         {"block_0/attention": ops.convert_to_tensor(weights(2, 3, 6, 6))}, 2, 3
     )
     np.testing.assert_allclose(
@@ -29,7 +29,7 @@ def test_patches_are_read_by_the_mean_query():
 
 def test_a_class_token_or_a_pooling_speaks_alone():
     maps = {"block_0/attention": weights(2, 3, 7, 7), "pooling": weights(2, 1, 1, 6)}
-    found = image_plots.of_patches(maps, 2, 3)
+    found = plots.patch_weights(maps, 2, 3)
     token = maps["block_0/attention"][:, :, 0, 1:].mean(axis=1)
     np.testing.assert_allclose(found["block_0"], token.reshape(2, 2, 3), atol=1e-6)
     np.testing.assert_allclose(found["pooling"], maps["pooling"].reshape(2, 2, 3), atol=1e-6)
@@ -38,7 +38,7 @@ def test_a_class_token_or_a_pooling_speaks_alone():
 def test_a_column_per_image_and_a_row_per_map(tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 1), np.uint8)
     maps = {"block_0": weights(3, 2, 2), "pooling": weights(3, 2, 2)}
-    figure = image_plots.image_attention(images, maps, ["a", "b", "c"], title="Three")
+    figure = plots.image_attention(images, maps, ["a", "b", "c"], title="Three")
     grid = pictures(figure)
     assert len(grid) == 3 * 3
     assert [ax.get_title() for ax in grid[:3]] == ["a", "b", "c"]
@@ -52,7 +52,7 @@ def test_a_column_per_image_and_a_row_per_map(tmp_path):
 
 def test_colours_are_drawn_as_they_are():
     images = np.random.default_rng(1).integers(0, 256, (1, 8, 8, 3), np.uint8)
-    first, below = pictures(image_plots.image_attention(images, {"a": weights(1, 2, 2)}))
+    first, below = pictures(plots.image_attention(images, {"a": weights(1, 2, 2)}))
     np.testing.assert_array_equal(first.images[0].get_array(), images[0])
     np.testing.assert_allclose(below.images[0].get_array(), images[0].mean(axis=-1))
 
@@ -60,19 +60,19 @@ def test_colours_are_drawn_as_they_are():
 def test_what_does_not_fit_is_refused():
     images, maps = np.zeros((2, 8, 8, 1)), {"a": weights(2, 2, 2)}
     with pytest.raises(ValueError, match="'titles' must have one entry for each of the 2 images"):
-        image_plots.image_attention(images, maps, ["a"])
+        plots.image_attention(images, maps, ["a"])
     with pytest.raises(ValueError, match="'a' must have one entry"):
-        image_plots.image_attention(images, {"a": weights(3, 2, 2)})
+        plots.image_attention(images, {"a": weights(3, 2, 2)})
     with pytest.raises(ValueError, match="no attention maps"):
-        image_plots.image_attention(images, {})
+        plots.image_attention(images, {})
     with pytest.raises(ValueError, match=r"'a' has weights of 5 positions.*2 x 3 patches"):
-        image_plots.of_patches({"a": weights(2, 1, 5, 5)}, 2, 3)
+        plots.patch_weights({"a": weights(2, 1, 5, 5)}, 2, 3)
 
 
 def test_a_picture_per_word(tmp_path):
     image = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
     words = [f"word{i}" for i in range(7)]
-    figure = image_plots.word_attention(image, words, weights(7, 2, 3), title="Seven")
+    figure = plots.word_attention(image, words, weights(7, 2, 3), title="Seven")
     first, *others = pictures(figure)
     np.testing.assert_array_equal(first.images[0].get_array(), image)
     assert [ax.get_title() for ax in others] == words
@@ -84,7 +84,7 @@ def test_a_picture_per_word(tmp_path):
     figure.savefig(tmp_path / "words.png")
     for wrong in ((words[:3], weights(7, 2, 3)), ([], weights(1, 2, 3)), (words, weights(7, 6))):
         with pytest.raises(ValueError, match=r"shape \(T, rows, columns\) for T `words`"):
-            image_plots.word_attention(image, *wrong)
-    alone = image_plots.word_attention(image, [], weights(0, 2, 3), title="(no word)")
+            plots.word_attention(image, *wrong)
+    alone = plots.word_attention(image, [], weights(0, 2, 3), title="(no word)")
     assert [ax.images[0].get_array().shape for ax in alone.axes] == [image.shape]
     alone.savefig(tmp_path / "alone.png")

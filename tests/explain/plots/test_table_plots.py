@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention.explain.plots import table as table_plots
+from keras_attention.explain import plots
 from tests.backend import to_numpy
 
 pytestmark = pytest.mark.runs_on("torch")
@@ -39,17 +39,17 @@ def attention(model):
 
 
 def test_class_token_has_a_row_for_each_head(model):
-    ax, _ = table_plots.class_token(model, ROWS, COLUMNS).axes
+    ax, _ = plots.column_attention(model, ROWS, COLUMNS).axes
     np.testing.assert_allclose(ax.images[0].get_array(), attention(model), atol=1e-6)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["head 1", "head 2"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["(itself)", *COLUMNS]
     with pytest.raises(ValueError, match=r"must name the 3 columns .* Received: 2 names"):
-        table_plots.class_token(model, ROWS, COLUMNS[:2])
+        plots.column_attention(model, ROWS, COLUMNS[:2])
 
 
 def test_importance_is_the_growth_of_the_error(model):
     truth = model.predict(ka.encode(model, ROWS), verbose=0)
-    figure = table_plots.importance(
+    figure = plots.column_importance(
         model, ROWS, COLUMNS, lambda outputs: float(np.abs(outputs - truth).max()), label="error"
     )
     left, right = figure.axes
@@ -61,10 +61,3 @@ def test_importance_is_the_growth_of_the_error(model):
     assert grown == sorted(grown)
     assert grown[0] >= 0
     assert grown[-1] > 0
-
-
-def test_predictions_stand_against_the_truth():
-    figure = table_plots.predictions([[1.0], [2.0]], [1.5, 2.5], title="Test", unit="USD")
-    (ax,) = figure.axes
-    np.testing.assert_array_equal(ax.collections[0].get_offsets(), [[1, 1.5], [2, 2.5]])
-    assert ax.get_xlabel() == "true (USD)"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_attention.explain.plots import text as text_plots
+from keras_attention.explain import plots
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -11,7 +11,7 @@ def words(figure):
 
 
 def test_tokens_are_as_dark_as_their_weight():
-    figure = text_plots.shaded_tokens(
+    figure = plots.shaded_tokens(
         [["who", "wrote", "$it$"], ["a"]],
         [np.array([0.1, 0.6, 0.3, 0.0]), np.array([1.0])],
         ["human", "entity"],
@@ -26,13 +26,13 @@ def test_tokens_are_as_dark_as_their_weight():
 
 
 def test_long_texts_go_on_in_the_next_line():
-    figure = text_plots.shaded_tokens([["word"] * 60], [np.ones(60)])
+    figure = plots.shaded_tokens([["word"] * 60], [np.ones(60)])
     assert len({text.get_position()[1] for text in figure.axes[0].texts}) > 2
     assert max(text.get_position()[0] for text in figure.axes[0].texts) < 9
 
 
 def test_segments_have_a_line_below():
-    figure = text_plots.shaded_tokens(
+    figure = plots.shaded_tokens(
         [["a", "b", "c"]], [np.ones(3)], segments=[np.array([0.2, 0.2, 0.8])]
     )
     alphas = [box.get_alpha() for box in figure.axes[0].patches[1::2]]
@@ -48,20 +48,4 @@ def test_segments_have_a_line_below():
 )
 def test_what_cannot_be_drawn_is_explained(tokens, weights, message):
     with pytest.raises(ValueError, match=message):
-        text_plots.shaded_tokens(tokens, weights)
-
-
-def test_pairs_are_ordered_by_how_often_they_are_confused():
-    figure = text_plots.confused_pairs(
-        [0, 0, 0, 1, 2, 2], [1, 1, 0, 1, 0, 2], ["a", "b", "c"], title="Requests"
-    )
-    (ax,) = figure.axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["a \u2192 b", "c \u2192 a"]
-    assert [bar.get_width() for bar in ax.patches] == [2, 1]
-    assert [text.get_text() for text in ax.texts] == ["2 of 3", "1 of 2"]
-    assert figure.get_suptitle() == "Requests"
-
-
-def test_no_mistakes_are_no_pairs():
-    (ax,) = text_plots.confused_pairs([0, 1], [0, 1], ["a", "b"]).axes
-    assert not ax.patches
+        plots.shaded_tokens(tokens, weights)

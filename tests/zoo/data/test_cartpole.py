@@ -7,7 +7,7 @@ import pytest
 
 from zoo import recipes
 from zoo.data import cartpole as data
-from zoo.tasks.q_learning import games
+from zoo.data import games
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -15,7 +15,7 @@ SEEDS = range(data.TEST, data.TEST + 4)
 
 
 def observations(policy, seed=0, **settings):
-    return games.watched(lambda: data.make(**settings), policy, seed)
+    return games.watch(lambda: data.make(**settings), policy, seed)
 
 
 def test_velocities_are_hidden_and_the_past_is_given():
@@ -32,21 +32,21 @@ def test_velocities_are_hidden_and_the_past_is_given():
 
 def test_velocity_is_that_of_the_past():
     """By hand: the pole goes on as it went."""
-    leans_and_rises = data.observed(np.array([0.05]), np.array([-1.0]), (2, 2))
+    leans_and_rises = data.observe(np.array([0.05]), np.array([-1.0]), (2, 2))
     np.testing.assert_allclose(leans_and_rises[0], [[0, 0.07], [0, 0.05]], atol=1e-6)
     assert data.leaning(leans_and_rises) == [1]
     assert data.falling(leans_and_rises) == [0]
-    whole = data.observed(np.array([0.05]), np.array([-1.0]), (4,))
+    whole = data.observe(np.array([0.05]), np.array([-1.0]), (4,))
     np.testing.assert_allclose(whole, [[0, 0, 0.05, -1.0]])
     assert data.falling(whole) == [0]
-    alone = data.observed(np.array([0.05]), np.array([-1.0]), (2,))
+    alone = data.observe(np.array([0.05]), np.array([-1.0]), (2,))
     assert data.falling(alone) == [1], "one observation does not tell"
 
 
 @pytest.mark.parametrize("settings", [{}, {"velocities": False, "history": 2}])
 def test_who_sees_it_fall_keeps_it_up(settings):
     def mean(policy):
-        return games.returns(lambda: data.make(**settings), policy, SEEDS).mean()
+        return games.play(lambda: data.make(**settings), policy, SEEDS).mean()
 
     assert mean(data.leaning) < 100
     assert mean(data.falling) == data.STEPS
@@ -64,9 +64,10 @@ def test_episodes_are_told_by_their_seeds():
 
 
 def test_what_is_missing_is_named(monkeypatch):
-    for module in ("zoo.data.cartpole", "zoo.recipes.cartpole"):
+    for module in ("zoo.data.cartpole", "zoo.tasks.cartpole", "zoo.recipes.cartpole"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.delattr("zoo.data.cartpole")
+    monkeypatch.delattr("zoo.tasks.cartpole", raising=False)
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(ModuleNotFoundError, match=r'needs gymnasium: .*"keras-attention\[zoo\]"'):
         recipes.load("cartpole")

@@ -61,7 +61,7 @@ def pack(folder):
 
 
 def archive(folder):
-    """As the repository has them."""
+    """Returns an archive with the files as the repository has them."""
     with tarfile.open(folder / easy_vqa._ARCHIVE.name, "w:gz") as file:
         for part in COUNTS:
             for name, content in images(part).items():
@@ -108,6 +108,6 @@ def test_the_shape_is_what_is_not_background():
     rng = np.random.default_rng(0)
     for shape in easy_vqa.SHAPES:
         image = easy_vqa.draw(rng, shape, "yellow")
-        found = easy_vqa.shapes(image[None])[0]
-        np.testing.assert_array_equal(found, (image == (255, 255, 0)).all(axis=-1))
-        assert 0 < found.mean() < 0.3
+        inside = easy_vqa.shapes(image[None])[0]
+        np.testing.assert_array_equal(inside, (image == (255, 255, 0)).all(axis=-1))
+        assert 0 < inside.mean() < 0.3

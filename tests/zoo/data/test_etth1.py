@@ -18,9 +18,9 @@ def test_reads_upstreams_format(tmp_path):
         + "2016-07-01 01:00:00,5.692999839782715,2.075999975204468,1.4919999837875366,"
         + "0.4259999990463257,4.142000198364259,1.371000051498413,27.78700065612793\n"
     )
-    found = etth1.read(tmp_path / "ETTh1.csv")
-    assert (found.dtype, found.shape) == (np.float32, (2, 7))
-    np.testing.assert_allclose(found[:, -1], [30.531, 27.787])
+    rows = etth1.read(tmp_path / "ETTh1.csv")
+    assert (rows.dtype, rows.shape) == (np.float32, (2, 7))
+    np.testing.assert_allclose(rows[:, -1], [30.531, 27.787])
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def test_load_splits_the_official_parts(tmp_path, monkeypatch):
         (splits.validation, "train", slice(4, 6)),
         (splits.test, "t10k", slice(0, 3)),
     ):
-        found = arrays[f"{part}-images-idx3-ubyte.gz"][rows]
-        np.testing.assert_array_equal(images[..., 0], found)
+        expected = arrays[f"{part}-images-idx3-ubyte.gz"][rows]
+        np.testing.assert_array_equal(images[..., 0], expected)
         np.testing.assert_array_equal(labels, arrays[f"{part}-labels-idx1-ubyte.gz"][rows])
 
 

@@ -60,10 +60,10 @@ def test_other_recordings_than_those_published_are_refused(archives, monkeypatch
 
 def test_names_and_sound_of_a_file():
     content = np.linspace(-1, 0.9, 30)
-    found = fsdd.recordings({"7_jackson_32.wav": wav(content)})
-    assert list(found) == [(7, "jackson", 32)]
-    assert found[7, "jackson", 32].dtype == np.float32
-    np.testing.assert_allclose(found[7, "jackson", 32], content, atol=2**-15)
+    recordings = fsdd.recordings({"7_jackson_32.wav": wav(content)})
+    assert list(recordings) == [(7, "jackson", 32)]
+    assert recordings[7, "jackson", 32].dtype == np.float32
+    np.testing.assert_allclose(recordings[7, "jackson", 32], content, atol=2**-15)
     for files, message in (
         ({"jackson_7.wav": wav(content)}, "jackson_7.wav is not named"),
         ({"7_jackson_32.wav": wav(content, 16_000)}, "16000 Hz"),
@@ -74,7 +74,7 @@ def test_names_and_sound_of_a_file():
 
 
 def lengths(part):
-    """Of the files above, the index of each recording, from its length."""
+    """Returns the index of each recording of the files above, from its length."""
     return sorted({len(x) - 20 for x in part[0]})
 
 

@@ -139,18 +139,18 @@ def test_nothing_else_is_unpickled(tmp_path, name):
     module, _, function = name.rpartition(".")
     (tmp_path / "harm").write_bytes(f"c{module}\n{function}\n(S'true'\ntR.".encode())
     with pytest.raises(pickle.UnpicklingError, match=f"names {name}, which no file"):
-        planetoid.unpickled(tmp_path / "harm")
+        planetoid.unpickle(tmp_path / "harm")
 
 
 def test_arrays_are_of_numbers_and_indices_within_bounds(tmp_path):
     write(tmp_path / "objects", np.array([None]))
     with pytest.raises(pickle.UnpicklingError, match="type 'O"):
-        planetoid.unpickled(tmp_path / "objects")
+        planetoid.unpickle(tmp_path / "objects")
     outside = csr_matrix(np.ones((2, 2), "float32"))
     outside.indices[0] = 5
     write(tmp_path / "outside", outside)
     with pytest.raises(IndexError):
-        planetoid.unpickled(tmp_path / "outside")
+        planetoid.unpickle(tmp_path / "outside")
 
 
 def test_it_is_loaded_from_the_cache_by_name(files, monkeypatch, tmp_path):

@@ -29,14 +29,14 @@ def test_windows_and_the_same_one_character_later():
 
 
 def test_the_last_tenth_is_for_testing(splits):
-    found = splits(length=10)
+    parts = splits(length=10)
     end = len(TEXT) * 9 // 10
-    assert "".join(found.train[0]) == TEXT[: len(found.train[0]) * 10]
-    assert end - 10 <= len(found.train[0]) * 10 < end
-    assert "".join(found.test[0]) == TEXT[end:][: len(found.test[0]) * 10]
-    assert found.validation is None
-    assert found.class_names == tuple(sorted(set(TEXT)))
-    for x, y in (found.train, found.test):
+    assert "".join(parts.train[0]) == TEXT[: len(parts.train[0]) * 10]
+    assert end - 10 <= len(parts.train[0]) * 10 < end
+    assert "".join(parts.test[0]) == TEXT[end:][: len(parts.test[0]) * 10]
+    assert parts.validation is None
+    assert parts.class_names == tuple(sorted(set(TEXT)))
+    for x, y in (parts.train, parts.test):
         assert {len(window) for window in (*x, *y)} == {10}
 
 
@@ -48,7 +48,7 @@ def test_training_windows_may_overlap(splits):
 
 
 def test_sample_looks_like_it():
-    found = tiny_shakespeare.sample()
-    assert "\n" in "".join(found.test[0])
-    assert set("".join(found.test[0])) <= set("".join(found.train[0]))
-    assert found.sha256() == tiny_shakespeare.sample().sha256()
+    parts = tiny_shakespeare.sample()
+    assert "\n" in "".join(parts.test[0])
+    assert set("".join(parts.test[0])) <= set("".join(parts.train[0]))
+    assert parts.sha256() == tiny_shakespeare.sample().sha256()

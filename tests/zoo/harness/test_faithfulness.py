@@ -1,10 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from zoo import recipes
-from zoo.harness import faithfulness
+from zoo.harness import faithfulness, faithfulness_page, records
 
 pytestmark = pytest.mark.runs_on("torch")
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +17,7 @@ def texts():
 
 
 def record(recipe, elements, deletion, insertion):
-    """As `measure` and `metrics.json` have it, of two intervals for each comparison."""
+    """Returns a record as `measure` and `metrics.json` have it, of two intervals per comparison."""
     compared = [
         dict(
             first=first,
@@ -37,7 +41,7 @@ def record(recipe, elements, deletion, insertion):
         insertion_from=None,
         comparisons=compared,
         faithfulness=dict(
-            inputs=2, draws=5, seed=0, sizes=[3, 7], whole=[0.9, 0.8], empty=[0.1, 0.2], skipped={}
+            inputs=2, draws=5, seed=0, sizes=[3, 7], whole=0.85, empty=0.15, skipped={}
         ),
         tables=dict(faithfulness="| a |", randomization="| b |"),
         randomization=dict(limit=0.5, failed=["attention_gradient"]),
@@ -49,7 +53,7 @@ def record(recipe, elements, deletion, insertion):
 
 def test_the_page_says_plainly_what_beats_what():
     better, worse, open_ = ((-0.2, -0.1), True), ((0.1, 0.2), False), ((-0.1, 0.1), False)
-    page = faithfulness.page(
+    page = faithfulness_page.page(
         [
             record("text_one", "tokens", better, better),
             record("text_two", "tokens", worse, worse),
@@ -71,15 +75,29 @@ def test_texts_are_measured(texts):
     again = faithfulness.questions(texts.model, texts, 3, seed=1)
     np.testing.assert_array_equal(asked["inputs"], again["inputs"])
     assert (asked["inputs"] != 0).any(axis=0).all()
-    found, measured = faithfulness.measure(
+    measured, record = faithfulness.measure(
         texts.model, asked, ["relevance", "rollout"], draws=1, batch_size=32
     )
-    assert measured["elements"] == "tokens"
-    assert [tuple(c[k] for k in ("first", "second", "measure")) for c in measured["comparisons"]][
-        :2
-    ] == [("relevance", "rollout", "deletion"), ("relevance", "rollout", "insertion")]
-    assert measured["faithfulness"] == found.as_dict()
-    assert measured["randomization"]["stages"][0] == "logits"
+    assert record["elements"] == "tokens"
+    compared = [tuple(c[k] for k in ("first", "second", "measure")) for c in record["comparisons"]]
+    assert compared[:2] == [
+        ("relevance", "rollout", "deletion"),
+        ("relevance", "rollout", "insertion"),
+    ]
+    kept = record["faithfulness"]
+    assert kept["inputs"] == 3
+    assert kept["sizes"] == [measured.sizes.min(), measured.sizes.max()]
+    assert kept["whole"] == pytest.approx(measured.whole.mean(), abs=1e-4)
+    curve = measured.measured["rollout"].deletion_curve.mean(axis=0)
+    assert kept["curves"]["rollout"]["deletion"] == pytest.approx(curve, abs=1e-4)
+    assert record["randomization"]["stages"][0] == "logits"
+
+
+def test_committed_page_is_generated():
+    """Not by hand: docs/faithfulness.md says what the files in docs/faithfulness say."""
+    models = records.load(ROOT / "docs/faithfulness")
+    page = (ROOT / "docs/faithfulness.md").read_text(encoding="utf-8")
+    assert page == faithfulness_page.page(models) + "\n"
 
 
 def test_images_begin_blurred():

@@ -79,7 +79,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path):
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
-    """As SIGHUP is under `nohup`."""
+    """SIGHUP is ignored under `nohup`."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert train(tmp_path, At(kill(signal.SIGHUP))).history["loss"]
@@ -88,16 +88,16 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
 
 
 def test_another_thread_than_the_main_one_can_train():
-    found = []
+    numbers = []
 
     def enter():
         with StopWhenAsked() as stop:
-            found.append(stop.number)
+            numbers.append(stop.number)
 
     thread = threading.Thread(target=enter)
     thread.start()
     thread.join()
-    assert found == [None]
+    assert numbers == [None]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -101,12 +101,12 @@ def feed(inputs):
 
 def sizes_are_data(case, variants, parameters):
     """Every variant builds, with as many parameters as documented."""
-    found = {}
+    counts = {}
     for name, sizes in variants.items():
         with keras.StatelessScope(initialize_variables=False):  # which takes no memory
-            found[name] = case.model(**{**case.config, **sizes}).count_params()
+            counts[name] = case.model(**{**case.config, **sizes}).count_params()
     keras.backend.clear_session()  # or the next scope would initialize them all
-    assert found == parameters
+    assert counts == parameters
 
 
 def named_inputs(case):
@@ -157,10 +157,10 @@ def padding_invariance(case):
     """Padding changes nothing."""
     model, data = built(case), case.data()
     expected = call(model, data)
-    found = call(model, case.padded(data, PAD))
+    computed = call(model, case.padded(data, PAD))
     if case.rows:
-        found = found[:, : expected.shape[1]]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+        computed = computed[:, : expected.shape[1]]
+    np.testing.assert_allclose(computed, expected, atol=1e-5)
 
 
 def batch_invariance(case):
@@ -183,18 +183,18 @@ def mixed_precision(case):
     finally:
         keras.config.set_dtype_policy(before)
     mixed.set_weights(model.get_weights())
-    found = np.asarray(mixed.predict(feed(data), verbose=0))
-    assert found.dtype == np.float32, "logits are float32 in every precision"
-    np.testing.assert_allclose(found, expected, atol=0.1 * max(1.0, np.abs(expected).max()))
+    computed = np.asarray(mixed.predict(feed(data), verbose=0))
+    assert computed.dtype == np.float32, "logits are float32 in every precision"
+    np.testing.assert_allclose(computed, expected, atol=0.1 * max(1.0, np.abs(expected).max()))
 
 
 def attention_is_captured(case):
     """Every attention layer is recorded, with weights that sum to at most 1."""
     model, data = built(case), case.data()
     expected = call(model, data)
-    found, maps = recorded(model, data)
+    computed, maps = recorded(model, data)
     assert len(maps) == case.maps, list(maps)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(computed, expected, atol=1e-5)
     for path, weights in maps.items():
         assert weights.min() >= 0, path
         if weights.ndim == 4:  # graph attention has weights per edge

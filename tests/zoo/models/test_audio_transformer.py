@@ -59,10 +59,10 @@ def test_a_file_is_the_waveform_in_it(tmp_path):
     model = CASES[0].make()
     wave = CASES[0].data()["audio"][0]
     soundfile.write(tmp_path / "a.wav", wave, 8000, subtype="FLOAT")
-    found = ka.predict(model, tmp_path / "a.wav")
+    answer = ka.predict(model, tmp_path / "a.wav")
     (expected,) = ka.predict(model, [wave])
-    assert found.label in ("yes", "no", "maybe")
-    np.testing.assert_allclose(found.probability, expected.probability, atol=1e-5)
+    assert answer.label in ("yes", "no", "maybe")
+    np.testing.assert_allclose(answer.probability, expected.probability, atol=1e-5)
 
 
 def test_loudness_does_not_matter():

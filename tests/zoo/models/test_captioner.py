@@ -85,11 +85,11 @@ def test_every_token_sees_the_whole_image(case):
 
 
 def log_probabilities(model, image, targets):
-    """Of each next token `(B, T, V)`, without padding and start."""
+    """Returns those of each next token `(B, T, V)`, without padding and start."""
     logits = call(model, {"image": image, "target_ids": targets}).astype("float64")
-    found = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    found[..., [PAD, START]] = -np.inf  # which are never written
-    return found
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    log_probabilities[..., [PAD, START]] = -np.inf  # which are never written
+    return log_probabilities
 
 
 @pytest.fixture
@@ -125,14 +125,14 @@ def test_decoding_is_the_uncached_loop(case, tokenizer, tmp_path):
     with pytest.raises(TypeError, match="must be named by a `pathlib"):
         ka.generate(model, [str(paths[1])], max_new_tokens=5)
     begun = {"image": images, "target_ids": [[START]] * len(images)}
-    for found, row in zip(ka.generate(model, begun, max_new_tokens=5), rows, strict=True):
-        np.testing.assert_array_equal(found, row)
+    for written, row in zip(ka.generate(model, begun, max_new_tokens=5), rows, strict=True):
+        np.testing.assert_array_equal(written, row)
 
     search = ka.decoding.BeamSearch(3, length_penalty=0.0, num_results=3)
     beams = ka.generate(model, begun, sampler=search, max_new_tokens=4)
-    for image, found in zip(images.astype("float32"), beams, strict=True):
-        assert len({tuple(hypothesis.output) for hypothesis in found}) == 3
-        for hypothesis in found:
+    for image, hypotheses in zip(images.astype("float32"), beams, strict=True):
+        assert len({tuple(hypothesis.output) for hypothesis in hypotheses}) == 3
+        for hypothesis in hypotheses:
             tokens = [*hypothesis.output, END][:4]
             ids = np.array([[START, *tokens[:-1], *[0] * (6 - len(tokens))]])
             scores = log_probabilities(model, image[None], ids)

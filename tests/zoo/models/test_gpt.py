@@ -111,8 +111,8 @@ def test_padding_is_seen_by_none(case):
         assert (weights[hidden] == 0).all()
         assert (weights.sum(axis=-1)[np.broadcast_to((ids > 0)[:, None], weights.shape[:3])]).min()
     left = {"token_ids": np.pad(ids, ((0, 0), (3, 0)))}
-    found = call(model, left)[:, 3:]
-    np.testing.assert_allclose(found[ids > 0], expected[ids > 0], atol=1e-5)
+    logits = call(model, left)[:, 3:]
+    np.testing.assert_allclose(logits[ids > 0], expected[ids > 0], atol=1e-5)
     tensor = model(keras.ops.convert_to_tensor(ids))
     np.testing.assert_array_equal(to_numpy(tensor._keras_mask), ids > 0)  # for the loss
 

@@ -34,8 +34,8 @@ def test_states_see_both_sides():
     for at in (0, -1):
         changed = {name: x.copy() for name, x in data.items()}
         changed["token_ids"][:, at] = changed["token_ids"][:, at] % (SIZE - 1) + 1
-        found = call(model, changed)
-        assert np.abs(found - expected).max(axis=(0, 2)).min() > 1e-6
+        logits = call(model, changed)
+        assert np.abs(logits - expected).max(axis=(0, 2)).min() > 1e-6
 
 
 def test_words_alone_go_in():

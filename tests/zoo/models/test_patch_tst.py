@@ -78,8 +78,8 @@ def test_a_table_is_read_from_a_file(tmp_path):
     x = series(np.random.default_rng(3), 1)["series"][0]
     rows = [f"2016-07-01 {i:02}:00:00," + ",".join(map(str, row)) for i, row in enumerate(x)]
     (tmp_path / "rows.csv").write_text("\n".join(["date,a,b,c", "x,0,0,0", *rows]))
-    (found,) = ka.predict(model, tmp_path / "rows.csv")
+    (answer,) = ka.predict(model, tmp_path / "rows.csv")
     (expected,) = ka.predict(model, x[None])
     for name in NAMES:
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4)
+        np.testing.assert_allclose(answer[name], expected[name], rtol=1e-4)
     assert keras.ops.ndim(expected["oil"]) == 1

@@ -65,8 +65,8 @@ def test_what_is_observed_is_standardised(case):
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     for each in (model, copy):
-        found = to_numpy(each((mean + std * x).astype("float32")))
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        output = to_numpy(each((mean + std * x).astype("float32")))
+        np.testing.assert_allclose(output, expected, atol=1e-4)
 
 
 def test_the_order_of_the_past_matters():

@@ -92,11 +92,11 @@ def test_the_first_state_does_not_saturate():
 
 
 def log_probabilities(model, sources, targets):
-    """Of each next token `(B, T, V)`, without padding and start."""
+    """Returns those of each next token `(B, T, V)`, without padding and start."""
     logits = call(model, {"source_ids": sources, "target_ids": targets}).astype("float64")
-    found = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    found[..., [PAD, START]] = -np.inf  # which are never written
-    return found
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    log_probabilities[..., [PAD, START]] = -np.inf  # which are never written
+    return log_probabilities
 
 
 def test_decoding_is_the_uncached_loop(case):
@@ -113,17 +113,17 @@ def test_decoding_is_the_uncached_loop(case):
     for _ in range(5):
         token = log_probabilities(model, sources, targets)[:, -1].argmax(-1)[:, None]
         targets = np.concatenate([targets, token.astype("int32")], axis=1)
-    found = ka.generate(model, sources, max_new_tokens=5)
-    for row, expected in zip(found, targets[:, 1:], strict=True):
+    written = ka.generate(model, sources, max_new_tokens=5)
+    for row, expected in zip(written, targets[:, 1:], strict=True):
         length = np.argmax(expected == END) if END in expected else 5
         np.testing.assert_array_equal(row, expected[:length])
 
     search = ka.decoding.BeamSearch(3, length_penalty=0.0, num_results=3)
-    for source, found in zip(
+    for source, hypotheses in zip(
         sources, ka.generate(model, sources, sampler=search, max_new_tokens=4), strict=True
     ):
-        assert len({tuple(hypothesis.output) for hypothesis in found}) == 3
-        for hypothesis in found:
+        assert len({tuple(hypothesis.output) for hypothesis in hypotheses}) == 3
+        for hypothesis in hypotheses:
             tokens = [*hypothesis.output, END][:4]
             scores = log_probabilities(model, source[None], np.array([[START, *tokens[:-1]]]))
             expected = sum(scores[0, t, token] for t, token in enumerate(tokens))

@@ -103,8 +103,8 @@ def test_the_encoder_depends_on_the_source_alone(case):
     encoder = keras.Model(source, last.output)
     decoder = keras.Model([last.output, target], model.output)
     memory = encoder(keras.ops.convert_to_tensor(data["source_ids"]))
-    found = to_numpy(decoder([memory, keras.ops.convert_to_tensor(data["target_ids"])]))
-    np.testing.assert_allclose(found, call(model, data), atol=1e-6)
+    logits = to_numpy(decoder([memory, keras.ops.convert_to_tensor(data["target_ids"])]))
+    np.testing.assert_allclose(logits, call(model, data), atol=1e-6)
 
 
 def test_one_table_for_all_ids(tmp_path):

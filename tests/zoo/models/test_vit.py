@@ -115,6 +115,6 @@ def test_a_feature_of_each_patch():
     patches, mean = (vit(**sizes, pooling=pooling) for pooling in (None, "average"))
     mean.set_weights(patches.get_weights())
     x = images(np.random.default_rng(0), 2)["image"]
-    found = to_numpy(patches(x))
-    assert found.shape == (2, *patches.output.shape[1:])
-    np.testing.assert_allclose(found.mean(axis=1), to_numpy(mean(x)), atol=1e-5)
+    output = to_numpy(patches(x))
+    assert output.shape == (2, *patches.output.shape[1:])
+    np.testing.assert_allclose(output.mean(axis=1), to_numpy(mean(x)), atol=1e-5)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import keras_attention as ka
-from keras_attention.explain.pages import views
+from keras_attention.explain.plots import any_model
 from tests.backend import compiled, to_numpy
 from tests.scripts.running import run
 from tests.zoo.models.contracts import ModelCase, call, feed, recorded
@@ -121,12 +121,12 @@ def test_who_reads_whom(built):
 def test_relevance_of_words_and_patches(case):
     model, data = case.make(), case.data()
     for name, array in data.items():
-        found = ka.explain.relevance(model, feed(data), name=name)
+        explanation = ka.explain.relevance(model, feed(data), name=name)
         present = array > 0 if name == "question_ids" else np.ones((3, PATCHES), bool)
-        assert found.elements.kind == {"image": "patches", "question_ids": "tokens"}[name]
-        assert found.scores.shape == present.shape
-        assert (found.scores[~present] == 0).all()
-        assert found.scores.max() > 0  # of one input nothing may speak for its answer
+        assert explanation.elements.kind == {"image": "patches", "question_ids": "tokens"}[name]
+        assert explanation.scores.shape == present.shape
+        assert (explanation.scores[~present] == 0).all()
+        assert explanation.scores.max() > 0  # of one input nothing may speak for its answer
 
 
 def by_hand(layer, query, value, seen, heads=2):
@@ -172,8 +172,8 @@ def test_co_attention_by_hand():
         query = normalized(x, block.cross_attention_norm)
         expected, _ = by_hand(block.cross_attention, query, memory, others)
         expected = np.where(own[:, None, :, None], expected, 0)  # padding reads nothing
-        found = maps[f"fusion_0_{side}/cross_attention"]
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        weights = maps[f"fusion_0_{side}/cross_attention"]
+        np.testing.assert_allclose(weights, expected, atol=1e-5)
 
 
 def test_the_answer_is_the_product_of_both_sides():
@@ -244,12 +244,12 @@ def test_the_picture_is_of_words_and_of_patches(saved):
     folder, pixels = saved
     model = ka.load_model(folder / "model.keras")
     inputs = {"image": pixels[None], "question_ids": ["is there a circle?"]}
-    found, figure = views.explained(model, inputs, ka.explain.relevance)
-    assert found.elements.kind == "patches"
+    explanation, figure = any_model.explain(model, inputs, ka.explain.relevance)
+    assert explanation.elements.kind == "patches"
     written = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert written == ["is", "there", "a", "circle", "?"]
     assert [len(ax.images) for ax in figure.axes[:2]] == [1, 2]  # the image; and the scores on it
-    words, figure = views.explained(model, inputs, ka.explain.relevance, name="question_ids")
+    words, figure = any_model.explain(model, inputs, ka.explain.relevance, name="question_ids")
     assert words.elements.kind == "tokens"
     assert not any(ax.images for ax in figure.axes)
     with pytest.raises(ValueError, match="Draw a text about one with `heads`"):

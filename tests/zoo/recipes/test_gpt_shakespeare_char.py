@@ -46,8 +46,8 @@ def test_counting_is_that_of_witten_and_bell(order, every):
         for x, y in zip(*TEXTS.test, strict=True)
         for i, c in enumerate(y)
     ]
-    found = module.ngram_loss(TEXTS, order, every=every)
-    np.testing.assert_allclose(found, np.mean(losses), rtol=1e-6)
+    loss = module.ngram_loss(TEXTS, order, every=every)
+    np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-6)
 
 
 def test_probabilities_sum_to_one():
@@ -59,7 +59,7 @@ def test_probabilities_sum_to_one():
 
 def test_what_comes_next_is_the_target():
     tokenizer = ka.layers.Tokenizer.train(TEXTS.class_names, model="character", min_frequency=1)
-    splits = module.encoded(TEXTS, tokenizer)
+    splits = module.encode(TEXTS, tokenizer)
     for x, y in (splits.train, splits.test):
         ids = tokenizer.encode(x)
         np.testing.assert_array_equal(ids[:, 1:], y[:, :-1])

@@ -61,7 +61,7 @@ def no_data(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch):
-    """Of few dots, which take less time."""
+    """Pictures have few dots, which take less time."""
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, file, **_: save(self, file, dpi=40))
 
@@ -89,7 +89,7 @@ def test_smoke(name, variant, tmp_path):
     assert again == pytest.approx(metrics["test"], abs=1e-4)
 
     for example in tmp_path.glob("example.*"):
-        assert len(encoded(model, example)) >= 1
+        assert len(encode(model, example)) >= 1
     raw = first_rows(recipe.data.test[0], 2)
     if recipe.task in WRITES:
         texts = ka.generate(model, prompts(model, raw), max_new_tokens=4)
@@ -105,8 +105,8 @@ def test_smoke(name, variant, tmp_path):
         assert named or isinstance(answer, dict)
 
 
-def encoded(model, example):
-    """What the model's encoders make of a file that the training left."""
+def encode(model, example):
+    """Returns what the model's encoders make of a file that the training left."""
     layers = [layer for layer in encoders(model).values() if hasattr(layer, "encode")]
     kind = {".png": "images", ".wav": "recordings", ".csv": "tables"}[example.suffix]
     (layer, *_) = [layer for layer in layers if getattr(layer, "encodes", None) == kind]

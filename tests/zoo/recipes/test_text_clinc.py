@@ -21,8 +21,8 @@ def test_recall_at_the_lowest_threshold_of_enough_precision(seed):
     rng = np.random.default_rng(seed)
     inside, outside = rng.beta(4, 1, 80).round(2), rng.beta(1, 1, 30).round(2)
     for precision in (0.5, 0.9, 0.95, 0.999):
-        found = out_of_scope_recall(inside, outside, precision)
-        assert found == pytest.approx(by_counting(inside, outside, precision))
+        recall = out_of_scope_recall(inside, outside, precision)
+        assert recall == pytest.approx(by_counting(inside, outside, precision))
 
 
 def test_extremes():

@@ -1,6 +1,5 @@
-"""Counting words, and the simpler method that stands beside the taggers."""
+"""Counting entities, and the simpler method that stands beside the taggers."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -12,20 +11,8 @@ from zoo.tasks import tagging
 pytestmark = pytest.mark.runs_on("torch")
 
 
-def test_every_word_counts_alike_in_batches_of_all_lengths():
-    metric = tagging.WordAccuracy()
-    for right, length in ((1, 2), (3, 7)):
-        logits = np.zeros((1, length, 2), "float32")
-        logits[0, :right, 1] = 1.0
-        weights = np.ones((1, length), "float32")
-        weights[0, -1] = 0.0  # padding
-        metric.update_state(np.ones((1, length), "int32"), logits, weights)
-    assert float(metric.result()) == pytest.approx(4 / 7)
-    assert keras.metrics.deserialize(keras.metrics.serialize(metric)).name == "accuracy"
-
-
 def test_hand_features_know_neighbours_and_shape():
-    first, second = tagging.hand_features(["Go", "home2"])
+    first, second = tagging.list_features(["Go", "home2"])
     assert {"word go", "shape Xx", "1 word home2", "-1 word <s>", "ends go"} <= set(first)
     assert {"word home2", "shape xxxxd", "-1 word go", "1 word </s>", "begins hom"} <= set(second)
 
@@ -40,12 +27,12 @@ def test_entities_count_whole_and_by_type():
     y = np.array([[1, 2, 0, 3], [3, 4, 4, 0]])
     part = (np.array([list("wxyz"), list("wxy")], dtype=object), y, (y >= 0).astype("float32"))
     splits = Splits(train=part, test=part, class_names=names)
-    found = np.array([[1, 2, 0, 1], [3, 4, 0, 0]])  # one of three; another type, another end
-    assert tag_ner.scores(splits, part, y)["entity_f1"] == 1.0
-    scores = tag_ner.scores(splits, part, found)
+    tags = np.array([[1, 2, 0, 1], [3, 4, 0, 0]])  # one of three; another type, another end
+    assert tag_ner.score(splits, part, y)["entity_f1"] == 1.0
+    scores = tag_ner.score(splits, part, tags)
     assert scores == pytest.approx(dict.fromkeys(scores, 1 / 3))
     inside = np.array([[2, 2, 0, 4], [4, 4, 4, 0]])  # entities that do not begin are none
-    assert tag_ner.scores(splits, part, inside)["entity_f1"] == 0.0
+    assert tag_ner.score(splits, part, inside)["entity_f1"] == 0.0
 
 
 def test_the_bias_is_chosen_by_validation():

@@ -17,12 +17,12 @@ RAW = multi30k.sample()
 
 @pytest.fixture(scope="module")
 def tokenizers():
-    return translation.tokenizers(RAW, vocabulary_size=400)
+    return translation.train_tokenizers(RAW, vocabulary_size=400)
 
 
 def test_the_target_is_what_comes_next(tokenizers):
     source, target = tokenizers
-    splits = translation.encoded(RAW, source, target)
+    splits = translation.encode(RAW, source, target)
     for (raw, texts), (x, y, weights) in zip(
         (RAW.train, RAW.validation, RAW.test),
         (splits.train, splits.validation, splits.test),
@@ -43,7 +43,7 @@ def test_the_target_is_what_comes_next(tokenizers):
 
 def test_batches_are_cut_where_both_end(tokenizers):
     source, target = tokenizers
-    splits = translation.encoded(RAW, source, target)
+    splits = translation.encode(RAW, source, target)
     x, y, weights = splits.train
     model = transformer(**VARIANTS["tiny"], source_tokenizer=source, target_tokenizer=target)
     mask = ka.prediction.padding_mask(model, x)
@@ -60,13 +60,13 @@ def test_batches_are_cut_where_both_end(tokenizers):
 
 
 def test_bleu_is_sacrebleu():
-    found = ["A dog runs .", "the cat's hat"]
+    translations = ["A dog runs .", "the cat's hat"]
     references = ["a dog runs.", "The cat's hat"]
-    score, signature = translation.bleu(found, references)
-    assert score == sacrebleu.corpus_bleu(found, [references], lowercase=True).score / 100
+    score, signature = translation.bleu(translations, references)
+    assert score == sacrebleu.corpus_bleu(translations, [references], lowercase=True).score / 100
     assert score == pytest.approx(1)
     assert signature.startswith("nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:")
-    score, signature = translation.tokenised_bleu(found, ["a dog walks.", "the cat's hat"])
+    score, signature = translation.tokenised_bleu(translations, ["a dog walks.", "the cat's hat"])
     assert 0.2 < score < 1
     assert "|tok:none|" in signature
 
@@ -75,7 +75,7 @@ def test_a_lexicon_is_learned_from_pairs():
     """Model 1 on the example of Koehn's book, figure 4.2: das Haus, das Buch, ein Buch."""
     sources = [["das", "haus"], ["das", "buch"], ["ein", "buch"]]
     targets = [["the", "house"], ["the", "book"], ["a", "book"]]
-    words = translation.lexicon(sources, targets, rounds=10)
+    words = translation.learn_lexicon(sources, targets, rounds=10)
     assert words == {"das": "the", "haus": "house", "buch": "book", "ein": "a"}
 
 
@@ -93,6 +93,6 @@ def test_translations_come_in_the_order_of_the_texts(monkeypatch):
 
     monkeypatch.setattr(translation.ka, "generate", generate)
     texts = ["a long one", "b", "cc", "another long one", "d"]
-    found = translation.translate(None, texts, sampler=None, batch_size=2)
-    assert found == [text.upper() for text in texts]
+    translations = translation.translate(None, texts, sampler=None, batch_size=2)
+    assert translations == [text.upper() for text in texts]
     assert batches == [["b", "d"], ["cc", "a long one"], ["another long one"]]

@@ -8,13 +8,14 @@ import numpy as np
 from keras import ops
 
 from keras_attention import kernels
-from zoo.tasks.q_learning.games import Policy
+from zoo.data.games import Policy
 
 
 def double_q(choosing: np.ndarray, valuing: np.ndarray) -> np.ndarray:
-    """`Q'(s, argmax_a Q(s, a))`, the value of a state in double Q-learning (van Hasselt et al.,
-    2016, https://arxiv.org/abs/1509.06461, equation 4): one network chooses the action and
-    another values it, so that noise is not taken for value.
+    """Returns `Q'(s, argmax_a Q(s, a))`, the value of a state in double Q-learning.
+
+    One network chooses the action and another values it, so that noise is not taken for value
+    (van Hasselt et al., 2016, https://arxiv.org/abs/1509.06461, equation 4).
 
     Args:
         choosing, valuing: `(B, A)` values of the actions, Q and Q'.
@@ -24,7 +25,7 @@ def double_q(choosing: np.ndarray, valuing: np.ndarray) -> np.ndarray:
 
 
 def values(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """`(B, A)` values of the actions for observations, as fast as the backend can.
+    """Returns a function of observations that gives the values of the actions, `(B, A)`.
 
     It is compiled where the backend compiles, so that a call costs what it computes; of one
     observation `model.predict` takes many times as long. It reads the weights at each call.
@@ -36,14 +37,13 @@ def values(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def greedy(model: keras.Model) -> Policy:
-    """The actions of the highest value."""
-    found = values(model)
-    return lambda observations: found(observations).argmax(axis=1)
+    """Returns the policy that takes the action of the highest value."""
+    value = values(model)
+    return lambda observations: value(observations).argmax(axis=1)
 
 
 class Networks:
-    """Two copies of a Q-network: the online one, as it was when it was last taken from training,
-    and the target, which lags.
+    """Two copies of a Q-network: the online one and the target, which lags behind it.
 
     Args:
         model: the network; built, and not changed by this.
@@ -64,11 +64,11 @@ class Networks:
         self._values, self._targets = values(self._online), values(self._target)
 
     def actions(self, observations: np.ndarray) -> np.ndarray:
-        """`(B,)` actions of the highest value, by the online network."""
+        """Returns the actions of the highest value, `(B,)`, by the online network."""
         return self._values(observations).argmax(axis=1)
 
     def worth(self, observations: np.ndarray) -> np.ndarray:
-        """`(B,)` values of being there, by double Q-learning."""
+        """Returns the values of states `(B,)`, by double Q-learning."""
         return double_q(self._values(observations), self._targets(observations))
 
     def update(self, weights: list[np.ndarray]) -> None:
@@ -84,30 +84,30 @@ class Networks:
             )
 
     def weights(self) -> list[np.ndarray]:
-        """Those of the online network."""
+        """Returns the weights of the online network."""
         return self._online.get_weights()
 
     def get_state(self) -> dict[str, Any]:
-        """The weights of both, as arrays."""
+        """Returns the weights of both, as arrays."""
         return {
-            **listed("online", self._online.get_weights()),
-            **listed("target", self._target.get_weights()),
+            **name_arrays("online", self._online.get_weights()),
+            **name_arrays("target", self._target.get_weights()),
             "updates": np.array(self._updates),
         }
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Sets what `get_state` gave."""
-        self._online.set_weights(unlisted("online", state))
-        self._target.set_weights(unlisted("target", state))
+        self._online.set_weights(collect_arrays("online", state))
+        self._target.set_weights(collect_arrays("target", state))
         self._updates = int(state["updates"])
 
 
-def listed(name: str, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays by names that tell their order."""
+def name_arrays(name: str, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns arrays by names that tell their order."""
     return {f"{name}/{i}": array for i, array in enumerate(arrays)}
 
 
-def unlisted(name: str, state: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """What `listed` named, in its order."""
+def collect_arrays(name: str, state: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Returns the arrays that `name_arrays` named, in their order."""
     count = sum(key.startswith(f"{name}/") for key in state)
     return [state[f"{name}/{i}"] for i in range(count)]

@@ -1,14 +1,13 @@
 """Figures of what a Q-network does, and an episode as an animation."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 import keras_attention as ka
+from zoo.harness.animation import Animation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,36 +17,17 @@ _LENGTH = 1.0  # of the pole, in the units of the track
 _CART = (0.6, 0.3)  # its width and height
 
 
-@dataclass(frozen=True)
-class Animation:
-    """Pictures that follow each other.
+def capture_attention(model: keras.Model, observations: np.ndarray) -> np.ndarray:
+    """Returns the weights `(B, S)` by which the values are read, the mean over heads.
 
-    Attributes:
-        frames: `(H, W, 3)` bytes each.
-        seconds: that each is shown.
+    They are of the numbers of an observation, or of past observations.
     """
-
-    frames: list[np.ndarray]
-    seconds: float
-
-    def save(self, path: str | Path) -> None:
-        """Writes a GIF that begins again when it ends."""
-        from PIL import Image
-
-        first, *others = (Image.fromarray(frame).quantize(64) for frame in self.frames)
-        milliseconds = round(1000 * self.seconds)
-        first.save(path, save_all=True, append_images=others, duration=milliseconds, loop=0)
-
-
-def attention(model: keras.Model, observations: np.ndarray) -> np.ndarray:
-    """`(B, S)` what the values are read from, mean over heads: the numbers of an observation, or
-    past observations."""
     maps = ka.explain.attention_maps(model, observations)
     weights = list(maps.values())[-1].mean(axis=1)[:, 0]  # of the class token, or the pooling
     return weights[:, -observations.shape[1] :]  # not to the class token itself
 
 
-def advantage(
+def draw_advantage(
     values: Callable[[np.ndarray], np.ndarray],
     observe: Callable[[np.ndarray, np.ndarray], np.ndarray],
     *,
@@ -57,8 +37,7 @@ def advantage(
     velocity: float = 2.0,
     size: int = 41,
 ) -> "Figure":
-    """By how much the second of two actions is worth more than the first, by angle and velocity
-    of the pole.
+    """Draws by how much the second of two actions is worth more than the first.
 
     Args:
         values: `(B, 2)` for observations.
@@ -70,8 +49,8 @@ def advantage(
     """
     angles, velocities = np.linspace(-angle, angle, size), np.linspace(-velocity, velocity, size)
     grid = np.meshgrid(angles, velocities)
-    found = values(observe(grid[0].ravel(), grid[1].ravel()))
-    difference = (found[:, 1] - found[:, 0]).reshape(size, size)
+    of_actions = values(observe(grid[0].ravel(), grid[1].ravel()))
+    difference = (of_actions[:, 1] - of_actions[:, 0]).reshape(size, size)
     highest = max(float(np.abs(difference).max()), 1e-6)
     figure = _figure(5.4, 4.2)
     ax = figure.subplots()
@@ -93,10 +72,10 @@ def advantage(
     return figure
 
 
-def timeline(
+def draw_timeline(
     positions: np.ndarray, weights: np.ndarray | None, labels: Sequence[str], *, title: str
 ) -> "Figure":
-    """An episode: where cart and pole are, and what is attended to meanwhile.
+    """Draws an episode: where cart and pole are, and what is attended to meanwhile.
 
     Args:
         positions: `(T, 2)` of the cart and angle of the pole.
@@ -121,7 +100,7 @@ def timeline(
     return figure
 
 
-def animation(
+def animate(
     positions: np.ndarray,
     weights: np.ndarray | None,
     labels: Sequence[str],
@@ -130,10 +109,10 @@ def animation(
     every: int = 4,
     seconds: float = 0.02,
 ) -> Animation:
-    """An episode as it is played: the cart, and beside it what is attended to.
+    """Draws an episode as it is played: the cart, and beside it what is attended to.
 
     Args:
-        positions, weights, labels, title: as `timeline` has them.
+        positions, weights, labels, title: as `draw_timeline` has them.
         every: steps from one frame to the next.
         seconds: of a step.
     """

@@ -8,14 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.tasks.q_learning.games import Game, returns
-from zoo.tasks.q_learning.networks import Networks, listed, unlisted
+from zoo.data.games import Game, play
+from zoo.tasks.q_learning.networks import Networks, collect_arrays, name_arrays
 from zoo.tasks.q_learning.replay import Replay
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exploration:
-    """The share of random actions, that falls in a straight line and stays.
+    """The share of random actions, which falls in a straight line and then stays.
 
     Attributes:
         start, end: of the line.
@@ -106,7 +106,7 @@ class Play(keras.callbacks.Callback):
             self.model.set_weights(self._best)
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """Replay, networks, games and counters, as arrays."""
+        """Returns the state of replay, networks, games and counters, as arrays."""
         state = {
             f"{name}/{key}": array
             for name, part in self._parts().items()
@@ -114,7 +114,7 @@ class Play(keras.callbacks.Callback):
         }
         return {
             **state,
-            **listed("best", self._best),
+            **name_arrays("best", self._best),
             "best_return": np.array(self._best_return),
             "val_return": np.array(self._val_return),
             "last": np.array(self._last, np.float64),
@@ -127,7 +127,7 @@ class Play(keras.callbacks.Callback):
             own = (key for key in state if key.startswith(f"{name}/"))
             part.set_state({key.removeprefix(f"{name}/"): state[key] for key in own})
         self._observations = self.replay.newest.copy()
-        self._best = unlisted("best", state)
+        self._best = collect_arrays("best", state)
         self._best_return = float(state["best_return"])
         self._val_return = float(state["val_return"])
         self._last.clear()
@@ -135,7 +135,7 @@ class Play(keras.callbacks.Callback):
         self._step = int(state["step"])
 
     def _parts(self) -> dict[str, Any]:
-        """What has a state of its own."""
+        """Returns the parts that have a state of their own."""
         games = {f"game_{i}": game for i, game in enumerate(self._games)}
         return {"replay": self.replay, "networks": self.networks, **games}
 
@@ -158,9 +158,9 @@ class Play(keras.callbacks.Callback):
             self.replay.add(actions, rewards, self._observations, final)
 
     def _choose(self) -> None:
-        """Keeps the network if it is the best this far; of equals the last."""
-        found = returns(self._make, self.networks.actions, self._seeds)
-        self._val_return = float(found.mean())
+        """Keeps the network if none before was better."""
+        returns = play(self._make, self.networks.actions, self._seeds)
+        self._val_return = float(returns.mean())
         if self._val_return >= self._best_return:
             self._best_return, self._best = self._val_return, self.networks.weights()
 

@@ -1,4 +1,4 @@
-"""The steps that were played, as batches for `model.fit`."""
+"""The replay memory: steps that were played, as batches for `model.fit`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -85,7 +85,7 @@ class Replay(keras.utils.PyDataset):
 
     @property
     def newest(self) -> np.ndarray:
-        """`(games, ...)`, the observation where each game stands."""
+        """The latest observation of each game, `(games, ...)`."""
         return self._observations[self._row]
 
     def begin(self, observations: np.ndarray) -> None:
@@ -115,16 +115,19 @@ class Replay(keras.utils.PyDataset):
         if not len(known):
             return
         chosen = known[np.random.randint(len(known), size=self.num_batches * self.batch_size)]
-        returns, factors, there = self.returns(chosen)
+        returns, factors, ends = self.returns(chosen)
         if self.values is None:
             raise ValueError("`values` must be a function of observations before `fit` is called.")
-        worth = returns + factors * self.values(self._at(self._observations, there))
-        y = np.stack([self._at(self._actions, chosen), worth], axis=1).astype(np.float32)
+        targets = returns + factors * self.values(self._at(self._observations, ends))
+        y = np.stack([self._at(self._actions, chosen), targets], axis=1).astype(np.float32)
         self._drawn = self._at(self._observations, chosen), y
 
     def returns(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of steps at `(row, game)` `(B, 2)`: the returns of up to n steps `(B,)`, the factors
-        `(B,)` of the value of where those lead, and the places `(B, 2)` of that."""
+        """Returns what follows on steps at places `(row, game)`, `(B, 2)`.
+
+        These are the returns of up to n steps `(B,)`, the places `(B, 2)` where those lead, and
+        the factor `(B,)` of the value of being there; in the order returns, factors, places.
+        """
         places = places.copy()
         total = np.zeros(len(places), np.float64)
         factors = np.ones(len(places), np.float64)
@@ -149,7 +152,7 @@ class Replay(keras.utils.PyDataset):
         return x[rows], y[rows]
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """What was played, as arrays."""
+        """Returns what was played, as arrays."""
         rows = min(self._count, len(self._actions))
         return {
             "observations": self._observations[:rows],

@@ -53,8 +53,8 @@ def test_the_target_goes_its_share_of_the_way():
     for _ in range(2):
         networks.update(other.get_weights())
     target = [networks.get_state()[f"target/{i}"] for i in range(len(before))]
-    for found, old, new in zip(target, before, other.get_weights(), strict=True):
-        np.testing.assert_allclose(found, 0.75**2 * old + (1 - 0.75**2) * new, atol=1e-6)
+    for weight, old, new in zip(target, before, other.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, 0.75**2 * old + (1 - 0.75**2) * new, atol=1e-6)
     for kept, weights in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(kept, weights)
 
@@ -71,11 +71,11 @@ def test_state_brings_them_back():
 
 def test_policies_follow_the_weights():
     model, x = network(), observations()
-    found, policy = values(model), greedy(model)
+    value, policy = values(model), greedy(model)
     for seed in (0, 1):
         model.set_weights(network(seed).get_weights())
         expected = to_numpy(model(x))
-        np.testing.assert_allclose(found(x), expected, rtol=1e-5)
+        np.testing.assert_allclose(value(x), expected, rtol=1e-5)
         np.testing.assert_array_equal(policy(x), expected.argmax(axis=1))
 
 

@@ -17,7 +17,7 @@ WEIGHTS = np.eye(3)[np.arange(9) % 3]
 def test_attention_is_to_numbers_or_to_the_past():
     for case in CASES[:2]:
         x = next(iter(case.data(batch=4).values()))
-        weights = to_numpy(pictures.attention(case.make(), x))
+        weights = to_numpy(pictures.capture_attention(case.make(), x))
         assert weights.shape == x.shape[:2]
         whole = 1.0 if x.ndim == 3 else weights.sum(axis=1)  # the rest is to the class token
         np.testing.assert_allclose(weights.sum(axis=1), whole, rtol=1e-5)
@@ -25,7 +25,7 @@ def test_attention_is_to_numbers_or_to_the_past():
 
 
 def test_advantage_is_the_second_action_over_the_first():
-    figure = pictures.advantage(
+    figure = pictures.draw_advantage(
         lambda x: np.stack([0 * x[:, 0], 2 * x[:, 0] + x[:, 1]], axis=1),
         lambda angle, velocity: np.stack([angle, velocity], axis=1),
         actions=("left", "right"),
@@ -40,16 +40,16 @@ def test_advantage_is_the_second_action_over_the_first():
 
 
 def test_timeline_has_attention_where_there_is_some():
-    plain = pictures.timeline(POSITIONS, None, (), title="")
-    figure = pictures.timeline(POSITIONS, WEIGHTS, ["a", "b", "c"], title="")
+    plain = pictures.draw_timeline(POSITIONS, None, (), title="")
+    figure = pictures.draw_timeline(POSITIONS, WEIGHTS, ["a", "b", "c"], title="")
     assert len(plain.axes) == 1
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), WEIGHTS.T)
 
 
 def test_an_animation_moves(tmp_path):
     for name, weights in {"plain": None, "attention": WEIGHTS}.items():
-        found = pictures.animation(POSITIONS, weights, ["a", "b", "c"], title="x", every=4)
-        found.save(tmp_path / f"{name}.gif")
+        animation = pictures.animate(POSITIONS, weights, ["a", "b", "c"], title="x", every=4)
+        animation.save(tmp_path / f"{name}.gif")
         with Image.open(tmp_path / f"{name}.gif") as image:
             assert image.n_frames == 3
             assert image.info["duration"] == 80

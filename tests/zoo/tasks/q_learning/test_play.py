@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from keras_attention.callbacks import Checkpoint
-from keras_attention.training.losses import ActionHuber
 from tests.callbacks.training import Cut, Interrupt
-from zoo.tasks.q_learning import games, networks
+from tests.zoo.data.walk import Walk
+from zoo.tasks.q_learning import networks
+from zoo.tasks.q_learning.losses import ActionHuber
 from zoo.tasks.q_learning.networks import Networks
 from zoo.tasks.q_learning.play import Exploration, Play
 from zoo.tasks.q_learning.replay import Replay
@@ -22,28 +23,6 @@ def not_compiled():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks.kernels, "compile_with", lambda function, variables: function)
         yield
-
-
-class Space:
-    n = 3
-
-
-class Walk:
-    """A walk on numbers: the goal is 3, for good, and at most 8 steps are walked."""
-
-    action_space = Space()
-
-    def reset(self, *, seed):
-        self._place, self._steps = np.random.default_rng(seed).integers(-2, 2), 0
-        return self._seen(), {}
-
-    def step(self, action):
-        self._place, self._steps = self._place + action - 1, self._steps + 1
-        final = self._place == 3
-        return self._seen(), float(final), bool(final), self._steps == 8, {}
-
-    def _seen(self):
-        return np.array([self._place, self._steps], np.float32)
 
 
 STEPS = 3  # batches per epoch
@@ -147,7 +126,7 @@ def test_exploration_falls_and_stays():
 
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, {2}), (1.0, {0, 1, 2})])
 def test_so_many_actions_are_random(share, drawn):
-    """Of a network that always goes up."""
+    """The network always goes up, but for these."""
     model, play = make(exploration=lambda step: share, warmup=0, steps=60)
     model.layers[-1].kernel.assign(np.zeros((8, 3)))
     model.layers[-1].bias.assign([0.0, 1.0, 2.0])
@@ -170,26 +149,3 @@ def test_the_best_network_is_the_model_in_the_end():
     for ours, theirs in zip(model.get_weights(), best[2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert len({value for value, *_ in seen}) > 1, "else there is nothing to choose"
-
-
-def test_games_are_brought_back_by_seed_and_actions():
-    game, other = games.Game(Walk()), games.Game(Walk())
-    game.begin(5)
-    for action in (2, 0, 1):
-        game.step(action)
-    other.set_state(game.get_state())
-    ours, theirs = game.step(2), other.step(2)
-    np.testing.assert_array_equal(ours[0], theirs[0])
-    assert (ours[1:], game.total, game.over) == (theirs[1:], other.total, other.over)
-
-
-def test_returns_are_those_of_the_seeds_one_by_one():
-    """Played together as alone; a policy's answer for an episode that is over does not count."""
-    seeds = range(6)
-    together = games.returns(Walk, lambda x: np.where(x[:, 1] < 3, 2, 1), seeds)
-    alone = [games.returns(Walk, lambda x: np.where(x[:, 1] < 3, 2, 1), [s])[0] for s in seeds]
-    assert together.tolist() == alone
-    starts = [Walk().reset(seed=seed)[0][0] for seed in seeds]
-    assert together.tolist() == [float(3 - start <= 3) for start in starts]
-    seen = games.watched(Walk, lambda x: np.full(len(x), 2), 0)
-    assert seen[:, 0].tolist() == list(range(int(starts[0]), 4))

@@ -43,7 +43,7 @@ def played(steps, *, games=2, capacity=200, seed=0, **settings):
 
 def expected(episodes, n, value):
     """By observation: action and target, `sum_i g^i r_i + g^m V(s_m)` with m = n or less."""
-    found = {}
+    by_observation = {}
     for episode in episodes:
         for t, (observation, action, *_) in enumerate(episode):
             steps = episode[t : t + n]
@@ -51,8 +51,8 @@ def expected(episodes, n, value):
             last = steps[-1]
             if not last[4]:
                 target += DISCOUNT ** len(steps) * value(last[3])
-            found[observation] = action, target
-    return found
+            by_observation[observation] = action, target
+    return by_observation
 
 
 def value(observation):

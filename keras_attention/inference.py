@@ -16,14 +16,14 @@ import numpy as np
 from keras import ops
 
 from keras_attention import kernels
-from keras_attention.compiled import compiled_for
+from keras_attention.kernels import compiled_for
 
 _locks: WeakKeyDictionary[keras.Model, Any] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
 def outputs(model: keras.Model, arrays: Any, *, batch_size: int = 32) -> Any:
-    """The outputs of a model for arrays, batch by batch, as `model.predict` gives them.
+    """Returns the outputs of a model for arrays, batch by batch, as `model.predict` gives them.
 
     Unlike `model.predict` it may run in several threads at once, and leaves the model as it was,
     whatever it raises: it reads the variables and changes none.
@@ -42,16 +42,16 @@ def outputs(model: keras.Model, arrays: Any, *, batch_size: int = 32) -> Any:
         ValueError: the inputs differ in their number of rows.
     """
     arrays = keras.tree.map_structure(np.asarray, arrays, none_is_leaf=False)
-    count = _rows(model, arrays)
+    count = _count_rows(model, arrays)
     if not count:
-        return keras.tree.map_structure(_nothing, model.output)
-    call, found = _forward(model), []
+        return keras.tree.map_structure(_make_empty, model.output)
+    call, batches = _forward(model), []
     for start in range(0, count, batch_size):
         rows = np.arange(start, min(start + batch_size, count))
         full = np.resize(rows, batch_size) if count > batch_size else rows
         computed = call(keras.tree.map_structure(lambda array, some=full: array[some], arrays))
-        found.append(keras.tree.map_structure(_to_numpy, computed))
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:count], *found)
+        batches.append(keras.tree.map_structure(_to_numpy, computed))
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:count], *batches)
 
 
 @contextmanager
@@ -95,18 +95,18 @@ def _is_lost(variable: keras.Variable) -> bool:
 
 
 def _forward(model: keras.Model) -> Callable:
-    """The compiled pass of a model as it is now."""
+    """Returns the compiled pass of a model as it is now."""
     functions = compiled_for(model)
     if "outputs" not in functions:
         itself = proxy(model)  # a function that held the model would keep it alive
-        functions["outputs"] = kernels.forward(
+        functions["outputs"] = kernels.compile_forward(
             lambda inputs: itself(inputs, training=False), model.variables
         )
     return functions["outputs"]
 
 
-def _rows(model: keras.Model, arrays: Any) -> int:
-    """The number of rows, which all inputs share."""
+def _count_rows(model: keras.Model, arrays: Any) -> int:
+    """Returns the number of rows, which all inputs share."""
     flat = keras.tree.flatten(arrays)
     for array in flat:
         if array.dtype.kind in "OUSV" or not array.ndim:
@@ -129,6 +129,6 @@ def _to_numpy(tensor: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(tensor))
 
 
-def _nothing(tensor: Any) -> np.ndarray:
-    """An output for no rows."""
+def _make_empty(tensor: Any) -> np.ndarray:
+    """Returns an output for no rows."""
     return np.zeros((0, *(size or 0 for size in tensor.shape[1:])), np.float32)

@@ -9,16 +9,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention import inference, reading
+from keras_attention import inference, reading, roles
 from keras_attention.ops import batches
 
 
 def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) -> Any:
-    """Arrays for the inputs of a model, from what a person would hand to it.
+    """Returns arrays for the inputs of a model, from what a person would hand to it.
 
-    The first layer behind an input, if it has a method `encode`, turns raw values to that input's
+    The first layer behind an input, if it is a `roles.Encoder`, turns raw values to that input's
     array: `Tokenizer`, `CharacterFeatures`, `ImageConverter`, `AudioConverter`,
-    `NumericColumns`, `CategoricalColumns`. Inputs without such a layer take arrays as they are.
+    `NumericColumns`, `CategoricalColumns`, or one of your own. Inputs without such a layer take
+    arrays as they are.
 
     Args:
         model: a functional model.
@@ -53,17 +54,14 @@ def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) 
             f"{', '.join(inputs)}, since {without} takes arrays alone. Received: {_short(raw)}"
         )
     elif len(_kinds(inputs)) > 1:
-        each = ", ".join(
-            f"{getattr(layer, 'encodes', 'raw values')} for {name!r}"
-            for name, layer in inputs.items()
-        )
+        each = ", ".join(f"{roles.encodes(layer)} for {name!r}" for name, layer in inputs.items())
         received = f"one with {', '.join(raw)}" if isinstance(raw, Mapping) else _short(raw)
         raise ValueError(
             f"The model {model.name!r} takes a mapping by the names of its inputs: {each}. "
             f"Received: {received}"
         )
     else:
-        given = dict.fromkeys(inputs, _words(inputs, raw))
+        given = dict.fromkeys(inputs, _cut_into_words(inputs, raw))
     arrays = {
         name: batches.numbers(name, given[name]) if layer is None else layer.encode(given[name])
         for name, layer in inputs.items()
@@ -72,18 +70,18 @@ def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) 
 
 
 def encoders(model: keras.Model) -> dict[str, Any]:
-    """By the name of each input the layer that encodes raw values for it, or `None`."""
-    found = dict.fromkeys((tensor.name for tensor in model.inputs), None)
-    for layer in model.layers:
-        if hasattr(layer, "encode"):
+    """Returns, by the name of each input, the `roles.Encoder` behind it, or `None`."""
+    layer_by_input = dict.fromkeys((tensor.name for tensor in model.inputs), None)
+    for layer in filter(roles.encodes, model.layers):
+        for node in layer._inbound_nodes:
             for tensor in model.inputs:
-                if layer.input is tensor:
-                    found[tensor.name] = layer
-    return found
+                if node.input_tensors[0] is tensor:
+                    layer_by_input[tensor.name] = layer
+    return layer_by_input
 
 
-def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
-    """`raw` values for a model, with an image beside each of them if they are texts about one.
+def add_image(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
+    """Returns `raw` values for a model, with an image beside each if they are texts about one.
 
     Args:
         model: functional.
@@ -96,7 +94,7 @@ def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
     Raises:
         ValueError: there is an image too many, or it is missing.
     """
-    names = pair(model)
+    names = image_and_text(model)
     if names is None:
         if image is not None:
             raise ValueError(
@@ -113,55 +111,53 @@ def paired(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> Any:
     return {of_image: [image] * len(raw), of_text: list(raw)}
 
 
-def pair(model: keras.Model) -> tuple[str, str] | None:
-    """The names of the inputs for images and for texts, of a model that has these two and does not
-    write the text itself."""
-    names = {getattr(layer, "encodes", None): name for name, layer in encoders(model).items()}
-    if set(names) != {"images", "texts"} or writes(model):
+def image_and_text(model: keras.Model) -> tuple[str, str] | None:
+    """Returns the names of the inputs for images and for texts, of a model that has these two and
+    does not write the text itself; else `None`."""
+    names = {roles.encodes(layer): name for name, layer in encoders(model).items()}
+    if set(names) != {"images", "texts"} or writes_text(model):
         return None
     return names["images"], names["texts"]
 
 
-def writes(model: keras.Model) -> bool:
+def writes_text(model: keras.Model) -> bool:
     """Whether the model writes a text about its other inputs."""
     return any(tensor.name == "target_ids" for tensor in model.inputs)
 
 
 def decoder(model: keras.Model) -> Any:
-    """The layer that turns the model's outputs to answers, or `None`."""
-    for layer in reversed(model.layers):
-        if hasattr(layer, "decode") and layer.output is model.outputs[0]:
-            return layer
-    return None
+    """Returns the `roles.Decoder` that makes the model's first output, or `None`."""
+    layer = model.outputs[0]._keras_history.operation
+    return layer if roles.decodes(layer) else None
 
 
 def padding_mask(model: keras.Model, arrays: Any) -> np.ndarray | None:
-    """`(B, T)`, false where encoded rows are padded; `None` where no encoder tells.
+    """Returns `(B, T)`, false where encoded rows are padded; `None` where no encoder tells.
 
     Of several padded inputs, such as a source and its target, what is padding in all of them.
 
     Raises:
         ValueError: these differ in their length T.
     """
-    found: dict[str, np.ndarray] = {}
+    masks: dict[str, np.ndarray] = {}
     for name, layer in encoders(model).items():
         array = arrays[name] if isinstance(arrays, dict) else arrays
-        if getattr(layer, "supports_masking", False) and np.ndim(array) == 2:
+        if layer is not None and layer.supports_masking and np.ndim(array) == 2:
             mask = layer.compute_mask(array, None)
             if mask is not None:
-                found[name] = np.asarray(ops.convert_to_numpy(mask))
-    if len({mask.shape for mask in found.values()}) > 1:
-        shapes = ", ".join(f"{name} {mask.shape}" for name, mask in found.items())
+                masks[name] = np.asarray(ops.convert_to_numpy(mask))
+    if len({mask.shape for mask in masks.values()}) > 1:
+        shapes = ", ".join(f"{name} {mask.shape}" for name, mask in masks.items())
         raise ValueError(
             f"The inputs that are padded must be padded to the same length. Received: {shapes}"
         )
-    return np.any([*found.values()], axis=0) if found else None
+    return np.any([*masks.values()], axis=0) if masks else None
 
 
 def predict(
     model: keras.Model, raw: Any, *, batch_size: int = 32, max_bytes: int = reading.MAX_BYTES
 ) -> Any:
-    """Named answers to raw input.
+    """Returns named answers to raw input.
 
     ```python
     model = ka.load_model("intents.keras")
@@ -173,7 +169,7 @@ def predict(
 
     Args:
         model: functional, whose first layers encode and whose last one decodes, as those of the
-            zoo do.
+            zoo do, see `keras_attention.roles`.
         raw: as `encode` takes it; or one text or path, or a mapping with one for each input, for
             one answer: `{"image": Path("shapes.png"), "question_ids": "what color is the shape?"}`.
         batch_size: rows computed at a time.
@@ -196,7 +192,7 @@ def predict(
         raw = list(raw)
     if isinstance(raw, Mapping) and set(raw) == set(inputs) and all(map(_is_one, raw.values())):
         single, raw = True, {name: [value] for name, value in raw.items()}
-    words = _words(inputs, raw)
+    words = _cut_into_words(inputs, raw)
     arrays = encode(model, words, max_bytes=max_bytes)
     outputs = inference.outputs(model, arrays, batch_size=batch_size)
     last = decoder(model)
@@ -212,7 +208,7 @@ def predict(
 
 
 def _read(path: Path, model: keras.Model, max_bytes: int) -> Any:
-    """What a file holds for all inputs together."""
+    """Returns the raw values that a file has for all inputs together."""
     inputs = encoders(model)
     if not reading.holds_batch(path):
         raise ValueError(
@@ -224,9 +220,9 @@ def _read(path: Path, model: keras.Model, max_bytes: int) -> Any:
     return table if any(inputs.values()) else reading.series(table, model.inputs[0])
 
 
-def _words(inputs: Mapping[str, Any], raw: Any) -> Any:
-    """Texts cut into words once, where a tagger's encoders must all see the same ones."""
-    taggers = [layer for layer in inputs.values() if getattr(layer, "words", False)]
+def _cut_into_words(inputs: Mapping[str, Any], raw: Any) -> Any:
+    """Returns texts as lists of words, where a tagger's encoders must all see the same ones."""
+    taggers = [layer for layer in inputs.values() if roles.cuts_words(layer)]
     if not taggers or isinstance(raw, (Mapping, os.PathLike)):
         return raw
     if (
@@ -238,9 +234,9 @@ def _words(inputs: Mapping[str, Any], raw: Any) -> Any:
     return [batches.words(text, row, taggers[0].split) for row, text in rows]
 
 
-def _kinds(inputs: Mapping[str, Any]) -> set[str]:
-    """What the encoders read: texts, images and the like, by those that say so."""
-    return {layer.encodes for layer in inputs.values() if hasattr(layer, "encodes")}
+def _kinds(inputs: Mapping[str, Any]) -> set[str | None]:
+    """Returns the kinds of raw values that the encoders take: texts, images and the like."""
+    return {roles.encodes(layer) for layer in inputs.values() if layer is not None}
 
 
 def _is_one(value: Any) -> bool:

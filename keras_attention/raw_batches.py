@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attention import prediction
+from keras_attention import prediction, roles
 from keras_attention.ops import batches, checks
 
 _POOL = 50  # batches whose rows are sorted together by their length
@@ -79,7 +79,7 @@ class RawBatches(keras.utils.PyDataset):
             each = ", ".join(f"{name} {count}" for name, count in counts.items())
             raise ValueError(f"All must have as many rows. Received: {each}")
         self._count = next(iter(counts.values()))
-        self._lengths = self._measured()
+        self._lengths = self._measure()
         self._longest = int(max(self._lengths, default=0))
         self._batches = self._split()
 
@@ -97,7 +97,7 @@ class RawBatches(keras.utils.PyDataset):
         x = prediction.encode(self.model, raw)
         layers = prediction.encoders(self.model)
         named = x if isinstance(x, dict) else dict.fromkeys(layers, x)
-        named = {name: self._padded(layers[name], array) for name, array in named.items()}
+        named = {name: self._pad(layers[name], array) for name, array in named.items()}
         length = max((named[name].shape[1] for name in _text_layers(layers)), default=0)
         beside = (self._cut(array[rows], length) for array in self._beside)
         return (named if isinstance(x, dict) else next(iter(named.values())), *beside)
@@ -106,20 +106,20 @@ class RawBatches(keras.utils.PyDataset):
         self._batches = self._split()
 
     def _split(self) -> list[np.ndarray]:
-        """The rows of each batch."""
+        """Returns the rows of each batch."""
         size = self.batch_size
         if not self.shuffle:
             return [np.arange(i, min(i + size, self._count)) for i in range(0, self._count, size)]
         order = np.random.permutation(self._count)
-        found = []
+        rows_by_batch = []
         for start in range(0, self._count, _POOL * size):
             pool = order[start : start + _POOL * size]
             pool = pool[np.argsort(self._lengths[pool], kind="stable")]
-            found += [pool[i : i + size] for i in range(0, len(pool), size)]
-        return [found[i] for i in np.random.permutation(len(found))]
+            rows_by_batch += [pool[i : i + size] for i in range(0, len(pool), size)]
+        return [rows_by_batch[i] for i in np.random.permutation(len(rows_by_batch))]
 
-    def _measured(self) -> np.ndarray:
-        """Lengths of the rows, by which they are sorted: tokens of texts, else samples."""
+    def _measure(self) -> np.ndarray:
+        """Returns the lengths of the rows: tokens of texts, else samples."""
         lengths = np.zeros(self._count, int)
         texts = _text_layers(prediction.encoders(self.model))
         for name, layer in texts.items():
@@ -133,23 +133,21 @@ class RawBatches(keras.utils.PyDataset):
             lengths[:] = [len(x) if isinstance(x, np.ndarray) else 0 for x in self._raw]
         return lengths
 
-    def _padded(self, layer: Any, array: np.ndarray) -> np.ndarray:
-        """Ids with their length rounded up, but not beyond the longest row of all."""
-        if getattr(layer, "encodes", None) != "texts":
+    def _pad(self, layer: Any, array: np.ndarray) -> np.ndarray:
+        """Returns ids with their length rounded up, but not beyond the longest row of all."""
+        if roles.encodes(layer) != "texts":
             return array
         length = min(-(-array.shape[1] // self.multiple) * self.multiple, self._longest)
         more = max(0, length - array.shape[1])
         return np.pad(array, [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)])
 
     def _cut(self, array: np.ndarray, length: int) -> np.ndarray:
-        """What belongs to each token, cut off where the ids of the batch are."""
+        """Returns values that belong to tokens, cut off where the ids of the batch are."""
         by_token = self.model.outputs[0].shape[1:2] == (None,)
         whole = by_token and array.ndim > 1 and array.shape[1] == self._longest
         return array[:, :length] if whole else array
 
 
 def _text_layers(layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that encode texts, by input."""
-    return {
-        name: layer for name, layer in layers.items() if getattr(layer, "encodes", "") == "texts"
-    }
+    """Returns the layers that encode texts, by input."""
+    return {name: layer for name, layer in layers.items() if roles.encodes(layer) == "texts"}

@@ -28,7 +28,7 @@ def holds_batch(path: Path) -> bool:
 
 
 def arrays(path: Path, names: Collection[str], max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` file.
+    """Returns the arrays of an `.npz` file.
 
     Args:
         path: of the file.
@@ -50,7 +50,7 @@ def arrays(path: Path, names: Collection[str], max_bytes: int = MAX_BYTES) -> di
                     f"{batches.short(', '.join(sorted(held)))}"
                 )
             sizes = {name: _array_bytes(path, archive, info) for name, info in held.items()}
-            _bounded(path, sum(sizes.values()), max_bytes)
+            _check_size(path, sum(sizes.values()), max_bytes)
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in names}
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, NotImplementedError) as e:
@@ -58,7 +58,7 @@ def arrays(path: Path, names: Collection[str], max_bytes: int = MAX_BYTES) -> di
 
 
 def _array_bytes(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
-    """What an array takes in memory, by its header."""
+    """Returns how many bytes an array takes in memory, by its header."""
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
         if version not in _VERSIONS:
@@ -73,7 +73,7 @@ def _array_bytes(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
 
 
 def table(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
-    """The columns of a CSV file with a header, as object arrays of strings.
+    """Returns the columns of a CSV file with a header, as object arrays of strings.
 
     Args:
         path: of the file.
@@ -84,7 +84,7 @@ def table(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
         ValueError: it is no such table, or is too large.
     """
     batches.regular_file(path)
-    _bounded(path, _TEXT * path.stat().st_size, max_bytes)
+    _check_size(path, _TEXT * path.stat().st_size, max_bytes)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file, skipinitialspace=True) if row]
@@ -105,16 +105,16 @@ def table(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
 
 
 def series(columns: Mapping[str, np.ndarray], series: Any) -> np.ndarray:
-    """The last rows `(1, T, C)` of the columns of numbers, as many as an input takes.
+    """Returns the last rows `(1, T, C)` of the columns of numbers, as many as an input takes.
 
     Args:
         columns: of a table.
         series: the input `(B, T, C)`.
     """
-    found = []
+    numbers = []
     for column in columns.values():
         try:
-            found.append(column.astype(np.float32))
+            numbers.append(column.astype(np.float32))
         except ValueError:  # names or dates
             continue
     if len(series.shape) != 3:
@@ -123,15 +123,15 @@ def series(columns: Mapping[str, np.ndarray], series: Any) -> np.ndarray:
             "array, or an .npz file that has it."
         )
     _, length, width = series.shape
-    if len(found) != width or len(found[0]) < (length or 1):
+    if len(numbers) != width or len(numbers[0]) < (length or 1):
         raise ValueError(
             f"The input {series.name!r} takes {length} rows of {width} columns of numbers. "
-            f"Received: {len(found)} such columns, of {len(next(iter(columns.values())))} rows"
+            f"Received: {len(numbers)} such columns, of {len(next(iter(columns.values())))} rows"
         )
-    return np.stack(found, axis=-1)[None, -(length or 0) :]
+    return np.stack(numbers, axis=-1)[None, -(length or 0) :]
 
 
-def _bounded(path: Path, needed: int, max_bytes: int) -> None:
+def _check_size(path: Path, needed: int, max_bytes: int) -> None:
     if needed > max_bytes:
         raise ValueError(
             f"{path} would take {needed:,} bytes in memory, above the limit of {max_bytes:,}. If "

@@ -1,4 +1,4 @@
-"""What flows beside the tensors: captured attention weights and the key/value cache.
+"""State beside the tensors of a call: captured attention weights and the key/value cache.
 
 Layers ask for the current scope, so models need no extra arguments and no plumbing. Both
 scopes are pure inside a compiled function: what they yield are the tensors of that trace.
@@ -15,8 +15,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.ops import masks
-
-Tensor = Any
+from keras_attention.types import Tensor
 
 
 class Recording:
@@ -25,6 +24,7 @@ class Recording:
     Attributes:
         maps: weights by path.
         owners: the layer of each path, which may have been called several times.
+        crossing: paths of layers of Keras that were called with another value than query.
         nudges: tensors by path, added to the weights before they are used: the gradient of an
             output by them is that by the weights.
         heads, queries: indices that are recorded, all if `None`.
@@ -39,6 +39,7 @@ class Recording:
     ) -> None:
         self.maps: dict[str, Tensor] = {}
         self.owners: dict[str, keras.Layer] = {}
+        self.crossing: set[str] = set()
         self.nudges = nudges or {}
         self.heads, self.queries = heads, queries
         self._patterns = layers
@@ -74,12 +75,12 @@ class Recording:
         return weights if nudge is None else weights + ops.cast(nudge, weights.dtype)
 
     def nudge(self, layer: keras.Layer) -> Tensor | None:
-        """What is to be added to the weights that `layer` records next."""
+        """Returns the tensor to add to the weights that `layer` records next."""
         return self.nudges.get(_unused(layer.path, self.maps))
 
 
 def is_among(path: str, patterns: Sequence[str] | None) -> bool:
-    """Whether a path is one of some paths, beginnings of paths and patterns; always if `None`."""
+    """Whether `path` matches a path, a beginning of a path or a pattern; always if `None`."""
     return patterns is None or any(
         path == pattern or path.startswith(f"{pattern}/") or fnmatchcase(path, pattern)
         for pattern in patterns
@@ -137,7 +138,7 @@ def capture(
 
 @contextmanager
 def recording(scope: Recording) -> Iterator[Recording]:
-    """Layers inside hand their weights to `scope`."""
+    """Lets layers inside hand their weights to `scope`."""
     outer, _current.recording = _current.recording, scope
     try:
         yield scope
@@ -157,7 +158,7 @@ def capturing(layer: keras.Layer) -> bool:
 
 
 def requested_rows(layer: keras.Layer, length: int | None) -> np.ndarray | None:
-    """The queries of `layer` whose weights alone are to be recorded, if it is not all of them."""
+    """Returns the queries of `layer` whose weights alone are asked for; `None` for all or none."""
     scope = _current.recording
     return None if scope is None or length is None else scope.rows(layer, length)
 
@@ -172,8 +173,8 @@ def record(layer: keras.Layer, weights: Tensor, *, whole: bool = True) -> Tensor
 
 
 def nudge(layer: keras.Layer) -> Tensor | None:
-    """What must be added to the weights of `layer`, for layers that use them before they record
-    them."""
+    """Returns the tensor to add to the weights of `layer`, for layers that use their weights
+    before they record them."""
     scope = _current.recording
     return scope.nudge(layer) if scope is not None and scope.wants(layer) else None
 
@@ -226,19 +227,38 @@ class Slot:
     """One layer's tensors in a `Cache`."""
 
     def __init__(self, cache: Cache, key: str) -> None:
-        self._cache, self._key = cache, key
+        self.cache = cache
+        self._key = key
 
     @property
     def filled(self) -> bool:
         """Whether an earlier call left tensors here: not in a prefill."""
-        return not self._cache.prefill
+        return not self.cache.prefill
 
     def read(self) -> dict[str, Tensor]:
-        return self._cache.state[self._key]
+        return self.cache.state[self._key]
 
-    def write(self, **tensors: Tensor) -> None:
-        self._cache.state[self._key] = tensors
-        self._cache.written.append(self._key)
+    def write(self, **tensors: Tensor | None) -> None:
+        """Keeps these tensors, those that are not `None`, in place of others."""
+        self.cache.state[self._key] = {
+            name: tensor for name, tensor in tensors.items() if tensor is not None
+        }
+        self.cache.written.append(self._key)
+
+
+class _NoSlot:
+    """Keeps nothing: the slot of every layer outside of a cache scope."""
+
+    filled = False
+
+    def read(self) -> dict[str, Tensor]:
+        return {}
+
+    def write(self, **tensors: Tensor | None) -> None:
+        pass
+
+
+_NO_SLOT = _NoSlot()
 
 
 @contextmanager
@@ -297,6 +317,13 @@ def cache(
 def current_cache() -> Cache | None:
     """The cache scope that the call runs in, if any."""
     return _current.cache
+
+
+def slot(layer: keras.Layer) -> Slot | _NoSlot:
+    """Returns the place of `layer` in the cache scope that the call runs in, or one that keeps
+    nothing. Ask once per call of the layer."""
+    cache = _current.cache
+    return _NO_SLOT if cache is None else cache.slot(layer)
 
 
 def padded(mask: Tensor | None) -> Tensor | None:

@@ -29,8 +29,8 @@ def find_kinds(model: Path | str) -> set[str] | None:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile):
         return None  # `ka.load_model` says what is wrong
     kinds = {ENCODERS[name] for name in classes & set(ENCODERS)}
-    writes = "target_ids" in names and "images" in kinds  # a caption, which is no input
-    return kinds - {"texts"} if writes else kinds
+    is_caption = "target_ids" in names and "images" in kinds  # a caption, which is no input
+    return kinds - {"texts"} if is_caption else kinds
 
 
 def read(kinds: set[str] | None, inputs: Sequence[str], image: str | None = None) -> list[Any]:

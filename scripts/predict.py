@@ -50,16 +50,16 @@ def main() -> None:
     from keras_attention import prediction
 
     model = ka.load_model(args.model)
-    alone = [each for each in raw if not _inputs.holds_rows(each)]
+    single = [each for each in raw if not _inputs.holds_rows(each)]
     for file in filter(_inputs.holds_rows, raw):
         answers = ka.predict(model, file)
         for number, answer in enumerate(answers):
             print(f"{file}" + (f", {number + 1}" if len(answers) > 1 else ""))
             print(format_answer(answer, args.top))
-    if not alone:
+    if not single:
         return
-    asked = prediction.paired(model, alone, image=args.image and Path(args.image))
-    for name, answer in zip(alone, ka.predict(model, asked), strict=True):
+    paired_inputs = prediction.add_image(model, single, image=args.image and Path(args.image))
+    for name, answer in zip(single, ka.predict(model, paired_inputs), strict=True):
         print(name)
         print(format_answer(answer, args.top))
 

@@ -51,27 +51,28 @@ def main() -> None:
     _backend.choose()
     import keras_attention as ka
     from keras_attention import prediction
-    from keras_attention.explain.pages import views
+    from keras_attention.explain.attribution import names
+    from keras_attention.explain.plots import any_model
 
     model = ka.load_model(args.model)
     if _inputs.holds_rows(raw[0]):
         (raw,) = raw
     else:
-        raw = prediction.paired(model, raw, image=args.image and Path(args.image))
-    method = args.method or ("heads" if prediction.writes(model) else "relevance")
-    question = {"target": views.class_index(model, args.target), "position": args.position}
+        raw = prediction.add_image(model, raw, image=args.image and Path(args.image))
+    method = args.method or ("heads" if prediction.writes_text(model) else "relevance")
+    question = {"target": names.class_index(model, args.target), "position": args.position}
     if method == "heads":
-        figure = views.heads(model, raw, position=args.position)
+        figure = ka.explain.heads(model, raw, position=args.position)
     else:
-        explanation, figure = views.explained(model, raw, getattr(ka.explain, method), **question)
-        for name, score in views.highest(explanation):
+        explanation, figure = any_model.explain(model, raw, getattr(ka.explain, method), **question)
+        for name, score in names.name_highest(explanation):
             print(f"  {name}: {score:.4g}")
     folder = Path(args.model).parent if Path(args.model).exists() else Path()
     output = args.output or folder / f"{method}.png"
     figure.savefig(output, dpi=150)
     print(f"Next: look at {output}.")
     if args.html:
-        views.page(model, raw).save(args.html)
+        ka.explain.page(model, raw).save(args.html)
         print(f"Next: open {args.html} in a browser.")
 
 

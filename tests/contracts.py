@@ -194,7 +194,7 @@ def _shared(_, kept):
 
 
 class Shared:
-    """What the checks of one case have in common. They leave the layer as it is.
+    """The layer and the results that the checks of one case share. They leave the layer as it is.
 
     JAX takes longer to compile a function, or each operation by itself, than to run it, so all
     checks run the same few functions on inputs of the same shapes.
@@ -234,8 +234,8 @@ def _array(output):
     return to_numpy(first(output))
 
 
-def functional(case, layer, batch=None, length=None, masks=()):
-    """A functional model of one layer, with its masks as inputs."""
+def make_model(case, layer, batch=None, length=None, masks=()):
+    """Returns a functional model of one layer, with its masks as inputs."""
     data = case.data()
     inputs = {
         name: keras.Input(batch_shape=shape, dtype=data[name].dtype.name, name=name)
@@ -275,7 +275,7 @@ class MaskOf(keras.layers.Layer):
 
 
 def _propagating(case, layer):
-    """A model of a model of the layer, whose masks come only from Keras's propagation."""
+    """Returns a model of a model of the layer, whose masks come only from Keras's propagation."""
     inputs, attached = [], {}
     data = case.data()
     mask_of = {of: name for name, of in case.masks.items()}
@@ -287,7 +287,7 @@ def _propagating(case, layer):
             mask = keras.Input(batch_shape=shape[:2], dtype="bool", name=mask_of[name])
             inputs.append(mask)
             attached[name] = WithMask()([x, mask])
-    outputs = functional(case, layer)(attached)
+    outputs = make_model(case, layer)(attached)
     pooled = outputs
     if case.residual and len(outputs.shape) == 3:  # what is behind sees the mask as well
         pooled = keras.layers.GlobalAveragePooling1D()(outputs)
@@ -304,7 +304,7 @@ def round_trip(case, tmp_path):
     copy = case.layer.from_config(config)
     assert copy.get_config() == config
     data = case.data()
-    inner = functional(case, layer)
+    inner = make_model(case, layer)
     inputs = {x.name: keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in inner.inputs}
     model = keras.Model(inputs, inner(inputs))
     first, last = model, model
@@ -334,9 +334,9 @@ def symbolic_shapes(case):
                     name: keras.KerasTensor(shape, dtype=data[name].dtype.name)
                     for name, shape in case.shapes(*sizes).items()
                 }
-                found = _flat(layer.compute_output_spec(**symbols, **flags))
-                assert len(found) == len(actual)
-                for spec, x in zip(found, actual, strict=True):
+                specs = _flat(layer.compute_output_spec(**symbols, **flags))
+                assert len(specs) == len(actual)
+                for spec, x in zip(specs, actual, strict=True):
                     assert spec.dtype == keras.backend.standardize_dtype(x.dtype)
                     assert len(spec.shape) == len(x.shape)
                     for size, real in zip(spec.shape, x.shape, strict=True):
@@ -345,7 +345,7 @@ def symbolic_shapes(case):
                 shape = layer.compute_output_shape(
                     **{f"{name}_shape": shape for name, shape in case.shapes(*sizes).items()}
                 )
-                assert tuple(shape) == tuple(found[0].shape)
+                assert tuple(shape) == tuple(specs[0].shape)
 
 
 def _flat(outputs):
@@ -365,8 +365,8 @@ def unknown_sizes(case):
     )
     for length in case.lengths:
         data = case.data(2, length)
-        found = _array(function(*[ops.convert_to_tensor(data[name]) for name in names]))
-        np.testing.assert_allclose(found, _array(layer(**data)), atol=1e-5)
+        output = _array(function(*[ops.convert_to_tensor(data[name]) for name in names]))
+        np.testing.assert_allclose(output, _array(layer(**data)), atol=1e-5)
 
 
 # 3
@@ -379,10 +379,10 @@ def padding_invariance(case):
     length = data[case.first].shape[1]
     for side, start in (("right", 0), ("left", PAD)):
         for fill in (0.0, 1e4, np.nan, np.inf):
-            found = _array(case.shared.run(case.padded(data, side, fill)))
+            output = _array(case.shared.run(case.padded(data, side, fill)))
             if case.rows is not None:
-                found = found[:, case.rows(start, start + length)]
-            np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=f"{side} {fill}")
+                output = output[:, case.rows(start, start + length)]
+            np.testing.assert_allclose(output, expected, atol=1e-5, err_msg=f"{side} {fill}")
     by_input, by_weight = case.shared.gradients
     for gradient in (*by_input, *by_weight):
         assert np.isfinite(gradient).all()
@@ -394,8 +394,8 @@ def batch_invariance(case):
     data = {**data, **case.padding(data)}
     together = _array(case.shared.run(data))
     for i in range(3):
-        alone = _array(case.shared.run({name: x[i : i + 1] for name, x in data.items()}))
-        np.testing.assert_allclose(alone[0], together[i], atol=1e-5)
+        single = _array(case.shared.run({name: x[i : i + 1] for name, x in data.items()}))
+        np.testing.assert_allclose(single[0], together[i], atol=1e-5)
 
 
 # 4
@@ -412,20 +412,20 @@ def masks_agree(case):
     if case.residual:
         kept = next((masks[m] for m, of in case.masks.items() if of == case.first), kept)
     model = _propagating(case, shared.layer)
-    found, pooled = map(to_numpy, compiled(model, model.variables)(call))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    if pooled.ndim < found.ndim:
-        mean = (found * kept[..., None]).sum(1) / kept.sum(1, keepdims=True)
+    output, pooled = map(to_numpy, compiled(model, model.variables)(call))
+    np.testing.assert_allclose(output, expected, atol=1e-6)
+    if pooled.ndim < output.ndim:
+        mean = (output * kept[..., None]).sum(1) / kept.sum(1, keepdims=True)
         np.testing.assert_allclose(pooled, mean, atol=1e-5)
     if case.outer_mask:
         of_query = masks.get("query_mask", masks.get("mask"))
         of_key = masks.get("value_mask", of_query)
         outer = of_query[:, :, None] & of_key[:, None, :]
-        found = _array(shared.run({**data, "attention_mask": outer}))
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        output = _array(shared.run({**data, "attention_mask": outer}))
+        np.testing.assert_allclose(output, expected, atol=1e-5)
         outer = (outer | ~of_query[:, :, None])[:, None]
-        found = _array(shared.run({**call, "attention_mask": outer}))
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        output = _array(shared.run({**call, "attention_mask": outer}))
+        np.testing.assert_allclose(output, expected, atol=1e-5)
 
     attached = dict(data)
     for name, of in case.masks.items():
@@ -457,8 +457,8 @@ def residual_keeps_mask(case):
     x = WithMask()([inputs[case.first], inputs["mask"]])
     y = layer(**{name: x if name == case.first else inputs[name] for name in data})
     model = keras.Model(inputs, MaskOf()(keras.layers.Add()([x, y])))
-    found = compiled(model, model.variables)({**data, "mask": mask})
-    np.testing.assert_array_equal(to_numpy(found), mask)
+    kept = compiled(model, model.variables)({**data, "mask": mask})
+    np.testing.assert_array_equal(to_numpy(kept), mask)
 
 
 # 5
@@ -508,9 +508,9 @@ def nothing_to_attend_to(case):
         sees[0, 1::2] = False
         sees[1] = False
         call = {**data, "attention_mask": sees}
-        output, weights, alone = _with_and_without_weights(layer)(call)
-        for found in (output, alone):
-            np.testing.assert_array_equal(to_numpy(found)[~sees.any(-1)], 0.0)
+        output, weights, without_weights = _with_and_without_weights(layer)(call)
+        for result in (output, without_weights):
+            np.testing.assert_array_equal(to_numpy(result)[~sees.any(-1)], 0.0)
         hidden = np.broadcast_to(~sees if weights.ndim == 3 else ~sees[:, None], weights.shape)
         np.testing.assert_array_equal(to_numpy(weights)[hidden], 0.0)
         _right_gradients(case, layer, call)
@@ -528,7 +528,7 @@ def nothing_to_attend_to_in_16_bits(case):
 
 
 def _with_and_without_weights(layer):
-    """The layer as a function: output and weights, and the output alone."""
+    """Returns the layer as a function: output and weights, and the output without them."""
     return compiled(
         lambda call: (*layer(**call, return_attention_scores=True), layer(**call)), layer.variables
     )
@@ -622,15 +622,15 @@ def low_precision(case, policies=POLICIES):
             return ops.mean(ops.sin(out)), out
 
         run = differentiated(loss, layer.trainable_variables)
-        (_, found), *gradients = run(*arrays)
+        (_, output), *gradients = run(*arrays)
         close = DIGITS[dtype] * max(1.0, np.abs(expected).max())
-        np.testing.assert_allclose(found, expected, atol=close, err_msg=policy)
+        np.testing.assert_allclose(output, expected, atol=close, err_msg=policy)
         if case.hears:
             for variable in layer.trainable_variables:
                 if variable.path.split("/")[-1] in case.hears:
                     variable.assign(ops.clip(300 * variable, -6e4, 6e4))
-            (_, found), *more = run(*arrays)
-            assert np.isfinite(found).all(), policy
+            (_, output), *more = run(*arrays)
+            assert np.isfinite(output).all(), policy
             gradients += more
         for gradient in [gradient for several in gradients for gradient in several]:
             assert np.isfinite(gradient).all(), policy
@@ -642,10 +642,10 @@ def low_precision_of_other_policies(case):
 
 def low_precision_in_a_graph(case):
     """16 bits compute what 32 bits do where TensorFlow traces them too."""
-    model = functional(case, case.make(dtype="mixed_float16"))
-    found = np.asarray(_array(model.predict(case.data(), verbose=0)), "float32")
+    model = make_model(case, case.make(dtype="mixed_float16"))
+    output = np.asarray(_array(model.predict(case.data(), verbose=0)), "float32")
     close = DIGITS["float16"] * max(1.0, np.abs(case.shared.output).max())
-    np.testing.assert_allclose(found, case.shared.output, atol=close)
+    np.testing.assert_allclose(output, case.shared.output, atol=close)
 
 
 def every_dtype(case):
@@ -666,20 +666,20 @@ def every_dtype(case):
     for inputs in given:
         call = {**data, **inputs}
         if BACKEND == "jax":  # where numbers of each dtype cost a compilation
-            found = first(shapes_and_dtypes(lambda call=call: shared.layer(**call), {}))
+            output = first(shapes_and_dtypes(lambda call=call: shared.layer(**call), {}))
         else:
-            found = first(shared.layer(**call))
-            np.testing.assert_allclose(to_numpy(found), expected, atol=1e-5)
-        assert keras.backend.standardize_dtype(found.dtype) == expected.dtype.name
-        assert tuple(found.shape) == expected.shape
+            output = first(shared.layer(**call))
+            np.testing.assert_allclose(to_numpy(output), expected, atol=1e-5)
+        assert keras.backend.standardize_dtype(output.dtype) == expected.dtype.name
+        assert tuple(output.shape) == expected.shape
     true = {name: x > 0 for name, x in whole.items()}
     ones = {name: x.astype("float32") for name, x in true.items()}
-    found, expected = (_array(shared.run({**data, **inputs})) for inputs in (true, ones))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    output, expected = (_array(shared.run({**data, **inputs})) for inputs in (true, ones))
+    np.testing.assert_allclose(output, expected, atol=1e-5)
     if BACKEND != "jax" and not case.integer:  # JAX has no float64 unless it is told to
-        found = first(case.make(dtype="float64")(**data))
-        assert keras.backend.standardize_dtype(found.dtype) == "float64"
-        np.testing.assert_allclose(to_numpy(found), shared.output, atol=1e-5)
+        output = first(case.make(dtype="float64")(**data))
+        assert keras.backend.standardize_dtype(output.dtype) == "float64"
+        np.testing.assert_allclose(to_numpy(output), shared.output, atol=1e-5)
 
 
 # 9
@@ -693,17 +693,17 @@ def traced_equals_eager(case):
     names = list(call)
     expected = _array(layer(**call))
     function = traced(lambda *xs: layer(**dict(zip(names, xs, strict=True))))
-    found = function(*[ops.convert_to_tensor(call[name]) for name in names])
-    np.testing.assert_allclose(_array(found), expected, atol=1e-5)
+    output = function(*[ops.convert_to_tensor(call[name]) for name in names])
+    np.testing.assert_allclose(_array(output), expected, atol=1e-5)
 
 
 def predict_equals_call(case):
     """`predict` of a model gives what the call gives."""
     data = case.data()
     call = {**data, **case.padding(data)}
-    model = functional(case, case.shared.layer, masks=case.masks)
-    found = model.predict(call, verbose=0)
-    np.testing.assert_allclose(found, _array(case.shared.run(call)), atol=1e-5)
+    model = make_model(case, case.shared.layer, masks=case.masks)
+    output = model.predict(call, verbose=0)
+    np.testing.assert_allclose(output, _array(case.shared.run(call)), atol=1e-5)
 
 
 def every_weight_learns(case):
@@ -725,7 +725,7 @@ def fits_one_batch(case):
     rng = np.random.default_rng(5)
     for variable in student.trainable_variables:
         variable.assign_add(0.3 * rng.normal(size=variable.shape))
-    model = functional(case, student)
+    model = make_model(case, student)
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
     model.optimizer.build(model.trainable_variables)  # or TensorFlow traces the step twice
     target = case.shared.output

@@ -5,7 +5,7 @@ import pytest
 
 import keras_attention as ka
 from keras_attention import kernels
-from keras_attention.compiled import compiled_for
+from keras_attention.kernels import compiled_for
 
 pytestmark = pytest.mark.runs_on("torch")
 

@@ -100,7 +100,7 @@ def test_texts_about_images(tmp_path):
     one = ka.predict(model, {"image": path, "question_ids": TEXTS[0]})
     expected = ka.predict(model, {"image": pixels[None], "question_ids": TEXTS[:1]})
     assert one.ranking == expected[0].ranking
-    each = ka.predict(model, prediction.paired(model, TEXTS, image=path))
+    each = ka.predict(model, prediction.add_image(model, TEXTS, image=path))
     assert len(each) == len(TEXTS)
     assert each[0].probability == pytest.approx(one.probability, abs=1e-6)
     takes = "takes a mapping by the names of its inputs: images for 'image', texts for 'question_"
@@ -113,10 +113,10 @@ def test_texts_about_images(tmp_path):
         with pytest.raises(ValueError, match=f"{takes}.*Received: .*{received}"):
             ka.predict(model, raw)
     with pytest.raises(ValueError, match="Pass the image as well"):
-        prediction.paired(model, TEXTS)
+        prediction.add_image(model, TEXTS)
     with pytest.raises(ValueError, match=r"takes one of them alone. Received: image='x\.png'"):
-        prediction.paired(classifier(), TEXTS, image="x.png")
-    assert prediction.paired(classifier(), TEXTS) is TEXTS
+        prediction.add_image(classifier(), TEXTS, image="x.png")
+    assert prediction.add_image(classifier(), TEXTS) is TEXTS
 
 
 def test_files_stand_for_what_they_hold(tmp_path):

@@ -30,20 +30,22 @@ def continues(
     rest = stops, _integer(length + 2)
     rows = _tokens(parts, batch, length - 1)
     try:
-        carry = loop.begin(sources, *_padded(rows, length), *rest)
+        carry = loop.begin(sources, *_pad(rows, length), *rest)
         first = np.asarray(ops.convert_to_numpy(carry["tokens"]))[..., length].reshape(batch, -1)
         logits = loop.go_on(carry, _integer(length + 2))["logits"]
     except Exception:  # of whatever kind: reading all tokens again raises it too, if it must be
         return False
     rows = np.concatenate([rows, first[:, :1]], axis=1)
-    expected = loop.begin(sources, *_padded(rows, length), *rest)["logits"]
+    expected = loop.begin(sources, *_pad(rows, length), *rest)["logits"]
     logits, expected = (_below_the_largest(x, batch) for x in (logits, expected))
     return _alike(logits, expected, parts)
 
 
 def sample(variables: Sequence[Any]) -> list[bytes]:
-    """A few numbers of a model that are others after training, which may make it another one: a
-    gate that begins at zero hides what is behind it."""
+    """Returns a few numbers of a model that are others after training.
+
+    Training may make it another one: a gate that begins at zero hides what is behind it.
+    """
     small = sorted(variables, key=lambda variable: math.prod(variable.shape))[:8]
     return [np.asarray(ops.convert_to_numpy(x.value)).tobytes() for x in small]
 
@@ -56,8 +58,8 @@ def refuse_looking_ahead(parts: Parts, sources: Sequence[Any]) -> None:
     if parts.length is not None:  # fewer it does not take
         others = np.concatenate([others, (tokens[:, half:] + 1) % parts.vocabulary_size], axis=1)
     memory = parts.memory([source[:1] for source in sources])
-    found, whole = (parts.inside(ops.convert_to_tensor(x), memory) for x in (others, tokens))
-    layer = _first_apart(parts, _part(found, slice(half)), _part(whole, slice(half)))
+    begun, whole = (parts.inside(ops.convert_to_tensor(x), memory) for x in (others, tokens))
+    layer = _first_apart(parts, _positions(begun, slice(half)), _positions(whole, slice(half)))
     if layer is not None:
         raise ValueError(
             f"The model {parts.name!r} looks ahead: what {layer} gives for a token changes with "
@@ -76,9 +78,9 @@ def warn_of_recomputing(parts: Parts, sources: Sequence[Any]) -> None:
         with scope.cache(max_length=length) as cache:
             parts.inside(before, memory)
         with scope.cache(cache.state, index=length - 1):
-            found = parts.inside(last, memory)
+            step = parts.inside(last, memory)
         whole = parts.inside(ops.convert_to_tensor(tokens), memory)
-        layer = _first_apart(parts, found, _part(whole, slice(-1, None)))
+        layer = _first_apart(parts, step, _positions(whole, slice(-1, None)))
     except Exception:  # which no cache scope raised outside of it
         layer = None
     warnings.warn(
@@ -89,48 +91,48 @@ def warn_of_recomputing(parts: Parts, sources: Sequence[Any]) -> None:
     )
 
 
-def _first_apart(parts: Parts, found: list, expected: list) -> str | None:
-    """The first operation that gives two things, in words."""
-    for (operation, a), (_, b) in zip(found, expected, strict=True):
+def _first_apart(parts: Parts, computed: list, expected: list) -> str | None:
+    """Returns the first operation that gives two things, in words."""
+    for (operation, a), (_, b) in zip(computed, expected, strict=True):
         if a.shape == b.shape and not _alike(a, b, parts):
             return f"the layer {operation.name!r} ({type(operation).__name__})"
     return None
 
 
-def _part(found: list, positions: slice) -> list:
-    """Some positions of what has positions."""
-    return [(name, x[:, positions] if x.ndim > 1 else x) for name, x in found]
+def _positions(arrays: list, positions: slice) -> list:
+    """Returns some positions of the arrays that have positions."""
+    return [(name, x[:, positions] if x.ndim > 1 else x) for name, x in arrays]
 
 
-def _alike(found: np.ndarray, expected: np.ndarray, parts: Parts) -> bool:
+def _alike(computed: np.ndarray, expected: np.ndarray, parts: Parts) -> bool:
     """Whether two arrays are the same but for rounding."""
-    if found.dtype.kind != "f":
-        return np.array_equal(found, expected)
-    finite = np.isfinite(found) & np.isfinite(expected)
-    if not np.array_equal(found[~finite], expected[~finite], equal_nan=True):
+    if computed.dtype.kind != "f":
+        return np.array_equal(computed, expected)
+    finite = np.isfinite(computed) & np.isfinite(expected)
+    if not np.array_equal(computed[~finite], expected[~finite], equal_nan=True):
         return False
     rounding = max(_ROUNDING.get(layer.compute_dtype, 0.0) for layer in parts.decoder_layers)
     if kernels.device_name() != "cpu":
         rounding = max(rounding, _ROUNDING_OF_GPUS)
-    apart = np.abs(found - expected)[finite].max(initial=0)
+    apart = np.abs(computed - expected)[finite].max(initial=0)
     return apart <= rounding * np.abs(expected)[finite].max(initial=0)
 
 
 def _below_the_largest(logits: Any, batch: int) -> np.ndarray:
-    """Of the first beam of each prompt, how far each logit is below the largest: `(B, V)`."""
+    """Returns `(B, V)`: how far each logit of a prompt's first beam is below the largest."""
     x = np.asarray(ops.convert_to_numpy(logits)).reshape(batch, -1, logits.shape[-1])[:, 0]
     return np.maximum(x - x.max(axis=-1, keepdims=True), -_FAR)
 
 
 def _tokens(parts: Parts, batch: int, length: int) -> np.ndarray:
-    """Ids `(B, T)` that differ, and are not padding."""
+    """Returns ids `(B, T)` that differ, and are not padding."""
     ids = sorted(set(range(parts.vocabulary_size)) - parts.masked[parts.target])
     chosen = np.random.default_rng(0).choice(ids or [0], (batch, length))
     return chosen.astype(np.int32)
 
 
-def _padded(rows: np.ndarray, length: int) -> tuple[Any, Any]:
-    ids, present = prompts.padded(list(rows), length)
+def _pad(rows: np.ndarray, length: int) -> tuple[Any, Any]:
+    ids, present = prompts.pad_left(list(rows), length)
     return ops.convert_to_tensor(ids), ops.convert_to_tensor(present)
 
 

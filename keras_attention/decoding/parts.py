@@ -1,20 +1,15 @@
 """A functional model cut in two: what is computed once, and what is computed for each token."""
 
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_attention import prediction
-from keras_attention.compiled import compiled_for
-from keras_attention.layers.attention.memory_attention import MemoryAttention
-from keras_attention.layers.attention.multi_head_cross_attention import MultiHeadCrossAttention
-from keras_attention.layers.positions.positional_encoding import PositionalEncoding
-
-Tensor = Any
+from keras_attention import prediction, roles
+from keras_attention.kernels import compiled_for
+from keras_attention.types import Float, Int, Tensor
 
 _lock = threading.RLock()
 
@@ -31,7 +26,7 @@ class Parts:
     Attributes:
         target: name of the decoder's input.
         sources: names of the other inputs.
-        encoders: the layer that encodes raw values, or `None`, by the name of the input.
+        encoders: the `roles.Encoder`, or `None`, by the name of the input.
         name: of the model.
         vocabulary_size: V.
         variables: of the model.
@@ -40,7 +35,7 @@ class Parts:
         length: how many positions the decoder always has, or `None` where any number will do.
         masked: ids that are padding to the model, by the name of the input.
         decoder_layers: those of the decoder, inner ones too.
-        cross_attention: paths of the decoder's attention layers that have a memory.
+        cross_attention: paths of the decoder's attention layers that say they read a memory.
 
     Raises:
         ValueError: the model is none of these.
@@ -77,46 +72,48 @@ class Parts:
             [] if self._encoder is None else self._encoder._flatten_layers(include_self=False)
         )
         self.length = target.shape[1]
-        limits = [_table_size(self.decoder_layers), self.length]
+        limits = [roles.num_positions(self.decoder_layers), self.length]
         limits.append(None if self.tokenizer is None else self.tokenizer.max_length)
         self.context = min((limit for limit in limits if limit is not None), default=None)
-        self.source_limit = _table_size(encoder_layers)
+        self.source_limit = roles.num_positions(encoder_layers)
         self.masked = {
             tensor.name: _masked_ids(model, tensor, self.vocabulary_size)
             for tensor in model.inputs
             if len(tensor.shape) == 2 and not keras.backend.is_float_dtype(tensor.dtype)
         }
         self.cross_attention = {
-            layer.path
-            for layer in self.decoder_layers
-            if isinstance(layer, MultiHeadCrossAttention | MemoryAttention)
+            layer.path for layer in self.decoder_layers if roles.reads(layer) == "memory"
         }
 
     @property
-    def tokenizer(self) -> Any:
-        """The layer that encodes the decoder's input, or `None`."""
-        return self.encoders[self.target]
+    def tokenizer(self) -> roles.Vocabulary | None:
+        """The layer that makes the decoder's ids of texts, or `None`."""
+        return roles.vocabulary(self.encoders[self.target])
 
     def memory(self, sources: list[Tensor]) -> dict[str, Tensor]:
-        """What the decoder needs of the sources: tensors, and their masks where they have any."""
+        """Returns what the decoder needs of the sources: tensors, and masks where there are any."""
         if self._encoder is None:
             return {}
         outputs = self._encoder(sources if len(sources) > 1 else sources[0], training=False)
         outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
-        found = {}
+        memory = {}
         for i, tensor in enumerate(outputs):
-            found[f"tensor_{i}"] = tensor
+            memory[f"tensor_{i}"] = tensor
             mask = getattr(tensor, "_keras_mask", None)
             if mask is not None:
-                found[f"mask_{i}"] = mask
-        return found
+                memory[f"mask_{i}"] = mask
+        return memory
 
-    def logits(self, token_ids: Tensor, memory: dict) -> Tensor:
-        """Logits `(B, T, V)` after each of the tokens `(B, T)`."""
+    def logits(
+        self, token_ids: Int[Tensor, "B T"], memory: dict[str, Tensor]
+    ) -> Float[Tensor, "B T V"]:
+        """Returns logits after each of the tokens."""
         return self._call(self._decoder, token_ids, memory)
 
-    def inside(self, token_ids: Tensor, memory: dict) -> list[tuple[Any, np.ndarray]]:
-        """The operations of the decoder in order, and what each makes of the tokens."""
+    def inside(
+        self, token_ids: Int[Tensor, "B T"], memory: dict[str, Tensor]
+    ) -> list[tuple[Any, np.ndarray]]:
+        """Returns the operations of the decoder in order, and what each makes of the tokens."""
         operations = [tensor._keras_history.operation for tensor in self._tensors]
         outputs = self._call(self._model_of(self._tensors), token_ids, memory)
         arrays = [np.asarray(ops.convert_to_numpy(ops.cast(x, "float32"))) for x in outputs]
@@ -133,7 +130,7 @@ class Parts:
         return decoder(inputs, training=False, mask=given)
 
     def _model_of(self, outputs: Any) -> keras.Model:
-        """The model from the decoder's input and its memory to tensors of its graph."""
+        """Returns the model from the decoder's input and its memory to tensors of its graph."""
         history = self._target._keras_history
         decoder = keras.Model([self._target, *self._memory], outputs)
         # Keras has made the input that of its copy of the graph: the model could not be saved.
@@ -142,7 +139,7 @@ class Parts:
 
 
 def parts_of(model: keras.Model) -> Parts:
-    """The parts of a model, made once as long as it stays as it is."""
+    """Returns the parts of a model, made once as long as it stays as it is."""
     known = compiled_for(model)
     with _lock:  # which no two may make at once: for a moment they change the model's graph
         if "parts" not in known:
@@ -151,8 +148,12 @@ def parts_of(model: keras.Model) -> Parts:
 
 
 def _cut(outputs: list, target: Any) -> tuple[list, list]:
-    """The tensors that do not depend on `target` and go to operations that do, and those that do,
-    in their order."""
+    """Cuts a graph between what depends on `target` and what does not.
+
+    Returns:
+        The tensors that do not depend on it and go to operations that do; and those that do, in
+        their order.
+    """
     depends: dict[int, bool] = {id(target): True}
     order: list = []
 
@@ -160,8 +161,7 @@ def _cut(outputs: list, target: Any) -> tuple[list, list]:
         if id(tensor) not in depends:
             depends[id(tensor)] = False  # an input of its own
             node = _node(tensor)
-            found = [visit(source) for source in node.input_tensors]
-            depends[id(tensor)] = any(found)
+            depends[id(tensor)] = any([visit(source) for source in node.input_tensors])
             order.append(tensor)
         return depends[id(tensor)]
 
@@ -177,21 +177,9 @@ def _cut(outputs: list, target: Any) -> tuple[list, list]:
     return list(boundary.values()), dependent
 
 
-def _table_size(layers: Iterable) -> int | None:
-    """The least number of positions that a learned table among `layers` has."""
-    return min(
-        (
-            layer.max_length
-            for layer in layers
-            if isinstance(layer, PositionalEncoding) and isinstance(layer.max_length, int)
-        ),
-        default=None,
-    )
-
-
 def _masked_ids(model: keras.Model, tensor: Any, size: int) -> frozenset[int]:
-    """The ids below `size` that the layers which read an input mask, wherever they stand."""
-    found: set[int] = set()
+    """Returns the ids below `size` that the layers which read an input mask, wherever they are."""
+    masked: set[int] = set()
     for layer in model.layers:
         for node in layer._inbound_nodes:
             places = [i for i, other in enumerate(node.input_tensors) if other is tensor]
@@ -199,12 +187,12 @@ def _masked_ids(model: keras.Model, tensor: Any, size: int) -> frozenset[int]:
                 continue
             if isinstance(layer, keras.Model):
                 if isinstance(layer.inputs, list):  # a functional one
-                    found |= _masked_ids(layer, layer.inputs[places[0]], size)
+                    masked |= _masked_ids(layer, layer.inputs[places[0]], size)
             elif layer.supports_masking and len(node.input_tensors) == 1:
                 mask = layer.compute_mask(ops.arange(size, dtype="int32")[None], None)
                 if mask is not None:
-                    found.update(np.flatnonzero(~ops.convert_to_numpy(mask)[0]).tolist())
-    return frozenset(found)
+                    masked.update(np.flatnonzero(~ops.convert_to_numpy(mask)[0]).tolist())
+    return frozenset(masked)
 
 
 def _node(tensor: Any) -> Any:

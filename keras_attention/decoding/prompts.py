@@ -1,4 +1,4 @@
-"""What the caller hands over as arrays, and what was generated in the caller's types."""
+"""Prompts: from what the caller gives to arrays, and from new ids to what the caller wants."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ class Prompt:
 
 
 def read(parts: Parts, raw: Any) -> Prompt:
-    """The prompt of a model.
+    """Returns the prompt of a model, read from what the caller gave.
 
     Raises:
         TypeError: the prompt is of no type that the model's inputs take.
@@ -53,7 +53,7 @@ def read(parts: Parts, raw: Any) -> Prompt:
             given = _array(given[parts.target])
         rows, text = _rows(parts, given)
     padding = parts.masked[parts.target]
-    rows = [_without_padding(_checked(parts, row, i), padding) for i, row in enumerate(rows)]
+    rows = [_strip_padding(_check_ids(parts, row, i), padding) for i, row in enumerate(rows)]
     for number, row in enumerate(rows):
         if not row.size:
             raise ValueError(
@@ -64,7 +64,7 @@ def read(parts: Parts, raw: Any) -> Prompt:
 
 
 def _array(raw: Any) -> Any:
-    """Tensors as arrays, and other values as they are."""
+    """Returns tensors as arrays, and other values as they are."""
     if ops.is_tensor(raw):
         return np.asarray(ops.convert_to_numpy(raw))
     if isinstance(raw, list | tuple) and any(map(ops.is_tensor, raw)):
@@ -72,8 +72,8 @@ def _array(raw: Any) -> Any:
     return raw
 
 
-def _checked(parts: Parts, row: np.ndarray, number: int) -> np.ndarray:
-    """The ids of a prompt as int32, all of which the model knows."""
+def _check_ids(parts: Parts, row: np.ndarray, number: int) -> np.ndarray:
+    """Returns the ids of a prompt as int32, all of which the model knows."""
     wrong = row[(row < 0) | (row >= parts.vocabulary_size)]
     if wrong.size:
         raise ValueError(
@@ -83,14 +83,14 @@ def _checked(parts: Parts, row: np.ndarray, number: int) -> np.ndarray:
     return row.astype(np.int32)
 
 
-def _without_padding(row: np.ndarray, padding: frozenset[int]) -> np.ndarray:
-    """A row without the padding before and behind it, which the model does not read."""
+def _strip_padding(row: np.ndarray, padding: frozenset[int]) -> np.ndarray:
+    """Returns a row without the padding before and behind it, which the model does not read."""
     real = np.flatnonzero(~np.isin(row, list(padding)))
     return row[real[0] : real[-1] + 1] if real.size else row[:0]
 
 
-def padded(rows: list[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids `(B, length)` padded on the left, and a mask that is false there."""
+def pad_left(rows: list[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ids `(B, length)` padded on the left, and a mask that is false there."""
     ids = np.full((len(rows), length), PAD, np.int32)
     for target, row in zip(ids, rows, strict=True):
         target[length - len(row) :] = row
@@ -99,16 +99,16 @@ def padded(rows: list[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def cut(row: np.ndarray, stops: Iterable[int]) -> np.ndarray:
-    """New ids up to the first of `stops`, which is left out."""
+    """Returns new ids up to the first of `stops`, which is left out."""
     ends = np.flatnonzero(np.isin(row, list(stops)))
     return row[: ends[0]] if ends.size else row
 
 
-def written(parts: Parts, prompt: np.ndarray, new: np.ndarray, text: bool) -> Any:
-    """New ids in the caller's type: themselves, or the text that they add to the prompt's."""
-    if not text:
-        return new
+def answer(parts: Parts, prompt: np.ndarray, new: np.ndarray, text: bool) -> Any:
+    """Returns new ids in the caller's type: themselves, or the text that they add to the prompt."""
     tokenizer = parts.tokenizer
+    if not text or tokenizer is None:
+        return new
     if parts.sources:
         return tokenizer.decode(new[None])[0] if new.size else ""
     before, after = (
@@ -118,8 +118,8 @@ def written(parts: Parts, prompt: np.ndarray, new: np.ndarray, text: bool) -> An
 
 
 def _sources(parts: Parts, raw: Any) -> tuple[list[np.ndarray], Any, bool]:
-    """Arrays of the encoder's inputs, what begins the target, if given, and whether all the
-    sources are ids."""
+    """Returns arrays of the encoder's inputs, what begins the target, if given, and whether all
+    the sources are ids."""
     prefix = None
     if isinstance(raw, Mapping):
         _check_names(parts, raw)
@@ -136,9 +136,9 @@ def _sources(parts: Parts, raw: Any) -> tuple[list[np.ndarray], Any, bool]:
     for name in parts.sources:
         layer, values = parts.encoders[name], _array(given[name])
         if not isinstance(values, np.ndarray):
-            values = _equal_length(parts, name, values)
-        found = batches.numbers(name, values) if layer is None else layer.encode(values)
-        arrays.append(np.asarray(found))
+            values = _join_rows(parts, name, values)
+        array = batches.numbers(name, values) if layer is None else layer.encode(values)
+        arrays.append(np.asarray(array))
         # Integers `(B, S)`; pixels have more axes.
         ids = ids and isinstance(values, np.ndarray) and values.ndim == 2
         ids = ids and values.dtype.kind in "iu"
@@ -155,8 +155,8 @@ def _check_names(parts: Parts, given: Mapping) -> None:
         )
 
 
-def _equal_length(parts: Parts, name: str, values: Any) -> Any:
-    """Lists of ids as an array, padded on the right; other values as they are."""
+def _join_rows(parts: Parts, name: str, values: Any) -> Any:
+    """Returns lists of ids as an array, padded on the right; other values as they are."""
     values = list(values)
     if not values or not all(_is_ids(row) for row in values):
         return values
@@ -166,11 +166,11 @@ def _equal_length(parts: Parts, name: str, values: Any) -> Any:
             f"The rows of {name!r} must have the same length: the model has nothing to tell it "
             f"what is padding, such as Embedding(mask_zero=True). Received: lengths {lengths}"
         )
-    return padded_right(values)
+    return pad_right(values)
 
 
-def padded_right(rows: Sequence[Any]) -> np.ndarray:
-    """Ids `(B, T)` padded on the right, T being the most of a row."""
+def pad_right(rows: Sequence[Any]) -> np.ndarray:
+    """Returns ids `(B, T)` padded on the right, T being the most of a row."""
     ids = np.full((len(rows), max(map(len, rows))), PAD, np.int32)
     for target, row in zip(ids, rows, strict=True):
         target[: len(row)] = row
@@ -186,7 +186,7 @@ def _is_ids(row: Any) -> bool:
 
 
 def _prefix(parts: Parts, batch: int, prefix: Any, text: bool) -> tuple[list[np.ndarray], bool]:
-    """What begins the targets, and whether they are wanted as text."""
+    """Returns what begins the targets, and whether they are wanted as text."""
     tokenizer = parts.tokenizer
     if prefix is not None:
         rows, text = _rows(parts, prefix)
@@ -205,7 +205,7 @@ def _prefix(parts: Parts, batch: int, prefix: Any, text: bool) -> tuple[list[np.
 
 
 def _rows(parts: Parts, raw: Any) -> tuple[list[np.ndarray], bool]:
-    """Token ids to continue, and whether they were text."""
+    """Returns token ids to continue, and whether they were text."""
     if isinstance(raw, np.ndarray) and raw.dtype.kind in "iu":
         if raw.ndim != 2:
             raise ValueError(

@@ -1,16 +1,21 @@
-"""Looking at what models attend to, why they predict what they predict, and whether that is true.
+"""What models attend to, why they predict what they predict, and whether that is true.
 
 ```python
 maps = ka.explain.attention_maps(model, texts)      # {"block_0/attention": (B, N, T, T), ...}
-found = ka.explain.relevance(model, texts)          # a score for each token
-ka.explain.faithfulness(model, texts)               # do the scores tell what the model reads?
+explanation = ka.explain.relevance(model, texts)    # a score for each token
+explanation.figure().savefig("relevance.png")
+ka.explain.faithfulness(model, texts).table()       # do the scores tell what the model reads?
+ka.explain.page(model, texts).save("attention.html")
 ```
 
-`plots` draws; it imports matplotlib when a figure is asked for, not before.
+A room each: `maps` are attention weights, `attribution` explains by scores of elements,
+`evaluation` measures how faithful these are, `plots` draws, and `pages` are interactive. Matplotlib
+is imported when a figure is asked for, not before.
 """
 
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import Elements, elements
+from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.attribution.methods import (
     attention,
     attention_gradient,
@@ -22,13 +27,15 @@ from keras_attention.explain.attribution.methods import (
 )
 from keras_attention.explain.attribution.neighborhoods import neighborhoods
 from keras_attention.explain.attribution.propagation import rollout_matrix
-from keras_attention.explain.attribution.question import Explanation
 from keras_attention.explain.evaluation.measures import faithfulness
 from keras_attention.explain.evaluation.randomization import randomization
 from keras_attention.explain.maps.attention_maps import attention_maps
 from keras_attention.explain.maps.generation_maps import Generated, generation_maps
-from keras_attention.explain.pages.html import Patches, View, to_html
-from keras_attention.explain.pages.views import heads, page
+from keras_attention.explain.pages.any_model import page
+from keras_attention.explain.pages.html import to_html
+from keras_attention.explain.pages.image import Patches
+from keras_attention.explain.pages.view import View
+from keras_attention.explain.plots.any_model import heads
 
 __all__ = [
     "Elements",

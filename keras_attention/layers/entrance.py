@@ -1,4 +1,4 @@
-"""The entrance of every layer: what a call is given is checked and converted in one place.
+"""The entrance of every layer: the arguments of a call are checked and converted in one place.
 
 It speaks before Keras and the backend do, so an error has the same words on every backend.
 """
@@ -20,7 +20,7 @@ _SPARSE = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 
 @dataclass(frozen=True)
 class Argument:
-    """What a layer takes for one tensor of `call`."""
+    """An argument of `call`: the kind and the shapes of the tensors that a layer takes for it."""
 
     name: str
     kind: str
@@ -63,7 +63,7 @@ class Entrance:
         parameters = inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
         cls._call_order = tuple(parameters)[1:]
         cls._arguments = {
-            name: _argument(name, cls.takes.get(name, MASK), parameters[name])
+            name: _parse_argument(name, cls.takes.get(name, MASK), parameters[name])
             for name in cls._call_order
             if name in cls.takes or name.endswith("mask")
         }
@@ -90,7 +90,7 @@ class Entrance:
         return super().__call__(*admitted, *args[len(admitted) :], **kwargs)  # type: ignore[misc]
 
     def _known_sizes(self) -> dict[str, tuple[int, str | None]]:
-        """Sizes by letter, and the argument that has them; none if the weights have."""
+        """Returns known sizes by letter, each with the argument that has it: `None` for weights."""
         if not self.built_for or not self.built:  # type: ignore[attr-defined]
             return {}
         if self._built_sizes is None:
@@ -98,36 +98,36 @@ class Entrance:
         return dict(self._built_sizes)
 
     def _sizes_of_weights(self) -> Any:
-        """The letters in `built_for` and their sizes."""
+        """Yields the letters in `built_for` and their sizes."""
         config = self.get_build_config() or {}  # type: ignore[attr-defined]
         only = {f"{self._call_order[0]}_shape": config.get("input_shape")}
         shapes = dict(config.get("shapes_dict") or only)
         shapes.setdefault("key_shape", shapes.get("value_shape"))  # where no keys are given
         for argument in self._arguments.values():
             shape = shapes.get(f"{argument.name}_shape") or ()
-            for letter, size in _matched(argument.forms, shape) or ():
+            for letter, size in _match(argument.forms, shape) or ():
                 if letter in self.built_for and size is not None:
                     yield letter, (size, None)
 
     def _admit(self, argument: Argument, x: Any, sizes: dict) -> Any:
-        """`x` as the layer computes with it."""
+        """Returns `x` as the layer computes with it, or raises if the layer does not take it."""
         if not (ops.is_tensor(x) or isinstance(x, keras.KerasTensor)):
             if x is None and not argument.required:
                 return None
-            x = self._tensor(argument, x)
+            x = self._convert(argument, x)
         elif type(x).__name__ in _SPARSE:
             kind = type(x).__name__
             self._refuse(argument, f"a {kind}. Make it dense, with a mask for padding", TypeError)
         if argument.kind == MASK:
             return x  # whose shape depends on other arguments: `checks` looks at it
-        dtype = _name_of(x.dtype)
+        dtype = _name_dtype(x.dtype)
         if dtype != "float32":
             x = self._cast(argument, x, dtype)
         self._check_shape(argument, x, sizes)
         return x
 
-    def _tensor(self, argument: Argument, x: Any) -> Any:
-        """A tensor, or an array in the byte order of the machine."""
+    def _convert(self, argument: Argument, x: Any) -> Any:
+        """Returns `x` as a tensor, or as an array in the byte order of the machine."""
         kind = type(x).__name__
         if isinstance(x, keras.Variable):
             return ops.convert_to_tensor(x)
@@ -155,11 +155,11 @@ class Entrance:
                     f"an array of dtype {array.dtype}. Convert it to numbers first, as by "
                     '`.astype("float32")`',
                 )
-            self._refuse(argument, f"{argument.name}={_short(x)}")
+            self._refuse(argument, f"{argument.name}={_shorten(x)}")
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
     def _cast(self, argument: Argument, x: Any, dtype: str) -> Any:
-        """Numbers in what the layer computes in; Keras itself casts floats of other sizes."""
+        """Returns `x` in the dtype of the layer, but for floats, which Keras itself casts."""
         if not dtype.startswith(("float", "bfloat", "int", "uint", "bool")):
             self._refuse(argument, f"dtype {dtype}. Convert it to real numbers", TypeError)
         whole = not dtype.startswith(("float", "bfloat"))
@@ -181,7 +181,7 @@ class Entrance:
 
     def _check_shape(self, argument: Argument, x: Any, sizes: dict) -> None:
         shape = x.shape
-        pairs = _matched(argument.forms, shape)
+        pairs = _match(argument.forms, shape)
         if pairs is None:
             self._refuse(argument, f"{argument.name} of shape {tuple(shape)}")
         for letter, size in pairs:
@@ -189,12 +189,12 @@ class Entrance:
                 continue
             known = sizes.get(letter)
             if known is None:
-                known = sizes[letter] = (self._size_of(letter, size), argument.name)
+                known = sizes[letter] = (self._resolve_size(letter, size), argument.name)
             if size != known[0]:
                 self._refuse_size(argument, x, letter, *known)
 
-    def _size_of(self, letter: str, size: int) -> int:
-        """What a size is to be: a number, the value of a setting, or as it is."""
+    def _resolve_size(self, letter: str, size: int) -> int:
+        """Returns what a size must be: a number, the value of a setting, or `size` itself."""
         if letter in self._settings:
             return getattr(self, letter)
         return int(letter) if letter.isdigit() else size
@@ -223,12 +223,12 @@ class Entrance:
 
 
 def tensors(**words: str) -> Mapping[str, str]:
-    """What a layer takes; see `Entrance`."""
+    """Returns what a layer takes by the name of the argument; see `Entrance`."""
     return MappingProxyType(words)
 
 
-def _matched(forms: tuple[tuple[str, ...], ...], shape: Any) -> Iterable[tuple[str, int]] | None:
-    """The letters of the form that a shape has, and their sizes; `None` if it has none."""
+def _match(forms: tuple[tuple[str, ...], ...], shape: Any) -> Iterable[tuple[str, int]] | None:
+    """Returns the letters of the form that a shape has, and their sizes; `None` if it has none."""
     rank = len(shape)
     for form in forms:
         if len(form) == rank and "..." not in form:
@@ -242,7 +242,8 @@ def _matched(forms: tuple[tuple[str, ...], ...], shape: Any) -> Iterable[tuple[s
     return None
 
 
-def _argument(name: str, words: str, parameter: inspect.Parameter) -> Argument:
+def _parse_argument(name: str, words: str, parameter: inspect.Parameter) -> Argument:
+    """Returns the argument `name` of `call`, which `words` describe."""
     required = parameter.default is inspect.Parameter.empty
     if words == MASK:
         return Argument(name, MASK, (), "", required)
@@ -252,13 +253,14 @@ def _argument(name: str, words: str, parameter: inspect.Parameter) -> Argument:
     return Argument(name, kind, forms, words, required)
 
 
-def _name_of(dtype: Any) -> str:
+def _name_dtype(dtype: Any) -> str:
+    """Returns the name of a dtype, also of one that Keras does not have."""
     try:
         return keras.backend.standardize_dtype(dtype)
-    except ValueError:  # of a dtype that Keras has not
+    except ValueError:
         return str(dtype)
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."

@@ -6,15 +6,15 @@ from typing import Any
 import keras
 
 
-def copy_of(
-    strategy: Any, named: Mapping[str, Callable[[], Any]], base: type[keras.Layer], argument: str
-) -> Any:
-    """A new layer like `strategy`: `None`, a name, a layer of the class `base` or its config.
+def copy_of(strategy: Any, named: Mapping[str, Callable[[], Any]], base: Any, argument: str) -> Any:
+    """Returns a new layer like `strategy`: a name, a layer of the class `base` or its config.
+
+    `None` stays `None`.
 
     Args:
         strategy: what the argument was given.
         named: makes the layers that have names.
-        base: what others subclass.
+        base: the class of all such layers.
         argument: its name, for the error.
     """
     if isinstance(strategy, dict):
@@ -32,9 +32,12 @@ def copy_of(
     return named[strategy]()
 
 
-def config_of(strategy: keras.Layer | None) -> dict[str, Any] | None:
-    """What `copy_of` takes, for `get_config`; the attention layer builds the copy itself."""
-    if strategy is None:
+def config_of(strategy: Any) -> dict[str, Any] | None:
+    """Returns what `copy_of` takes, for `get_config`; the attention layer builds the copy itself.
+
+    `None` for a default, which is no layer.
+    """
+    if not isinstance(strategy, keras.Layer):
         return None
     config = keras.saving.serialize_keras_object(strategy)
     config.pop("build_config", None)

@@ -2,17 +2,23 @@
 
 from collections.abc import Callable
 
+import keras
 from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops import masks, rows, tiled
 from keras_attention.ops.precision import at_least_float32
+from keras_attention.ops.softmax import PLAIN, Softmax
+from keras_attention.ops.visibility import EVERYTHING, Band, Span
+from keras_attention.types import Bool, Float, Tensor
 
 _ROWS = 256  # queries of a block, where no window says
 
 
-def masked_softmax(logits, mask=None):
-    """Softmax over the last axis, in float32 at least; exact zeros where `mask` is False.
+def masked_softmax(
+    logits: Float[Tensor, "... S"], mask: Bool[Tensor, "... S"] | None = None
+) -> Float[Tensor, "... S"]:
+    """Returns the softmax over the last axis, in float32 at least, and zeros where masked.
 
     A row with nothing to attend to is all zeros, with gradients of zero.
     """
@@ -24,17 +30,26 @@ def masked_softmax(logits, mask=None):
     return ops.where(mask, weights, 0.0)
 
 
-def dropped(weights, rate, seed):
-    """Attention dropout (`seed=None` for inference)."""
-    return weights if seed is None or not rate else kernels.dropped(weights, rate, seed)
+def apply_dropout(
+    weights: Float[Tensor, "..."], rate: float, seed: keras.random.SeedGenerator | None
+) -> Float[Tensor, "..."]:
+    """Returns `weights` with dropout in training; `seed` is `None` for inference."""
+    return weights if seed is None or not rate else kernels.apply_dropout(weights, rate, seed)
 
 
-def attention_weights(query, key, *, mask=None, bias=None, scale=None):
-    """`softmax(Q K^T / sqrt(H) + bias)`: `(B, N, T, S)` (Vaswani et al., 2017, equation 1).
+def attention_weights(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K S H"],
+    *,
+    mask: Bool[Tensor, "B N T S"] | None = None,
+    bias: Float[Tensor, "B N T S"] | None = None,
+    scale: float | None = None,
+) -> Float[Tensor, "B N T S"]:
+    """Returns `softmax(Q K^T / sqrt(H) + bias)` (Vaswani et al., 2017, equation 1).
 
     Args:
-        query: `(B, N, T, H)`.
-        key: `(B, K, S, H)`; K divides N, and head n attends to key head n // (N / K).
+        query: of N heads.
+        key: of K heads; K divides N, and head n attends to key head n // (N / K).
         mask: boolean, broadcastable to `(B, N, T, S)`.
         bias: added to the logits, broadcastable to `(B, N, T, S)`.
         scale: factor of the logits; `1 / sqrt(H)` if `None`.
@@ -47,83 +62,113 @@ def attention_weights(query, key, *, mask=None, bias=None, scale=None):
     return masked_softmax(logits, mask)
 
 
-def weighted_sum(weights, value):
-    """`(B, N, T, S)` weights on `(B, K, S, H)` values: `(B, N, T, H)`, in the values' dtype."""
+def weighted_sum(
+    weights: Float[Tensor, "B N T S"], value: Float[Tensor, "B K S H"]
+) -> Float[Tensor, "B N T H"]:
+    """Returns the sums of values that weights say, in the values' dtype."""
     return ops.cast(by_head_group(weights, at_least_float32(value)), value.dtype)
 
 
 def dot_product_attention(
-    query,
-    key,
-    value,
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K S H"],
+    value: Float[Tensor, "B K S H"],
     *,
-    mask=None,
-    bias=None,
-    causal=False,
-    window=None,
-    scale=None,
-    dropout=0.0,
-    seed=None,
-):
-    """Attention without its weights, on the branch that `kernels` chooses for it.
+    mask: Bool[Tensor, "B N T S"] | None = None,
+    bias: Float[Tensor, "B N T S"] | None = None,
+    causal: bool = False,
+    window: int | None = None,
+    softmax: Softmax = PLAIN,
+) -> Float[Tensor, "B N T H"]:
+    """Returns attention without its weights, on the branch that `kernels` chooses for it.
 
     Args and shapes as `attention_weights`; `causal=True` also hides the keys after each query
-    and `window` those not nearer than it (T = S); `dropout` acts on the weights, drawn from
-    `seed` (a `keras.random.SeedGenerator`), or not at all if `seed` is `None`. A query that
-    sees nothing yields zeros, or on the fused branch anything.
+    and `window` those not nearer than it (T = S); `softmax` has the scale and the dropout of the
+    weights. A query that sees nothing yields zeros, or on the fused branch anything.
     """
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    dropout = 0.0 if seed is None else dropout
-    branch = kernels.attention_branch(query, key, window=window, dropout=dropout)
+    softmax = softmax.of(query)
+    branch = kernels.attention_branch(query, key, window=window, dropout=softmax.dropout)
     return _BRANCHES[branch](
-        query,
-        key,
-        value,
-        mask=mask,
-        bias=bias,
-        causal=causal,
-        window=window,
-        scale=scale,
-        dropout=dropout,
-        seed=seed,
+        query, key, value, mask=mask, bias=bias, band=Band(causal, window), softmax=softmax
     )
 
 
-def _explicit(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
-    mask = masks.both(mask, _order(query, key, causal, window))
-    weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
-    return weighted_sum(dropped(weights, dropout, seed), value)
+def _explicit(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K S H"],
+    value: Float[Tensor, "B K S H"],
+    *,
+    mask: Bool[Tensor, "B N T S"] | None,
+    bias: Float[Tensor, "B N T S"] | None,
+    band: Band,
+    softmax: Softmax,
+) -> Float[Tensor, "B N T H"]:
+    mask = masks.both(mask, _order(query, key, band))
+    weights = attention_weights(query, key, mask=mask, bias=bias, scale=softmax.scale)
+    return weighted_sum(apply_dropout(weights, softmax.dropout, softmax.seed), value)
 
 
-def _fused(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
-    if window is not None or (causal and (mask is not None or bias is not None)):
-        mask = masks.both(mask, _order(query, key, causal, window))
+def _fused(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K S H"],
+    value: Float[Tensor, "B K S H"],
+    *,
+    mask: Bool[Tensor, "B N T S"] | None,
+    bias: Float[Tensor, "B N T S"] | None,
+    band: Band,
+    softmax: Softmax,
+) -> Float[Tensor, "B N T H"]:
+    causal = band.causal
+    if band.window is not None or (causal and (mask is not None or bias is not None)):
+        mask = masks.both(mask, _order(query, key, band))
         causal = False
     if bias is not None:
         bias = ops.cast(bias, query.dtype)
         hidden = ops.cast(float("-inf"), query.dtype)
         mask = bias if mask is None else ops.where(mask, bias, hidden)
     return kernels.fused_attention(
-        query, key, value, mask=mask, causal=causal, scale=scale, dropout=dropout
+        query,
+        key,
+        value,
+        mask=mask,
+        causal=causal,
+        scale=softmax.scale,
+        dropout=softmax.dropout,
     )
 
 
-def _by_rows(query, key, value, *, mask, bias, causal, window, scale, dropout, seed):
-    seed = seed.next() if dropout else None
+def _by_rows(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K S H"],
+    value: Float[Tensor, "B K S H"],
+    *,
+    mask: Bool[Tensor, "B N T S"] | None,
+    bias: Float[Tensor, "B N T S"] | None,
+    band: Band,
+    softmax: Softmax,
+) -> Float[Tensor, "B N T H"]:
+    scale, dropout, generator = softmax
+    seed = generator.next() if dropout else None
 
-    def attend(index, query, key, value, mask, bias):
+    def attend(
+        index: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        bias: Tensor | None,
+    ) -> Tensor:
         if not dropout:
-            beside = {"causal": False, "window": None, "dropout": 0.0, "seed": None}
-            return _fused(query, key, value, mask=mask, bias=bias, scale=scale, **beside)
+            return _fused(query, key, value, mask=mask, bias=bias, band=EVERYTHING, softmax=softmax)
 
-        def with_dropout(query, key, value, bias):
+        def with_dropout(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
             weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
             factors = kernels.dropout_factors(seed, index, ops.shape(weights), dropout)
             return weighted_sum(weights * factors, value)
 
         return kernels.recompute(with_dropout)(query, key, value, bias)
 
-    size = _ROWS if window is None else max(64, window // 2)
+    size = _ROWS if band.window is None else max(64, band.window // 2)
     return rows.attention(
         attend,
         query,
@@ -131,8 +176,7 @@ def _by_rows(query, key, value, *, mask, bias, causal, window, scale, dropout, s
         value,
         mask=mask,
         bias=bias,
-        causal=causal,
-        window=window,
+        band=band,
         rows=kernels.block_size(size),
     )
 
@@ -145,15 +189,16 @@ _BRANCHES: dict[str, Callable] = {
 }
 
 
-def _order(query, key, causal, window):
-    if not causal and window is None:
-        return None
-    steps = masks.positions(ops.shape(query)[2])
-    return masks.causal_mask(steps, masks.positions(ops.shape(key)[2]), causal, window)[None, None]
+def _order(
+    query: Float[Tensor, "B N T H"], key: Float[Tensor, "B K S H"], band: Band
+) -> Bool[Tensor, "1 1 T S"] | None:
+    return band.order(Span(ops.shape(query)[2]), Span(ops.shape(key)[2]))
 
 
-def by_head_group(x, y):
-    """`x @ y` for N heads of `x` on K heads of `y`, without repeating `y`."""
+def by_head_group(
+    x: Float[Tensor, "B N T U"], y: Float[Tensor, "B K U V"]
+) -> Float[Tensor, "B N T V"]:
+    """Returns `x @ y` for N heads of `x` on K heads of `y`, without repeating `y`."""
     groups = x.shape[1] // y.shape[1]
     if groups == 1:
         return ops.matmul(x, y)

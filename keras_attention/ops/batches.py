@@ -1,8 +1,8 @@
-"""What a caller hands over as a batch: lists, tuples, arrays of any kind, columns of a table."""
+"""Batches as a caller hands them over: lists, tuples, arrays of any kind, columns of a table."""
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -11,7 +11,7 @@ from keras import ops
 
 
 def items(name: str, raw: Any, what: str) -> list[Any]:
-    """The rows of a batch, in plain Python where they are strings or lists of them.
+    """Returns the rows of a batch, in plain Python where they are strings or lists of them.
 
     Args:
         name: of the argument, for errors.
@@ -34,7 +34,7 @@ def items(name: str, raw: Any, what: str) -> list[Any]:
 
 
 def objects(values: Sequence[Any]) -> np.ndarray:
-    """A 1-D object array of values of any kind, lists of one length included."""
+    """Returns a 1-D object array of values of any kind, lists of one length included."""
     array = np.empty(len(values), object)
     for row, value in enumerate(values):  # at once, NumPy would look into lists
         array[row] = value
@@ -42,8 +42,9 @@ def objects(values: Sequence[Any]) -> np.ndarray:
 
 
 def ids(name: str, raw: Any, form: str) -> np.ndarray | None:
-    """`raw` as int32 if it is ids, else `None`. Rows of different lengths are padded with 0 on
-    the right.
+    """Returns `raw` as int32 if it is ids, else `None`.
+
+    Rows of different lengths are padded with 0 on the right.
 
     Args:
         name: of the argument, for errors.
@@ -75,7 +76,7 @@ def ids(name: str, raw: Any, form: str) -> np.ndarray | None:
 
 
 def text(value: Any, row: int) -> str:
-    """A text that can be encoded, of a row of a batch.
+    """Returns a text of a row of a batch, if it can be encoded.
 
     Raises:
         TypeError: it is no string.
@@ -94,8 +95,8 @@ def text(value: Any, row: int) -> str:
     return value
 
 
-def words(value: Any, row: int, split: Any) -> list[str]:
-    """The words of a text, or those of a list of words.
+def words(value: Any, row: int, split: Callable[[str], list[str]]) -> list[str]:
+    """Returns the words of a text, or those of a list of words.
 
     Args:
         value: a string, or a list, tuple or array of strings.
@@ -108,16 +109,16 @@ def words(value: Any, row: int, split: Any) -> list[str]:
     """
     if isinstance(value, str):
         return split(text(value, row))
-    found = value.tolist() if isinstance(value, np.ndarray) else value
-    if not isinstance(found, (list, tuple)) or not all(isinstance(word, str) for word in found):
+    words = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
         raise TypeError(
             f"A text must be a string or a list of words. Received: {short(value)} in row {row}"
         )
-    return [text(word, row) for word in found]
+    return [text(word, row) for word in words]
 
 
 def numbers(name: str, raw: Any) -> np.ndarray:
-    """An array `(B, ...)` of numbers, for an input that no layer encodes.
+    """Returns an array `(B, ...)` of numbers, for an input that no layer encodes.
 
     Raises:
         TypeError: it has something else than numbers.
@@ -160,18 +161,18 @@ def regular_file(path: os.PathLike) -> None:
 
 
 def short(value: Any) -> str:
-    """What a value is, in at most 100 characters."""
+    """Returns a value as text of at most 100 characters."""
     shown = ascii(value[:100] if isinstance(value, (str, bytes, list, tuple)) else value)
     return shown if len(shown) <= 100 else f"{shown[:97]}..."
 
 
 def _are_rows(rows: Any) -> bool:
-    """Whether these are ids of texts, some of which may be empty."""
+    """Returns whether these are ids of texts, some of which may be empty."""
     return any(map(_is_row, rows)) and all(_is_row(row) or not np.size(row) for row in rows)
 
 
 def _is_row(row: Any) -> bool:
-    """Whether these are ids of one text, at least one."""
+    """Returns whether these are ids of one text, at least one."""
     if isinstance(row, np.ndarray):
         return row.ndim == 1 and row.dtype.kind in "iu" and row.size > 0
     return (
@@ -182,7 +183,7 @@ def _is_row(row: Any) -> bool:
 
 
 def _first_two(rows: Any) -> str:
-    """Two rows that differ in length, in words."""
+    """Returns in words which two rows differ in length."""
     lengths = [len(row) if hasattr(row, "__len__") else 1 for row in rows]
     other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
     if other is None:

@@ -4,20 +4,27 @@ All checks read Python values, static shapes and dtypes alone, so they cost noth
 device and speak before anything is computed. A dimension of `None` agrees with everything.
 """
 
+from collections.abc import Collection, Sequence
 from numbers import Integral, Real
+from typing import Any, TypeAlias
 
 import keras
 
+from keras_attention.types import Tensor
 
-def positive_int(**arguments):
-    """Each keyword argument must be a positive integer."""
+Size: TypeAlias = Any  # an integer, `None`, or of a trace or export a symbol or a tensor
+Shape: TypeAlias = Sequence[Size]
+
+
+def positive_int(**arguments: Any) -> None:
+    """Raises `ValueError` unless each keyword argument is a positive integer."""
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
-def not_negative_int(**arguments):
-    """Each keyword argument must be 0 or a positive integer."""
+def not_negative_int(**arguments: Any) -> None:
+    """Raises `ValueError` unless each keyword argument is 0 or a positive integer."""
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
             raise ValueError(
@@ -25,48 +32,48 @@ def not_negative_int(**arguments):
             )
 
 
-def positive(**arguments):
-    """Each keyword argument must be a positive number."""
+def positive(**arguments: Any) -> None:
+    """Raises `ValueError` unless each keyword argument is a positive number."""
     for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0:
             raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}")
 
 
-def rate(**arguments):
-    """Each keyword argument must be a probability in [0, 1)."""
+def rate(**arguments: Any) -> None:
+    """Raises `ValueError` unless each keyword argument is a probability in [0, 1)."""
     for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
             raise ValueError(
                 f"`{name}` must be a number in [0, 1), the share that is dropped. "
                 f"Received: {name}={value!r}"
             )
 
 
-def divisible(name, value, by, divisor):
-    """`name` must be a multiple of `by`."""
+def divisible(name: str, value: int, by: str, divisor: int) -> None:
+    """Raises `ValueError` unless `name` is a multiple of `by`."""
     if value % divisor:
         raise ValueError(
             f"`{name}` must be divisible by `{by}`. Received: {name}={value}, {by}={divisor}"
         )
 
 
-def one_of(name, value, choices):
-    """`name` must be one of `choices`."""
+def one_of(name: str, value: Any, choices: Collection[Any]) -> None:
+    """Raises `ValueError` unless `name` is one of `choices`."""
     if value not in choices:
         names = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{name}` must be one of {names}. Received: {name}={value!r}")
 
 
-def rank(name, shape, form):
-    """`name` must have the rank of `form`, such as "(B, T, D)"."""
+def rank(name: str, shape: Shape, form: str) -> None:
+    """Raises `ValueError` unless `name` has the rank of `form`, such as "(B, T, D)"."""
     if len(shape) != form.count(",") + 1:
         raise ValueError(
             f"`{name}` must have shape {form}. Received: {name} of shape {tuple(shape)}"
         )
 
 
-def matches(name, shape, expected, form):
-    """`name` must have the sizes of `expected`, called `form`."""
+def matches(name: str, shape: Shape, expected: Shape, form: str) -> None:
+    """Raises `ValueError` unless `name` has the sizes of `expected`, called `form`."""
     if len(shape) != len(expected) or not all(map(_agree, shape, expected)):
         raise ValueError(
             f"`{name}` must have shape {form}={tuple(expected)}. "
@@ -74,8 +81,8 @@ def matches(name, shape, expected, form):
         )
 
 
-def known(name, shape, axis=-1):
-    """The size of `axis` must be known when weights are built."""
+def known(name: str, shape: Shape, axis: int = -1) -> None:
+    """Raises `ValueError` unless the size of `axis` is known, as where weights are built."""
     if shape[axis] is None:
         raise ValueError(
             f"`{name}` must have a known size in axis {axis} to build the weights. "
@@ -83,8 +90,10 @@ def known(name, shape, axis=-1):
         )
 
 
-def same_size(name, shape, other, other_shape, *, axis, what):
-    """Two arguments must agree in the size of `axis`."""
+def same_size(
+    name: str, shape: Shape, other: str, other_shape: Shape, *, axis: int, what: str
+) -> None:
+    """Raises `ValueError` unless two arguments agree in the size of `axis`, called `what`."""
     size, other_size = shape[axis], other_shape[axis]
     if not _agree(size, other_size):
         raise ValueError(
@@ -93,8 +102,8 @@ def same_size(name, shape, other, other_shape, *, axis, what):
         )
 
 
-def built_for(name, shape, *, axis, size, what):
-    """The size of `axis` must be the one that the weights have."""
+def built_for(name: str, shape: Shape, *, axis: int, size: Size, what: str) -> None:
+    """Raises `ValueError` unless the size of `axis`, called `what`, is that of the weights."""
     if not shape or not _agree(shape[axis], size):
         raise ValueError(
             f"`{name}` must have the {what} that the weights were built for, {size}. "
@@ -102,16 +111,16 @@ def built_for(name, shape, *, axis, size, what):
         )
 
 
-def at_most(name, size, limit_name, limit, remedy):
-    """A static size must not exceed a limit."""
+def at_most(name: str, size: Size, limit_name: str, limit: Size, remedy: str) -> None:
+    """Raises `ValueError` if a static size exceeds a limit."""
     if size is not None and size > limit:
         raise ValueError(
             f"The size of `{name}` must be at most {limit_name}={limit}. Received: {size}. {remedy}"
         )
 
 
-def sequence_mask(name, mask, of, shape):
-    """A padding mask: boolean `(B, T)` beside a sequence `(B, T, ...)`."""
+def sequence_mask(name: str, mask: Tensor | None, of: str, shape: Shape) -> None:
+    """Raises `ValueError` unless a mask is boolean `(B, T)` beside a sequence `(B, T, ...)`."""
     if mask is None:
         return
     _boolean(name, mask, "Compare first: `token_ids != 0`, or cast 0/1 integers to bool.")
@@ -122,10 +131,11 @@ def sequence_mask(name, mask, of, shape):
         )
 
 
-def attention_mask(mask, shape):
-    """An attention mask: boolean, `(B, T, S)` or `(B, N, T, S)`, sizes of 1 broadcast.
+def attention_mask(mask: Tensor | None, shape: Shape) -> None:
+    """Raises `ValueError` unless a mask is boolean, `(B, T, S)` or `(B, N, T, S)`.
 
-    `shape` is `(B, N, T, S)`. Rank 2 is refused: `(B, S)` and `(T, S)` cannot be told apart.
+    `shape` is `(B, N, T, S)`; sizes of 1 broadcast. Rank 2 is refused, for `(B, S)` and `(T, S)`
+    cannot be told apart.
     """
     if mask is None:
         return
@@ -150,15 +160,24 @@ def attention_mask(mask, shape):
         )
 
 
-def memory_masks(query, value, *, query_mask, value_mask, key_mask, mask, num_heads=1):
-    """The masks of a layer that attends from `query` to the memory `value`."""
+def memory_masks(
+    query: Tensor,
+    value: Tensor,
+    *,
+    query_mask: Tensor | None,
+    value_mask: Tensor | None,
+    key_mask: Tensor | None,
+    mask: Tensor | None,
+    num_heads: int = 1,
+) -> None:
+    """Raises `ValueError` unless the masks fit a layer that attends from `query` to `value`."""
     sequence_mask("query_mask", query_mask, "query", query.shape)
     sequence_mask("value_mask", value_mask, "value", value.shape)
     sequence_mask("key_mask", key_mask, "value", value.shape)
     attention_mask(mask, (query.shape[0], num_heads, query.shape[1], value.shape[1]))
 
 
-def _boolean(name, mask, remedy):
+def _boolean(name: str, mask: Tensor, remedy: str) -> None:
     dtype = keras.backend.standardize_dtype(mask.dtype)
     if dtype != "bool":
         raise ValueError(
@@ -166,5 +185,5 @@ def _boolean(name, mask, remedy):
         )
 
 
-def _agree(size, other):
+def _agree(size: Size, other: Size) -> bool:
     return size is None or other is None or size == other

@@ -1,11 +1,13 @@
 """Attention over the edges of graphs, in memory linear in the edges."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops.precision import at_least_float32
+from keras_attention.types import Bool, Float, Int, Tensor
 
 LOWEST = -1e30  # the logit of an edge that is not there
 # Of logits below a bound that no sum of weights underflows within, nor the square of one, which
@@ -14,23 +16,29 @@ _REACH = 40.0
 
 
 class Edges(NamedTuple):
-    """The M = B x E edges of a batch of graphs, as edges of one graph of B x N nodes.
+    """The M = B x E edges of a batch of graphs, as edges of one graph of `nodes` = B x N nodes.
 
     Attributes:
-        source, target: `(M,)` integers; node 0 of its own graph where an edge is not there.
-        real: `(M,)` boolean; False for padding and where an edge touches a masked node.
+        source, target: node 0 of its own graph where an edge is not there.
+        real: False for padding and where an edge touches a masked node.
     """
 
-    source: Any
-    target: Any
-    real: Any
+    source: Int[Tensor, " M"]
+    target: Int[Tensor, " M"]
+    real: Bool[Tensor, " M"]
 
 
-def flatten_edges(edges, num_nodes, node_mask=None):
-    """`(B, E, 2)` pairs (source, target), padded by -1, as `Edges`; and `(B,)` booleans.
+def flatten_edges(
+    edges: Int[Tensor, "B E 2"],
+    num_nodes: int | Int[Tensor, ""],
+    node_mask: Bool[Tensor, "B N"] | None = None,
+) -> tuple[Edges, Bool[Tensor, " B"]]:
+    """Returns `Edges`, and which graphs have an edge to a node that they do not have.
 
-    These say which graphs have an edge to a node that they do not have. Edges that touch a node
-    masked by `node_mask` `(B, N)` are not there.
+    Args:
+        edges: pairs (source, target), padded by -1.
+        num_nodes: N, of each graph.
+        node_mask: edges that touch a masked node are not there.
     """
     batch, num_edges = ops.shape(edges)[:2]
     edges = ops.cast(edges, kernels.INDEX_DTYPE)
@@ -51,28 +59,43 @@ def flatten_edges(edges, num_nodes, node_mask=None):
     return Edges(source, target, real), outside
 
 
-def mean_by_target(x, edges, num_nodes):
-    """`(M, F)` numbers of edges to `(num_nodes, F)`: their mean over a node's incoming edges."""
+def mean_by_target(
+    x: Float[Tensor, "M F"], edges: Edges, num_nodes: int | Int[Tensor, ""]
+) -> Float[Tensor, "nodes F"]:
+    """Returns the mean of `x` over each node's incoming edges."""
     real = ops.cast(edges.real, x.dtype)[:, None]
     sums = kernels.segment_sum(x * real, edges.target, num_nodes)
     return sums / ops.maximum(kernels.segment_sum(real, edges.target, num_nodes), 1)
 
 
-def highest_logit(logits, own_logits, edges, num_nodes):
-    """The highest logit among a node's edges and its loop, `(num_nodes, heads)`.
+def highest_logit(
+    logits: Float[Tensor, "M heads"],
+    own_logits: Float[Tensor, "nodes heads"] | None,
+    edges: Edges,
+    num_nodes: int | Int[Tensor, ""],
+) -> Float[Tensor, "nodes heads"]:
+    """Returns the highest logit among each node's edges and its loop, a constant to gradients.
 
-    What softmax subtracts to keep its exponentials in range; a constant to gradients.
+    Softmax subtracts it to keep its exponentials in range.
     """
     top = kernels.segment_max(ops.stop_gradient(logits), edges.target, num_nodes)
     # Where there is nothing to attend to, edges that are not there must stay far below.
     return ops.maximum(top, LOWEST / 2 if own_logits is None else ops.stop_gradient(own_logits))
 
 
-def highest_logit_or_bound(logits, own_logits, activation, at_target, lowest, highest, edges):
-    """The same, or an upper bound that no edge need be looked at for, where that is near enough.
+def highest_logit_or_bound(
+    logits: Float[Tensor, "M heads"],
+    own_logits: Float[Tensor, "nodes heads"] | None,
+    activation: Callable[[Tensor], Tensor],
+    at_target: Float[Tensor, "nodes heads"],
+    lowest: Float[Tensor, " heads"],
+    highest: Float[Tensor, " heads"],
+    edges: Edges,
+) -> Float[Tensor, "nodes heads"]:
+    """Returns `highest_logit`, or an upper bound where that is near enough.
 
-    For logits `activation(x + at_target)`, `x` between `lowest` and `highest` `(heads,)` and
-    `activation` growing and at most as steep as the identity, `at_target` `(num_nodes, heads)`.
+    No edge need be looked at for the bound. The logits are `activation(x + at_target)`, with `x`
+    between `lowest` and `highest`; `activation` grows, at most as steeply as the identity.
     """
     at_target, lowest, highest = map(ops.stop_gradient, (at_target, lowest, highest))
     bound = activation(highest + at_target)
@@ -88,31 +111,35 @@ class Weights(NamedTuple):
     """Attention weights before they are divided by their sum.
 
     Attributes:
-        of_edges: `(M, heads)`.
-        of_loops: `(num_nodes, heads)`; `None` without self loops.
-        total: their sum for each node, `(num_nodes, heads)`; 0 if it attends to nothing.
+        of_edges, of_loops: the latter `None` without self loops.
+        total: their sum for each node; 0 if it attends to nothing.
     """
 
-    of_edges: Any
-    of_loops: Any
-    total: Any
+    of_edges: Float[Tensor, "M heads"]
+    of_loops: Float[Tensor, "nodes heads"] | None
+    total: Float[Tensor, "nodes heads"]
 
 
-def attend(values, logits, own_logits, top, edges, drop):
-    """The sum of a node's sources, weighted by a softmax over its incoming edges and its loop.
+def attend(
+    values: Float[Tensor, "nodes heads H"],
+    logits: Float[Tensor, "M heads"],
+    own_logits: Float[Tensor, "nodes heads"] | None,
+    top: Float[Tensor, "nodes heads"],
+    edges: Edges,
+    drop: Callable[[Tensor], Tensor],
+) -> tuple[Float[Tensor, "nodes heads H"], Weights]:
+    """Returns each node's sources, weighted by a softmax over its incoming edges and its loop.
 
-    Numerator and denominator are summed apart and divided once per node.
+    Numerator and denominator are summed apart and divided once per node. A node that attends to
+    nothing gets zeros.
 
     Args:
-        values: `(num_nodes, heads, H)`.
-        logits: of the edges, `(M, heads)`; `LOWEST` where one is not there.
-        own_logits: of the loops, `(num_nodes, heads)`; `None` without.
-        top: what to subtract from a node's logits, `(num_nodes, heads)`; cancels.
-        edges: an `Edges`.
+        values: of the nodes as sources.
+        logits: of the edges; `LOWEST` where one is not there.
+        own_logits: of the loops; `None` without.
+        top: a number near a node's highest logit, which is subtracted and cancels.
+        edges: the edges.
         drop: the dropout, a function of weights.
-
-    Returns:
-        `(num_nodes, heads, H)`, zero for a node that attends to nothing, and `Weights`.
     """
     num_nodes = ops.shape(values)[0]
     summed = at_least_float32(values)
@@ -130,8 +157,10 @@ def attend(values, logits, own_logits, top, edges, drop):
     return ops.cast(output, values.dtype), Weights(weights, own, total)
 
 
-def normalised(weights, edges, loops):
-    """The softmax itself: `(M, heads)`; where `loops` `(M,)`, that of the node's own loop."""
+def normalise(
+    weights: Weights, edges: Edges, loops: Bool[Tensor, " M"] | None
+) -> Float[Tensor, "M heads"]:
+    """Returns the softmax of each edge; where `loops` is true, that of the node's own loop."""
     divisor = _divisor(weights.total)
     of_edges = weights.of_edges / kernels.take_rows(divisor, edges.target)
     if loops is None:
@@ -140,5 +169,5 @@ def normalised(weights, edges, loops):
     return ops.where(loops[:, None], own, of_edges)
 
 
-def _divisor(total):
+def _divisor(total: Float[Tensor, "nodes heads"]) -> Float[Tensor, "nodes heads"]:
     return ops.where(total == 0, 1.0, total)

@@ -1,4 +1,4 @@
-"""Initial weights that are drawn anew for each weight."""
+"""Initializers that draw anew for each weight."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import keras
 
 
 def fresh(initializer: Any) -> Any:
-    """A copy of an initializer, for one weight.
+    """Returns a copy of an initializer, for one weight.
 
     Without a seed of its own an initializer of Keras takes one when it is made, and gives the same
     numbers each time it is called for the same shape: query and key would begin as one.

@@ -4,19 +4,23 @@ Angles are computed in float32: in bfloat16 neighbouring positions become the sa
 """
 
 import math
+from collections.abc import Sequence
 
 from keras import ops
 
 from keras_attention.ops.precision import at_least_float32
+from keras_attention.types import Float, Int, Tensor
 
 
-def sinusoids(positions, dim, max_wavelength=10_000.0):
-    """Sinusoidal encoding (Vaswani et al., 2017, section 3.5): `(..., dim)` in float32.
+def sinusoids(
+    positions: Int[Tensor, "..."], dim: int, max_wavelength: float = 10_000.0
+) -> Float[Tensor, "... dim"]:
+    """Returns the sinusoidal encoding of Vaswani et al., 2017, section 3.5, in float32.
 
     Even channels are sines, odd ones cosines; an odd `dim` ends on a sine.
 
     Args:
-        positions: `(...)`.
+        positions: of any shape.
         dim: number of channels.
         max_wavelength: the longest wavelength is 2 pi times this.
     """
@@ -27,8 +31,10 @@ def sinusoids(positions, dim, max_wavelength=10_000.0):
     return ops.reshape(waves, (*ops.shape(positions), 2 * pairs))[..., :dim]
 
 
-def rotary_frequencies(dim, max_wavelength=10_000.0, scaling=None, factor=1.0):
-    """Angles per position of rotary embedding, `dim / 2` floats.
+def rotary_frequencies(
+    dim: int, max_wavelength: float = 10_000.0, scaling: str | None = None, factor: float = 1.0
+) -> tuple[float, ...]:
+    """Returns the angles per position of rotary embedding, `dim / 2` floats.
 
     Su et al., 2021 (https://arxiv.org/abs/2104.09864), equation 15. `scaling="linear"` divides
     positions by `factor` (https://arxiv.org/abs/2306.15595); `"ntk"` stretches the base by
@@ -41,8 +47,13 @@ def rotary_frequencies(dim, max_wavelength=10_000.0, scaling=None, factor=1.0):
     return tuple(max_wavelength ** (-i / dim) / divisor for i in range(0, dim, 2))
 
 
-def rotate(x, positions, frequencies, interleaved=False):
-    """Rotates pairs of channels of `x` `(B, N, T, H)` by `position * frequency`.
+def rotate(
+    x: Float[Tensor, "B N T H"],
+    positions: Int[Tensor, " T"],
+    frequencies: Sequence[float],
+    interleaved: bool = False,
+) -> Float[Tensor, "B N T H"]:
+    """Rotates pairs of channels of `x` by `position * frequency`.
 
     The first `2 * len(frequencies)` channels turn, the others pass. Channel i is paired with
     channel i + len(frequencies), or with its neighbour if `interleaved`.
@@ -64,19 +75,23 @@ def rotate(x, positions, frequencies, interleaved=False):
     return turned if x.shape[-1] == dim else ops.concatenate([turned, x[..., dim:]], axis=-1)
 
 
-def relative_positions(query_positions, key_positions):
-    """Key position minus query position: `(T, S)`."""
+def relative_positions(
+    query_positions: Int[Tensor, " T"], key_positions: Int[Tensor, " S"]
+) -> Int[Tensor, "T S"]:
+    """Returns key position minus query position."""
     return key_positions[None, :] - query_positions[:, None]
 
 
-def relative_position_buckets(relative, num_buckets, max_distance, bidirectional):
-    """Buckets of T5 (Raffel et al., 2020, https://arxiv.org/abs/1910.10683, section 2.1).
+def relative_position_buckets(
+    relative: Int[Tensor, "T S"], num_buckets: int, max_distance: int, bidirectional: bool
+) -> Int[Tensor, "T S"]:
+    """Returns T5's buckets (Raffel et al., 2020, https://arxiv.org/abs/1910.10683, section 2.1).
 
     Half of the buckets hold one distance each, the other half grow logarithmically up to
     `max_distance`; the last one takes everything beyond.
 
     Args:
-        relative: `(T, S)`, key minus query.
+        relative: key minus query.
         bidirectional: whether keys after the query get half of the buckets, or bucket 0.
     """
     buckets = ops.zeros_like(relative)
@@ -93,8 +108,8 @@ def relative_position_buckets(relative, num_buckets, max_distance, bidirectional
     return ops.cast(buckets + ops.where(distance < exact, distance, far), "int32")
 
 
-def alibi_slopes(num_heads):
-    """One slope per head, `num_heads` floats.
+def alibi_slopes(num_heads: int) -> tuple[float, ...]:
+    """Returns one slope per head.
 
     Press et al., 2022 (https://arxiv.org/abs/2108.12409), section 3: a geometric sequence from
     `2 ** (-8 / num_heads)`; for other than powers of two the sequence of the power below,
@@ -106,7 +121,9 @@ def alibi_slopes(num_heads):
     return (*slopes, *extra)
 
 
-def _angles(positions, frequencies):
+def _angles(
+    positions: Int[Tensor, "..."], frequencies: Sequence[float]
+) -> Float[Tensor, "... pairs"]:
     # Frequencies are plain tuples: torch.compile traces neither NumPy's arrays nor Keras's lists.
     frequencies = ops.convert_to_tensor(frequencies, dtype="float32")
     return ops.multiply(ops.cast(positions, "float32")[..., None], frequencies)

@@ -3,24 +3,28 @@
 from keras import ops
 
 from keras_attention.ops import masks
+from keras_attention.types import Float, Tensor
 
 
-def resample(images, places, axis, fill="nearest", fill_value=0.0):
-    """Bilinear values of images at `places` along an axis, as a product with a small matrix.
+def resample(
+    images: Float[Tensor, "B height width C"],
+    places: Float[Tensor, "B T"],
+    axis: int,
+    fill: str = "nearest",
+    fill_value: float = 0.0,
+) -> Float[Tensor, "B ... C"]:
+    """Returns bilinear values of images at `places` along an axis: the shape with T in that axis.
 
-    Zooms and shifts are such products along height and width. Backends that gather pixels for
-    general transformations take many times as long.
+    Zooms and shifts are such products with a small matrix along height and width. Backends that
+    gather pixels for general transformations take many times as long.
 
     Args:
-        images: `(B, height, width, C)`.
-        places: `(B, T)` positions in pixels, of which the first is 0.
+        images: any number of channels.
+        places: positions in pixels, of which the first is 0.
         axis: 1 or 2.
         fill: what is beyond the edges: `"nearest"`, `"reflect"` (the edge twice), `"wrap"` or
             `"constant"`.
         fill_value: the constant.
-
-    Returns:
-        The shape of `images`, with T in the axis.
     """
     size = ops.shape(images)[axis]
     length = ops.cast(size, images.dtype)
@@ -35,9 +39,9 @@ def resample(images, places, axis, fill="nearest", fill_value=0.0):
         distance = ops.minimum(distance, length - distance)
     weights = ops.relu(1 - distance)  # (B, T, size)
     product = "bts,bswc->btwc" if axis == 1 else "bts,bhsc->bhtc"
-    found = ops.einsum(product, weights, images)
+    resampled = ops.einsum(product, weights, images)
     if fill != "constant" or not fill_value:
-        return found
+        return resampled
     missing = 1 - ops.sum(weights, axis=-1)  # (B, T)
     missing = missing[:, :, None, None] if axis == 1 else missing[:, None, :, None]
-    return found + fill_value * missing
+    return resampled + fill_value * missing

@@ -1,4 +1,4 @@
-"""Raw rows of tables to columns, in whichever form they come, and how tokens of columns begin."""
+"""Columns of tables, from raw rows in whichever form, and the initializer of their tokens."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from keras_attention.ops import batches
 
 
 def columns(rows: Any, names: Sequence[str], row_names: Sequence[str]) -> dict[str, list[Any]]:
-    """The values of the columns `names`.
+    """Returns the values of the columns `names`.
 
     Args:
         rows: a mapping from column to values, or a frame of pandas; or a list of mappings from
@@ -27,19 +27,19 @@ def columns(rows: Any, names: Sequence[str], row_names: Sequence[str]) -> dict[s
     """
     if hasattr(rows, "keys"):  # a mapping, or what goes for one, such as a frame of pandas
         return _by_column({name: rows[name] for name in rows.keys()}, names)  # noqa: SIM118
-    found: dict[str, list[Any]] = {name: [] for name in names}
+    values: dict[str, list[Any]] = {name: [] for name in names}
     for number, row in enumerate(batches.items("rows", rows, "rows")):
         row = _fields(row, number, row_names)
         _check(row, names)
         for name in names:
-            found[name].append(row[name])
-    return found
+            values[name].append(row[name])
+    return values
 
 
 def _by_column(columns: Mapping[str, Any], names: Sequence[str]) -> dict[str, list[Any]]:
-    """Values by column as lists, all of one length."""
+    """Returns values by column as lists, all of one length."""
     _check(columns, names)
-    found = {}
+    by_name = {}
     for name in names:
         values = columns[name]
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
@@ -47,16 +47,16 @@ def _by_column(columns: Mapping[str, Any], names: Sequence[str]) -> dict[str, li
                 f"The column {name!r} must be a list of values, one for each row. Received: "
                 f"{batches.short(values)}. A single row goes in a list: [row]"
             )
-        found[name] = list(values)
-    lengths = {name: len(values) for name, values in found.items()}
+        by_name[name] = list(values)
+    lengths = {name: len(values) for name, values in by_name.items()}
     if len(set(lengths.values())) > 1:
         each = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ValueError(f"All columns must have as many rows. Received: {batches.short(each)}")
-    return found
+    return by_name
 
 
 def _fields(row: Any, number: int, row_names: Sequence[str]) -> Mapping[str, Any]:
-    """A row as a mapping from column to value."""
+    """Returns a row as a mapping from column to value."""
     if isinstance(row, Mapping):
         return row
     if isinstance(row, str):
@@ -78,7 +78,7 @@ def _fields(row: Any, number: int, row_names: Sequence[str]) -> Mapping[str, Any
 
 
 def number(value: Any, name: str, row: int) -> float:
-    """A field as a number, NaN where it is empty, `?` or `None`.
+    """Returns a field as a number, NaN where it is empty, `?` or `None`.
 
     Raises:
         ValueError: it is no number.
@@ -94,12 +94,12 @@ def number(value: Any, name: str, row: int) -> float:
 
 
 def category(value: Any) -> str:
-    """A field as the name of a category."""
+    """Returns a field as the name of a category."""
     return "" if value is None else str(value).strip()
 
 
 def numbers(columns: Mapping[str, Sequence[Any]]) -> np.ndarray:
-    """`(B, F)` float32 of columns of numbers."""
+    """Returns columns of numbers as `(B, F)` float32."""
     return np.array(
         [
             [number(value, name, row) for row, value in enumerate(values)]
@@ -110,7 +110,7 @@ def numbers(columns: Mapping[str, Sequence[Any]]) -> np.ndarray:
 
 
 def initializer(given: Any, hidden_dim: int) -> keras.initializers.Initializer:
-    """`given`, or uniform up to 1 / sqrt(D), of Gorishniy et al., 2021."""
+    """Returns `given`, or uniform up to 1 / sqrt(D) as Gorishniy et al., 2021."""
     if given is None:
         limit = hidden_dim**-0.5
         return keras.initializers.RandomUniform(-limit, limit)

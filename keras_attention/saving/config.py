@@ -29,7 +29,8 @@ _NO_SIZES = {
 _RANK = 16  # of a list that may be a shape
 # A key and where it is, outermost last: a path is written out only for a message.
 Where = tuple[Any, Any] | None
-OURS = "keras_attention>"
+OURS = ("keras_attention>", "zoo>")  # as our classes are registered
+_HOMES = ("keras_attention.", "zoo.")  # where they are, or were when the file was saved
 
 
 def portable(config: Any) -> Any:
@@ -61,7 +62,7 @@ class Checker:
         self.own = {
             name: cls
             for name, cls in registered.items()
-            if name.startswith(OURS) and cls.__module__.startswith(("keras_attention.", "zoo."))
+            if name.startswith(OURS) and cls.__module__.startswith(_HOMES)
         }
         self.allowed = {keras.saving.get_registered_name(each): each for each in allow}
         self.refused_strings = registered.keys() - self.allowed.keys()
@@ -160,10 +161,10 @@ class Checker:
             self._sizes(inner, (where, "config"))
         if registered in self.own:
             cls = self.own[registered]
-            if (module, name) != (cls.__module__, cls.__name__):
+            if name != cls.__name__ or not str(module).startswith(_HOMES):
                 raise RefusedFileError(f"{_path(where)} calls {registered!r} {module}.{name}.")
             self.classes.add(str(registered))
-            return config
+            return config | {"module": cls.__module__}  # which may have been in another file then
         if not allowed.is_class(module, name) or registered not in (None, name):
             raise RefusedFileError(
                 f"{_path(where)} is {_named(module, name, registered)}, which is not on the list "
@@ -180,6 +181,8 @@ class Checker:
         for key, value in inner.items():
             if key in _NO_SIZES or "seed" in key or "steps" in key:
                 continue
+            if isinstance(value, dict) and "class_name" not in value:  # settings of a layer's parts
+                self._sizes(value, (where, key))
             for each in value if isinstance(value, list) and len(value) <= _RANK else [value]:
                 if type(each) is int and each > self._largest[0]:
                     self._largest = each, (where, key)

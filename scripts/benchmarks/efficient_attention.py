@@ -8,7 +8,7 @@ from typing import Any
 import keras_attention as ka
 from benchmarks import inputs, peers
 from benchmarks.case import Case, Peer
-from keras_attention.layers.attention.mechanism import Mechanism
+from keras_attention.layers.attention.mechanism import MechanismLayer
 from keras_attention.ops.attention import dot_product_attention
 
 # Squares, for windows. Dense attention takes minutes on a CPU where it is left out.
@@ -54,7 +54,7 @@ def _inputs(length: int) -> list[Any]:
     return [inputs.normal(1, HEADS, length, HEAD_DIM, seed=seed) for seed in range(3)]
 
 
-def _of(mechanism: Mechanism) -> Any:
+def _of(mechanism: MechanismLayer) -> Any:
     if not mechanism.built:
         mechanism.build(*[(1, HEADS, None, HEAD_DIM)] * 3)
-    return mechanism.attend
+    return mechanism.call

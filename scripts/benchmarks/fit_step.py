@@ -17,7 +17,7 @@ CLASSES, LAYERS = 10, 4
 
 
 class Size(NamedTuple):
-    """Of an encoder; `steps` are those of one epoch, which is what is timed."""
+    """Sizes of an encoder and of its training; `steps` are those of the epoch that is timed."""
 
     length: int
     width: int

@@ -100,7 +100,7 @@ def ours(*, sizes: dict, prompt: np.ndarray, new: int, beams: int = 1) -> Run:
 
 
 def uncached(*, sizes: dict, prompt: np.ndarray, new: int) -> Run:
-    """A pass over the whole sequence each time, compiled on JAX and TensorFlow."""
+    """Returns a run that passes over the whole sequence for each token."""
     network, (batch, length) = model(sizes), prompt.shape
     ids = np.zeros((batch, length + new), np.int32)  # one shape, so that nothing recompiles
     ids[:, :length] = prompt
@@ -121,7 +121,7 @@ def of_transformers(*, sizes: dict, prompt: np.ndarray, new: int, beams: int = 1
 
 
 def of_keras_hub(*, sizes: dict, prompt: np.ndarray, new: int) -> Run:
-    """`generate` of KerasHub's GPT-2 on the same backend."""
+    """Returns a run of `generate` of KerasHub's GPT-2 on the same backend."""
     import keras_hub
 
     length = prompt.shape[1] + new

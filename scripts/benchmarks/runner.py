@@ -92,9 +92,9 @@ def compare(
         {"rounds": rounds, "ours": measured[OURS]} | compare_with(peer, measured, per_step)
         for peer in present
     ]
-    alone = {"peer": None, "peer_measured": None, "library": None, "ratio": None}
+    no_peer = {"peer": None, "peer_measured": None, "library": None, "ratio": None}
     return records or [
-        {"rounds": rounds, "ours": measured[OURS], **alone, "reach": {}, "judged": {}}
+        {"rounds": rounds, "ours": measured[OURS], **no_peer, "reach": {}, "judged": {}}
     ]
 
 

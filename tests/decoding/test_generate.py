@@ -8,10 +8,11 @@ import pytest
 from keras import ops
 
 import keras_attention as ka
-from keras_attention import compiled, decoding
+from keras_attention import decoding
 from keras_attention.decoding.noise import gumbel
 from keras_attention.decoding.parts import parts_of
 from keras_attention.decoding.samplers import History
+from keras_attention.kernels import compiled
 from tests.decoding.models import (
     V,
     greedy,

@@ -1,6 +1,8 @@
 """Weights large enough to be laid out for a loop on a CPU: with any number of rows the same."""
 
 import functools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ from keras import ops
 
 import keras_attention as ka
 from keras_attention import kernels
+from keras_attention.kernels.products import loop_weights
 from tests.backend import to_numpy
 from tests.decoding.models import greedy, randomized
 
@@ -47,7 +50,7 @@ def test_a_loop_multiplies_by_the_weights(rows):
     layer.build((None, 1, D))
 
     def begin(x):
-        y, weights = kernels.noting_weights(lambda: layer(x), layer.variables, rows)
+        y, weights = kernels.lay_out_weights(lambda: layer(x), layer.variables, rows)
         return {"x": y, "weights": weights}
 
     def go_on(carry):
@@ -62,7 +65,7 @@ def test_a_loop_multiplies_by_the_weights(rows):
         )
 
     graphs: dict = {}
-    begin = kernels.traced_with(begin, layer.variables)
+    begin = kernels.trace_with(begin, layer.variables)
     go_on = kernels.compile_with(go_on, layer.variables)
     x = np.random.default_rng(rows).normal(size=(rows, 1, D)).astype("float32")
     for scale in (1, 0.5):  # what was compiled reads the values of now
@@ -75,6 +78,68 @@ def test_a_loop_multiplies_by_the_weights(rows):
         begun = begin(ops.convert_to_tensor(x))
         np.testing.assert_allclose(to_numpy(go_on(begun)["x"]), expected, atol=1e-5)
         _assert_equal(begun["weights"].values(), _wanted(rows, kernel, gate, table))
+
+
+class Scaled:
+    """A product that tells whose weights it was given: those of a loop are `factor` times it."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.kernel = keras.Variable(rng.normal(size=(D, U)), dtype="float32")
+        self.x = rng.normal(size=(8, D)).astype("float32")
+        self.expected = self.x @ to_numpy(self.kernel)
+
+    def asking(self, factor):
+        weights = {("UD", (0,)): factor * ops.transpose(self.kernel)}
+        return loop_weights.asking(loop_weights.LoopWeights([self.kernel], weights))
+
+    def factor(self):
+        y = to_numpy(kernels.linear(ops.convert_to_tensor(self.x), self.kernel))
+        factor = np.round(y.mean() / self.expected.mean())
+        np.testing.assert_allclose(y, factor * self.expected, rtol=1e-4, atol=1e-4)
+        return factor
+
+
+def test_of_nested_loops_the_innermost_is_asked():
+    one, other = Scaled(), Scaled()
+    with one.asking(2):
+        with other.asking(3):
+            assert (one.factor(), other.factor()) == (1, 3)
+        assert (one.factor(), other.factor()) == (2, 1)
+        with pytest.raises(KeyError), one.asking(4):
+            raise KeyError
+        assert one.factor() == 2
+        with one.asking(5):
+            assert one.factor() == 5
+    assert one.factor() == 1
+
+
+def test_each_thread_asks_its_own():
+    product, both_inside = Scaled(), threading.Barrier(2, timeout=60)
+
+    def run(factor):
+        with product.asking(factor):
+            both_inside.wait()
+            inside = product.factor()
+            both_inside.wait()
+        return inside, product.factor()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(run, (2, 3))) == [(2, 1), (3, 1)]
+
+
+def test_weights_are_laid_out_inside_of_laying_out_others():
+    one, other = Scaled(), Scaled()
+
+    def lay_out_other():
+        one.factor()
+        return kernels.lay_out_weights(other.factor, [other.kernel], rows=8)
+
+    (factor, inner), outer = kernels.lay_out_weights(lay_out_other, [one.kernel], rows=8)
+    assert factor == 1
+    for weights, product in ((outer, one), (inner, other)):
+        expected = [to_numpy(product.kernel).T] if kernels.device_name() == "cpu" else []
+        _assert_equal(weights.values(), expected)
 
 
 def _wanted(rows, kernel, gate, table):

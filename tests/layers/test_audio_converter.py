@@ -45,32 +45,32 @@ def test_files_and_arrays_are_the_same(tmp_path):
     soundfile.write(tmp_path / "a.flac", wave, 8000)
     integers = np.round(wave * 2**15).astype("int16")
     raw = [tmp_path / "a.wav", tmp_path / "a.flac", wave, wave.astype("float64"), integers]
-    for found in ka.layers.AudioConverter(8000).encode(raw):
-        np.testing.assert_allclose(found, wave, atol=2**-15)
+    for waveform in ka.layers.AudioConverter(8000).encode(raw):
+        np.testing.assert_allclose(waveform, wave, atol=2**-15)
 
 
 def test_channels_are_averaged_and_rates_changed(tmp_path):
     left, right = tone(44_100), tone(44_100, 880.0)
     soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], 1), 44_100, subtype="FLOAT")
-    (found,) = ka.layers.AudioConverter(8000).encode([tmp_path / "stereo.wav"])
+    (waveform,) = ka.layers.AudioConverter(8000).encode([tmp_path / "stereo.wav"])
     expected = (tone(8000) + tone(8000, 880.0)) / 2
-    assert len(found) == len(expected)
+    assert len(waveform) == len(expected)
     middle = slice(40, -40)  # at its ends a filter sees the silence outside
-    np.testing.assert_allclose(found[middle], expected[middle], atol=5e-3)
+    np.testing.assert_allclose(waveform[middle], expected[middle], atol=5e-3)
 
 
 def test_of_long_recordings_the_beginning_is_kept():
     wave = tone(8000)
-    found = ka.layers.AudioConverter(8000, max_length=100).encode([wave, wave[:50]])
-    assert found.shape == (2, 100)
-    np.testing.assert_array_equal(found[0], wave[:100])
+    waveforms = ka.layers.AudioConverter(8000, max_length=100).encode([wave, wave[:50]])
+    assert waveforms.shape == (2, 100)
+    np.testing.assert_array_equal(waveforms[0], wave[:100])
 
 
 def test_an_array_is_padded_to_the_multiple():
     layer = ka.layers.AudioConverter(8000, multiple=4)
-    found = layer.encode(np.ones((2, 5)))
-    assert found.shape == (2, 8)
-    assert np.isnan(found[:, 5:]).all()
+    waveforms = layer.encode(np.ones((2, 5)))
+    assert waveforms.shape == (2, 8)
+    assert np.isnan(waveforms[:, 5:]).all()
     assert layer.encode([]).shape == (0, 0)
     with pytest.raises(ValueError, match=r"multiple of 4, padded with NaN.*\(2, 5\)"):
         layer(np.ones((2, 5), "float32"))
@@ -137,17 +137,17 @@ def test_no_more_is_read_than_is_kept(tmp_path, rate, length):
     wave = np.random.default_rng(0).normal(scale=0.1, size=rate).astype("float32")
     soundfile.write(tmp_path / "a.wav", wave, rate, subtype="FLOAT")
     whole = ka.layers.AudioConverter(8000).encode([tmp_path / "a.wav"])
-    found = ka.layers.AudioConverter(8000, max_length=length).encode([tmp_path / "a.wav"])
-    assert found.shape == (1, length)
-    np.testing.assert_allclose(found, whole[:, :length], atol=1e-6)
+    waveforms = ka.layers.AudioConverter(8000, max_length=length).encode([tmp_path / "a.wav"])
+    assert waveforms.shape == (1, length)
+    np.testing.assert_allclose(waveforms, whole[:, :length], atol=1e-6)
 
 
 @TORCH
 def test_a_header_of_1_hertz_asks_for_no_more_than_is_kept(tmp_path):
     (tmp_path / "slow.wav").write_bytes(wav(1, np.arange(200_000) % 100))
     tracemalloc.start()
-    found = ka.layers.AudioConverter(8000, max_length=8000).encode([tmp_path / "slow.wav"])
-    assert found.shape == (1, 8000)
+    waveforms = ka.layers.AudioConverter(8000, max_length=8000).encode([tmp_path / "slow.wav"])
+    assert waveforms.shape == (1, 8000)
     with pytest.raises(ValueError, match=r"slow\.wav has more samples than the limit"):
         ka.layers.AudioConverter(8000).encode([tmp_path / "slow.wav"])
     assert tracemalloc.get_traced_memory()[1] < 2**25

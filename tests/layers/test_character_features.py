@@ -36,13 +36,13 @@ def reference(ids, embeddings, kernels, biases):
         word = embeddings[ids[at][ids[at] != 0]]  # (C, E), of this word's own characters
         if not len(word):
             continue
-        found = []
+        pooled = []
         for kernel, bias in zip(kernels, biases, strict=True):
             size = len(kernel) // embeddings.shape[1]
             around = np.pad(word, (((size - 1) // 2, size // 2), (0, 0)))
             windows = [around[i : i + size].ravel() for i in range(len(word))]
-            found.append((np.stack(windows) @ kernel + bias).max(axis=0))
-        out[at] = np.concatenate(found)
+            pooled.append((np.stack(windows) @ kernel + bias).max(axis=0))
+        out[at] = np.concatenate(pooled)
     return out
 
 
@@ -62,15 +62,15 @@ def test_padding_says_nothing():
     layer, ids = case.make(), case.data()["characters"]
     expected = to_numpy(layer(ids))
     wide = np.pad(ids, ((0, 0), (0, 2), (0, 3)))
-    found = layer(wide)
-    np.testing.assert_allclose(to_numpy(found)[:, :-2], expected, atol=1e-6)
-    np.testing.assert_array_equal(to_numpy(found)[:, -2:], 0.0)
-    np.testing.assert_array_equal(to_numpy(found._keras_mask), wide.any(axis=-1))
+    output = layer(wide)
+    np.testing.assert_allclose(to_numpy(output)[:, :-2], expected, atol=1e-6)
+    np.testing.assert_array_equal(to_numpy(output)[:, -2:], 0.0)
+    np.testing.assert_array_equal(to_numpy(output._keras_mask), wide.any(axis=-1))
     mask = np.ones(wide.shape[:2], bool)
     mask[0, 1] = False
     masked = to_numpy(layer(wide, mask=mask))
     np.testing.assert_array_equal(masked[0, 1], 0.0)
-    np.testing.assert_array_equal(masked[mask], to_numpy(found)[mask])
+    np.testing.assert_array_equal(masked[mask], to_numpy(output)[mask])
 
 
 def test_words_become_bytes_between_marks():

@@ -95,7 +95,7 @@ def test_files_load_in_a_fresh_process(tmp_path):
     """After `import keras_attention` alone, with the same outputs."""
     for number, case in enumerate(FIRST.values()):
         data = case.data()
-        model = contracts.functional(case, case.make())
+        model = contracts.make_model(case, case.make())
         model.save(tmp_path / f"{number}.keras")
         np.savez(tmp_path / f"{number}.npz", **data, output=to_numpy(contracts.first(model(data))))
     program = """
@@ -107,8 +107,8 @@ for path in sorted(glob.glob(sys.argv[1] + "/*.keras")):
     expected = data.pop("output")
     output = keras.saving.load_model(path)(data)
     output = output[0] if isinstance(output, (tuple, list)) else output
-    found = keras.ops.convert_to_numpy(output)
-    np.testing.assert_array_equal(found, expected, err_msg=path)
+    output = keras.ops.convert_to_numpy(output)
+    np.testing.assert_array_equal(output, expected, err_msg=path)
     print("loaded", os.path.basename(path))
 """
     run = subprocess.run(

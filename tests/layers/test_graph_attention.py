@@ -12,17 +12,17 @@ from tests.contracts import Case
 
 def edges(rng, shape, length):
     """Random edges, the last two padding."""
-    found = rng.integers(0, length, size=shape).astype("int32")
-    found[:, -2:] = -1
-    return found
+    pairs = rng.integers(0, length, size=shape).astype("int32")
+    pairs[:, -2:] = -1
+    return pairs
 
 
 def adjacency(rng, shape, length):
     return rng.random(size=shape) < 0.5
 
 
-def shift_edges(found, by):
-    return np.where(found < 0, found, found + by)
+def shift_edges(pairs, by):
+    return np.where(pairs < 0, pairs, pairs + by)
 
 
 def sparse(edge_features=False, **config):
@@ -59,8 +59,8 @@ def test_dense_is_sparse():
     features[1, 5:] = np.nan
     listed = [np.argwhere(seen)[:, ::-1] for seen in sees]  # [i, j]: i attends to j
     pairs = np.full((2, max(map(len, listed)), 2), -1)
-    for padded, found in zip(pairs, listed, strict=True):
-        padded[: len(found)] = found
+    for padded, edges_of_graph in zip(pairs, listed, strict=True):
+        padded[: len(edges_of_graph)] = edges_of_graph
     for config in ({"variant": "gat"}, {"variant": "gatv2"}, {"self_loops": False}):
         layer = sparse(**config).make()
         by_edge = layer(features, edges=pairs, features_mask=mask, return_attention_scores=True)
@@ -97,8 +97,8 @@ def test_features_of_padding_do_not_matter(case):
         to_numpy(layer(**{**data, "edge_features": dirty})), expected, atol=1e-6
     )
     clean = gradients(loss, [data[name] for name in names], layer.trainable_variables)
-    found = gradients(loss, [data["features"], dirty.astype("float32")], layer.trainable_variables)
-    for a, b in zip([*clean[1], *clean[2]], [*found[1], *found[2]], strict=True):
+    spoilt = gradients(loss, [data["features"], dirty.astype("float32")], layer.trainable_variables)
+    for a, b in zip([*clean[1], *clean[2]], [*spoilt[1], *spoilt[2]], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
@@ -118,9 +118,9 @@ def test_bad_edges_are_loud_in_compiled_functions():
     bad = np.array([[[0, 1], [2, 4]], [[0, 1], [2, 1]]])
     expected = to_numpy(layer(features, edges=good))
     run = traced(lambda x, e: layer(x, edges=e))
-    found = to_numpy(run(ops.convert_to_tensor(features), ops.convert_to_tensor(bad)))
-    assert np.isnan(found[0]).all()
-    np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+    output = to_numpy(run(ops.convert_to_tensor(features), ops.convert_to_tensor(bad)))
+    assert np.isnan(output[0]).all()
+    np.testing.assert_allclose(output[1], expected[1], atol=1e-6)
 
 
 def test_one_big_graph_with_masks_as_sample_weight():
@@ -198,7 +198,7 @@ def test_logits_far_apart(self_loops, hub, slope):
     rng = np.random.default_rng(0)
     layer = sparse(variant="gat", self_loops=self_loops, negative_slope=slope).make()
     x = rng.normal(size=(12, 6)).astype("float32")
-    # Feature 0 alone makes the logit of a source; the rest is small.
+    # Only feature 0 makes the logit of a source; the rest is small.
     kernel = 0.3 * rng.normal(size=(6, 8))
     kernel[0] = 0.25
     layer.source_kernel.assign(kernel)
@@ -210,11 +210,11 @@ def test_logits_far_apart(self_loops, hub, slope):
     pairs = pairs[pairs[:, 1] != 7]  # which none looks at
     pairs = pairs[(pairs[:, 0] != 3) | (pairs[:, 1] < 6)]
     expected, expected_weights = numpy_gat(x, pairs, layer)
-    found = [layer(x[None], pairs[None], return_attention_scores=True)]
+    results = [layer(x[None], pairs[None], return_attention_scores=True)]
     if BACKEND != "torch" or (self_loops and slope == 0.2):  # which takes 5 s to trace one
         run = traced(lambda x, e: layer(x, edges=e, return_attention_scores=True))
-        found.append(run(ops.convert_to_tensor(x[None]), ops.convert_to_tensor(pairs[None])))
-    for output, weights in found:
+        results.append(run(ops.convert_to_tensor(x[None]), ops.convert_to_tensor(pairs[None])))
+    for output, weights in results:
         seen = np.isin(np.arange(12), pairs[:, 1]) | self_loops
         scale = np.abs(expected).max()
         np.testing.assert_allclose(
@@ -228,7 +228,7 @@ def test_logits_far_apart(self_loops, hub, slope):
 
 
 def test_gradients_do_not_depend_on_the_bound(monkeypatch):
-    """What is subtracted from the logits cancels, in gradients too."""
+    """The number that is subtracted from the logits cancels, in gradients too."""
     layer = sparse(variant="gat", edge_features=True).make()
     data = CASES[2].data()
     names = ("features", "edge_features")
@@ -251,10 +251,10 @@ def test_order_of_edges_does_not_matter(case):
     order = np.argsort(data["edges"][..., 1], axis=1)[..., None]
     in_order = {k: np.take_along_axis(data[k], order, 1) for k in data if k.startswith("edge")}
     given = layer(**data, return_attention_scores=True)
-    found = layer(**{**data, **in_order}, return_attention_scores=True)
-    np.testing.assert_allclose(to_numpy(found[0]), to_numpy(given[0]), atol=1e-6)
+    sorted_by_target = layer(**{**data, **in_order}, return_attention_scores=True)
+    np.testing.assert_allclose(to_numpy(sorted_by_target[0]), to_numpy(given[0]), atol=1e-6)
     weights = np.take_along_axis(to_numpy(given[1]), order[:, None, :, 0], 2)
-    np.testing.assert_allclose(to_numpy(found[1]), weights, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(sorted_by_target[1]), weights, atol=1e-6)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -270,16 +270,16 @@ def test_no_edges_at_all(case):
 
 
 def test_input_dropout_drops_features():
-    """What is left is scaled; without `training` nothing is dropped."""
+    """The rest is scaled; without `training` nothing is dropped."""
     layer = ka.layers.GraphAttention(
         5, variant="gat", input_dropout=0.5, use_bias=False, kernel_initializer="identity", seed=0
     )
     features = np.random.default_rng(0).uniform(1, 2, (1, 400, 5)).astype("float32")
     edges = np.full((1, 1, 2), -1, "int32")  # none: a node's output is its own projection
     np.testing.assert_allclose(to_numpy(layer(features, edges=edges)), features, rtol=1e-6)
-    found = to_numpy(layer(features, edges=edges, training=True))
-    kept = found != 0
-    np.testing.assert_allclose(found[kept], 2 * features[kept], rtol=1e-4)
+    output = to_numpy(layer(features, edges=edges, training=True))
+    kept = output != 0
+    np.testing.assert_allclose(output[kept], 2 * features[kept], rtol=1e-4)
     assert 0.45 < kept.mean() < 0.55
 
 

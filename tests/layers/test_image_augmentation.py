@@ -45,27 +45,27 @@ def test_each_image_is_flipped_or_not():
 
 @pytest.mark.parametrize("change", [{"rotation": 0.1}, {"zoom": 0.3}, {"shift": 0.3}])
 def test_each_image_is_moved_in_its_own_way(change):
-    found = changed(**change)
-    assert np.isfinite(found).all()
-    assert len(np.unique(found.round(4), axis=0)) > 12
-    assert found.min() >= IMAGE.min() - 1e-5
-    assert found.max() <= IMAGE.max() + 1e-5
+    images = changed(**change)
+    assert np.isfinite(images).all()
+    assert len(np.unique(images.round(4), axis=0)) > 12
+    assert images.min() >= IMAGE.min() - 1e-5
+    assert images.max() <= IMAGE.max() + 1e-5
 
 
 def test_the_background_is_what_it_is_said_to_be():
-    found = changed(64, np.ones_like(IMAGE), shift=0.3, fill="constant", fill_value=-2.0)
-    assert found.min() == pytest.approx(-2.0, abs=1e-5)
-    assert found.max() == pytest.approx(1.0, abs=1e-5)
+    images = changed(64, np.ones_like(IMAGE), shift=0.3, fill="constant", fill_value=-2.0)
+    assert images.min() == pytest.approx(-2.0, abs=1e-5)
+    assert images.max() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_shift_moves_at_most_as_far_as_it_says():
     """The centre of a bright spot: by bilinear weights it moves as the image does."""
     image = np.zeros((21, 21, 1), "float32")
     image[10, 10] = 1
-    found = changed(64, image, shift=0.2, fill="constant")[..., 0]
+    images = changed(64, image, shift=0.2, fill="constant")[..., 0]
     grid = np.arange(21)
-    rows = (found.sum(axis=2) * grid).sum(axis=1) / found.sum(axis=(1, 2)) - 10
-    columns = (found.sum(axis=1) * grid).sum(axis=1) / found.sum(axis=(1, 2)) - 10
+    rows = (images.sum(axis=2) * grid).sum(axis=1) / images.sum(axis=(1, 2)) - 10
+    columns = (images.sum(axis=1) * grid).sum(axis=1) / images.sum(axis=(1, 2)) - 10
     for moved in (rows, columns):
         assert np.abs(moved).max() <= 0.2 * 21 + 1e-3
         assert moved.min() < -1.5

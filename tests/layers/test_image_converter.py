@@ -41,8 +41,8 @@ def grey():
 def test_standardises_by_channel():
     image = pixels(np.random.default_rng(1), (2, 4, 5, 3), None)
     expected = (image / 255.0 - np.array(COLOUR["mean"])) / np.array(COLOUR["std"])
-    found = to_numpy(ka.layers.ImageConverter(**COLOUR)(image))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    output = to_numpy(ka.layers.ImageConverter(**COLOUR)(image))
+    np.testing.assert_allclose(output, expected, atol=1e-5)
 
 
 def test_integers_are_pixels_too():
@@ -55,9 +55,9 @@ def test_files_pillow_images_and_arrays_are_the_same(tmp_path, grey):
     Image.fromarray(grey).save(tmp_path / "grey.png")
     layer = ka.layers.ImageConverter(4, 5, 1)
     raw = [tmp_path / "grey.png", Image.fromarray(grey), grey]
-    found = layer.encode([*raw, grey[..., None]])
-    assert (found.dtype, found.shape) == (np.uint8, (4, 4, 5, 1))
-    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 4))
+    pixels = layer.encode([*raw, grey[..., None]])
+    assert (pixels.dtype, pixels.shape) == (np.uint8, (4, 4, 5, 1))
+    np.testing.assert_array_equal(pixels[..., 0], np.stack([grey] * 4))
     coloured = ka.layers.ImageConverter(4, 5, 3).encode([grey])
     np.testing.assert_array_equal(coloured[0], np.stack([grey] * 3, axis=-1))
 
@@ -76,8 +76,8 @@ def test_transparent_images_lie_on_white(tmp_path):
     image = np.zeros((2, 2, 4), np.uint8)
     image[..., 3] = [[0, 255], [51, 204]]  # black, seen through to white
     Image.fromarray(image).save(tmp_path / "clear.png")
-    found = ka.layers.ImageConverter(2, 2, 1).encode([tmp_path / "clear.png", image])
-    for one in found:
+    pixels = ka.layers.ImageConverter(2, 2, 1).encode([tmp_path / "clear.png", image])
+    for one in pixels:
         np.testing.assert_allclose(one[..., 0], [[255, 0], [204, 51]], atol=1)
 
 
@@ -85,10 +85,10 @@ def test_palettes_and_16_bits_are_pixels_too(tmp_path, grey):
     deep = (grey.astype(np.uint16) * 257).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     Image.fromarray(grey).convert("P").save(tmp_path / "palette.png")
-    found = ka.layers.ImageConverter(4, 5, 1).encode(
+    pixels = ka.layers.ImageConverter(4, 5, 1).encode(
         [tmp_path / "deep.png", tmp_path / "palette.png"]
     )
-    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 2))
+    np.testing.assert_array_equal(pixels[..., 0], np.stack([grey] * 2))
 
 
 def test_photographs_are_turned_upright(tmp_path, grey):
@@ -96,24 +96,24 @@ def test_photographs_are_turned_upright(tmp_path, grey):
     exif = turned.getexif()
     exif[0x0112] = 3  # upside down
     turned.save(tmp_path / "turned.png", exif=exif)
-    found = ka.layers.ImageConverter(4, 5, 1).encode([tmp_path / "turned.png"])
-    np.testing.assert_array_equal(found[0, ..., 0], grey[::-1, ::-1])
+    pixels = ka.layers.ImageConverter(4, 5, 1).encode([tmp_path / "turned.png"])
+    np.testing.assert_array_equal(pixels[0, ..., 0], grey[::-1, ::-1])
 
 
 def test_shrinking_averages():
     board = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (8, 8))
-    found = ka.layers.ImageConverter(2, 4, 1).encode([board])
-    assert found.shape == (1, 2, 4, 1)
-    np.testing.assert_allclose(found, 127.5, atol=3)
+    pixels = ka.layers.ImageConverter(2, 4, 1).encode([board])
+    assert pixels.shape == (1, 2, 4, 1)
+    np.testing.assert_allclose(pixels, 127.5, atol=3)
 
 
 def test_one_array_passes(grey):
     layer = ka.layers.ImageConverter(4, 5, 1)
     batch = np.stack([grey] * 3)[..., None]
     for given in (batch, batch[..., 0], batch.astype("float64")):
-        found = layer.encode(given)
-        assert found.dtype == (np.uint8 if given.dtype == np.uint8 else np.float32)
-        np.testing.assert_array_equal(found, batch)
+        pixels = layer.encode(given)
+        assert pixels.dtype == (np.uint8 if given.dtype == np.uint8 else np.float32)
+        np.testing.assert_array_equal(pixels, batch)
     assert layer.encode(batch[:0]).shape == (0, 4, 5, 1)
 
 
@@ -233,9 +233,9 @@ def test_a_file_that_comes_again_is_read_once(tmp_path, grey, monkeypatch):
     Image.fromarray(grey).save(tmp_path / "grey.png")
     opened, original = [], Image.open
     monkeypatch.setattr(Image, "open", lambda *a, **k: opened.append(a) or original(*a, **k))
-    found = ka.layers.ImageConverter(4, 5, 1).encode([tmp_path / "grey.png"] * 9)
-    assert (len(opened), found.dtype) == (1, np.uint8)
-    np.testing.assert_array_equal(found[..., 0], np.stack([grey] * 9))
+    pixels = ka.layers.ImageConverter(4, 5, 1).encode([tmp_path / "grey.png"] * 9)
+    assert (len(opened), pixels.dtype) == (1, np.uint8)
+    np.testing.assert_array_equal(pixels[..., 0], np.stack([grey] * 9))
 
 
 @TORCH
@@ -265,11 +265,11 @@ def test_other_shapes_are_stretched_letterboxed_or_cropped(resize, expected):
         wide = np.repeat(np.array([[100, 100, 200, 200]], np.uint8), 2, axis=0)
     size = {"crop": (2, 2)}.get(resize, (4, 4))
     layer = ka.layers.ImageConverter(*size, 1, mean=0.2, resize=resize)
-    (found,) = layer.encode([wide])
+    (pixels,) = layer.encode([wide])
     expected = [[100, 200]] * 2 if resize == "crop" else expected
-    np.testing.assert_array_equal(found[..., 0], expected)
+    np.testing.assert_array_equal(pixels[..., 0], expected)
     again = ka.layers.ImageConverter.from_config(layer.get_config())
-    np.testing.assert_array_equal(again.encode([wide])[0], found)
+    np.testing.assert_array_equal(again.encode([wide])[0], pixels)
 
 
 @TORCH

@@ -61,9 +61,9 @@ def reference(wave, rate, bins, frame, hop, fft, low, high, floor):
 def test_is_the_logarithm_of_power_in_mel_bands(hop):
     wave = speech_like(np.random.default_rng(0), 2025)
     layer = ka.layers.LogMelSpectrogram(8000, 32, 200, hop, normalize=None)
-    found = to_numpy(layer(wave[None]))[0]
+    output = to_numpy(layer(wave[None]))[0]
     expected = reference(wave, 8000, 32, 200, hop, 256, 20.0, 4000.0, 1e-6)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(output, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(("normalize", "axes"), [("recording", (0, 1)), ("bands", 0)])

@@ -46,8 +46,8 @@ def test_large_numbers_keep_their_digits_in_16_bits():
     layer.adapt(np.array([[1990.0], [2010.0]]))
     layer.kernel.assign([[1.0]])
     layer.bias.assign([[0.0]])
-    found = to_numpy(layer(np.array([[2001.0]], "float32")))
-    np.testing.assert_allclose(found, [[[0.1]]], atol=1e-3)
+    tokens = to_numpy(layer(np.array([[2001.0]], "float32")))
+    np.testing.assert_allclose(tokens, [[[0.1]]], atol=1e-3)
 
 
 def test_constant_columns_do_not_divide_by_zero():
@@ -69,8 +69,8 @@ ROWS = [{"a": "1.5", "x": "u", "b": "?"}, {"a": 2, "x": "v", "b": None}]
     ],
 )
 def test_rows_come_in_many_forms(rows):
-    found = NumericColumns(["b", "a"], 2, row_names=["a", "x", "b"]).encode(rows)
-    np.testing.assert_array_equal(found, np.array([[np.nan, 1.5], [np.nan, 2]], "float32"))
+    numbers = NumericColumns(["b", "a"], 2, row_names=["a", "x", "b"]).encode(rows)
+    np.testing.assert_array_equal(numbers, np.array([[np.nan, 1.5], [np.nan, 2]], "float32"))
 
 
 def test_errors_teach():

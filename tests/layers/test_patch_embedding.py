@@ -45,8 +45,8 @@ def test_a_patch_is_a_flattened_piece_times_a_kernel(size, stride, data_format):
         for r in range(0, 7 - size[0] + 1, stride[0])
         for c in range(0, 8 - size[1] + 1, stride[1])
     ]
-    found = layer(image.transpose(0, 3, 1, 2) if first else image)
-    np.testing.assert_allclose(to_numpy(found), np.stack(patches, axis=1), atol=1e-5)
+    output = layer(image.transpose(0, 3, 1, 2) if first else image)
+    np.testing.assert_allclose(to_numpy(output), np.stack(patches, axis=1), atol=1e-5)
     shape = (None, 3, 7, 8) if first else (None, 7, 8, 3)
     assert layer.compute_output_shape(shape) == (None, len(patches), 5)
 

@@ -136,11 +136,11 @@ def test_the_papers_equations(cell, score, feeding):
     one = case(cell, attention, feeding)
     layer, data = one.make(), one.data()
     with ka.capture() as maps:
-        found = to_numpy(layer(**data))
+        output = to_numpy(layer(**data))
     features, weights = golden(
         layer, data["query"], data.get("value"), data["initial_state"], cell, score, feeding
     )
-    np.testing.assert_allclose(found, features, atol=1e-5)
+    np.testing.assert_allclose(output, features, atol=1e-5)
     np.testing.assert_allclose(to_numpy(layer(**data)), features, atol=1e-5)
     if score is None:
         assert not maps
@@ -167,9 +167,24 @@ def test_cells_are_those_of_keras(cell):
     mask = one.padding(data)["query_mask"]
     for kept in (None, mask, mask[:, ::-1].copy()):
         expected = to_numpy(twin(data["query"], initial_state=state, mask=kept))
-        found = to_numpy(layer(**data, query_mask=kept))
-        shown = np.ones(found.shape[:2], bool) if kept is None else kept
-        np.testing.assert_allclose(found[shown], expected[shown], atol=1e-5)
+        output = to_numpy(layer(**data, query_mask=kept))
+        shown = np.ones(output.shape[:2], bool) if kept is None else kept
+        np.testing.assert_allclose(output[shown], expected[shown], atol=1e-5)
+
+
+def test_attention_says_when_it_attends():
+    """An attention of one's own may attend before the cell's step, with the state before it."""
+
+    class AttendsFirst(L.LuongAttention):
+        attends_first = True
+
+    one = case("gru", AttendsFirst("dot"))
+    layer, data = one.make(), one.data()
+    with ka.capture() as maps:
+        layer(**data)
+    (weights,) = maps.values()
+    first = softmax(np.einsum("bd,bsd->bs", data["initial_state"], data["value"]))
+    np.testing.assert_allclose(to_numpy(weights)[:, 0, 0], first, atol=1e-6)
 
 
 def test_an_lstm_remembers_at_first():
@@ -202,21 +217,21 @@ def test_cached_steps_are_the_whole(one, side):
     spoilt = {name: np.full_like(x, np.nan) for name, x in data.items()}
 
     def go_on(x, state, index):
-        with ka.capture() as found, ka.cache(state, index=index) as cache:
+        with ka.capture() as maps, ka.cache(state, index=index) as cache:
             output = layer(x, **spoilt)
-        return output, dict(cache.state), list(found.values()), list(cache.written)
+        return output, dict(cache.state), list(maps.values()), list(cache.written)
 
     begun = map(ops.convert_to_tensor, (query[:, :prompt], mask[:, :prompt]))
-    found, state = kernels.compile(prefill)(*begun)
+    output, state = kernels.compile(prefill)(*begun)
     shown = mask[:, :prompt]
-    np.testing.assert_allclose(to_numpy(found)[shown], expected[:, :prompt][shown], atol=1e-5)
+    np.testing.assert_allclose(to_numpy(output)[shown], expected[:, :prompt][shown], atol=1e-5)
     assert all(len(x) == 3 for entry in state.values() for x in entry.values())
     written = []
 
     def compiled(x, state, index):
-        output, state, found, keys = go_on(x, state, index)
+        output, state, weights, keys = go_on(x, state, index)
         written[:] = keys
-        return output, state, found
+        return output, state, weights
 
     compiled = kernels.compile(compiled)
     for start, stop in [*((t, t + 1) for t in range(prompt, prompt + steps)), (prompt + steps, 9)]:
@@ -308,13 +323,13 @@ REGULARISED = [
 
 def papers_regulariser(layer, data, lengths, cell, score, feeding):
     """Section 4.2.1 of Xu et al., 2015, of rows without their padding."""
-    found = []
+    penalties = []
     for row, (steps, places) in enumerate(lengths):
         query, value = data["query"][row, :steps], data["value"][row, :places]
         state = data["initial_state"][row]
         _, weights = golden(layer, query[None], value[None], state[None], cell, score, feeding)
-        found.append(((1 - weights[0, 0].sum(axis=0)) ** 2).sum())
-    return np.mean(found)
+        penalties.append(((1 - weights[0, 0].sum(axis=0)) ** 2).sum())
+    return np.mean(penalties)
 
 
 @pytest.mark.parametrize(("cell", "score", "attention", "feeding"), REGULARISED)
@@ -358,9 +373,9 @@ def test_the_regulariser_is_learned_from():
     )
     model.compile(keras.optimizers.SGD(0.05), "mse")
     target, ignored = np.zeros((3, 6, UNITS), "float32"), np.zeros((3, 6), "float32")
-    found = model.fit(data, target, sample_weight=ignored, epochs=8, verbose=0).history["loss"]
-    assert found[0] == pytest.approx(0.5 * first, rel=1e-4)
-    assert all(later < before for before, later in itertools.pairwise(found))
+    losses = model.fit(data, target, sample_weight=ignored, epochs=8, verbose=0).history["loss"]
+    assert losses[0] == pytest.approx(0.5 * first, rel=1e-4)
+    assert all(later < before for before, later in itertools.pairwise(losses))
     assert model.evaluate(data, target, sample_weight=ignored, verbose=0) == 0
 
 

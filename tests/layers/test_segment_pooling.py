@@ -47,16 +47,16 @@ def test_equations_of_every_segment():
                 alphas[b, n, s, members] = e / e.sum()
                 own = slice(4 * n, 4 * n + 4)
                 expected[b, s, own] = e / e.sum() @ x[b, members][:, own]
-    found, weights = layer(x, mask=mask, return_attention_scores=True)
-    np.testing.assert_allclose(to_numpy(found), expected, atol=1e-5)
+    pooled, weights = layer(x, mask=mask, return_attention_scores=True)
+    np.testing.assert_allclose(to_numpy(pooled), expected, atol=1e-5)
     np.testing.assert_allclose(to_numpy(weights), alphas, atol=1e-5)
 
 
 def test_a_segment_is_masked_where_it_has_no_element():
     mask = np.array([[True] * 5 + [False] * 4, [True] * 9, [False] * 9])
-    found = SegmentPooling(4).compute_mask(np.zeros((3, 9, 2), "float32"), mask)
+    segment_mask = SegmentPooling(4).compute_mask(np.zeros((3, 9, 2), "float32"), mask)
     np.testing.assert_array_equal(
-        to_numpy(found), [[True, True, False], [True, True, True], [False, False, False]]
+        to_numpy(segment_mask), [[True, True, False], [True, True, True], [False, False, False]]
     )
 
 
@@ -68,8 +68,8 @@ def test_the_next_layer_sees_the_mask():
     more = np.pad(x, ((0, 0), (0, 6), (0, 0)))
     mask = np.arange(12)[None] < np.array([[6], [6]])
     pooled = layer(more, mask=mask)
-    found = pooling(pooled, mask=layer.compute_mask(more, mask))
-    np.testing.assert_allclose(to_numpy(found), expected, atol=1e-6)
+    output = pooling(pooled, mask=layer.compute_mask(more, mask))
+    np.testing.assert_allclose(to_numpy(output), expected, atol=1e-6)
 
 
 def test_length_is_a_positive_integer():

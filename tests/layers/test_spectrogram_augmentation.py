@@ -29,9 +29,9 @@ def masked(frames=12, bands=8, mask=None, **config):
 
 
 def test_whole_frames_are_lost_in_one_span_of_any_width():
-    found = masked(time_masks=1, max_frames=5, max_share=0.9, frequency_masks=0)
-    frames = found[:, :, 0]
-    np.testing.assert_array_equal(found, np.repeat(frames[..., None], 8, axis=2))
+    spectrograms = masked(time_masks=1, max_frames=5, max_share=0.9, frequency_masks=0)
+    frames = spectrograms[:, :, 0]
+    np.testing.assert_array_equal(spectrograms, np.repeat(frames[..., None], 8, axis=2))
     widths = (frames == 0).sum(axis=1)
     assert set(widths) == set(range(6)), "uniform from 0 to the maximum"
     assert np.bincount(widths).min() > 40
@@ -40,9 +40,9 @@ def test_whole_frames_are_lost_in_one_span_of_any_width():
 
 
 def test_whole_bands_are_lost():
-    found = masked(time_masks=0, frequency_masks=2, max_bands=3)
-    bands = found[:, 0]
-    np.testing.assert_array_equal(found, np.repeat(bands[:, None], 12, axis=1))
+    spectrograms = masked(time_masks=0, frequency_masks=2, max_bands=3)
+    bands = spectrograms[:, 0]
+    np.testing.assert_array_equal(spectrograms, np.repeat(bands[:, None], 12, axis=1))
     assert set((bands == 0).sum(axis=1)) == set(range(7))
 
 
@@ -57,8 +57,8 @@ def test_time_masks_take_a_share_of_the_valid_frames():
 
 
 def test_each_spectrogram_loses_others():
-    found = masked(time_masks=1, max_share=0.5)
-    assert len({row.tobytes() for row in found}) > 100
+    spectrograms = masked(time_masks=1, max_share=0.5)
+    assert len({row.tobytes() for row in spectrograms}) > 100
 
 
 @pytest.mark.parametrize(

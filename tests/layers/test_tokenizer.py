@@ -203,6 +203,17 @@ def test_ids_pass_with_their_mask_and_the_vocabulary_travels(model, start_end, t
         assert loaded.get_layer("tokenizer").decode(again) == tokenizer.decode(encoded)
 
 
+@pytest.mark.runs_on("torch")
+def test_a_training_without_a_vocabulary_is_saved(tmp_path):
+    """Keras looks for assets in a file that has more members than its own, and finds none."""
+    ids = keras.Input((None,), dtype="int32")
+    model = keras.Model(ids, Tokenizer(max_length=9)(ids))
+    model.compile("sgd", "mse")
+    ka.save_model(model, tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(to_numpy(loaded(np.array([[3, 0]]))), [[3, 0]])
+
+
 def test_errors_teach(monkeypatch):
     with pytest.raises(ValueError, match=r"has no vocabulary. Make it with `Tokenizer.train`"):
         Tokenizer(name="empty").encode(["a"])

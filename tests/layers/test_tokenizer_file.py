@@ -19,8 +19,8 @@ def content(model="word", **settings):
     return json.loads(Tokenizer.train(TEXTS, model=model, min_frequency=1, **settings)._json)
 
 
-def load(tmp_path, found):
-    text = found if isinstance(found, str) else json.dumps(found)
+def load(tmp_path, settings):
+    text = settings if isinstance(settings, str) else json.dumps(settings)
     (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")
     layer = Tokenizer()
     layer.load_assets(tmp_path)
@@ -30,8 +30,8 @@ def load(tmp_path, found):
 @pytest.mark.parametrize("model", ["bpe", "wordpiece", "word", "character"])
 @pytest.mark.parametrize("start_end", [False, True])
 def test_what_ours_write_is_read(tmp_path, model, start_end):
-    found = content(model, start_end=start_end)
-    assert load(tmp_path, found).encode(TEXTS).shape[0] == 2
+    settings = content(model, start_end=start_end)
+    assert load(tmp_path, settings).encode(TEXTS).shape[0] == 2
 
 
 def test_layouts_of_published_checkpoints_are_read():

@@ -28,30 +28,30 @@ def changed(audio, mask=None, **config):
 
 
 def test_gain_is_a_factor_of_each_recording():
-    found = changed(np.ones((500, 4), "float32"), gain=6.0)
-    np.testing.assert_array_equal(found, np.repeat(found[:, :1], 4, axis=1))
-    decibels = 20 * np.log10(found[:, 0])
+    waveforms = changed(np.ones((500, 4), "float32"), gain=6.0)
+    np.testing.assert_array_equal(waveforms, np.repeat(waveforms[:, :1], 4, axis=1))
+    decibels = 20 * np.log10(waveforms[:, 0])
     assert -6.0 <= decibels.min() < -5.5
     assert 5.5 < decibels.max() <= 6.0
 
 
 def test_shift_moves_silence_in_at_either_end():
     ramp = np.tile(np.arange(1, 101, dtype="float32"), (300, 1))
-    found = changed(ramp, shift=10)
-    for row in found:
+    waveforms = changed(ramp, shift=10)
+    for row in waveforms:
         inside = row > 0
         np.testing.assert_allclose(np.diff(row[inside]), 1.0, atol=1e-4)
-    moved = 50 - found[:, 49]
+    moved = 50 - waveforms[:, 49]
     assert -10 <= moved.min() < -9 < 9 < moved.max() <= 10
 
 
 def test_speed_reads_a_recording_faster_or_slower():
     ramp = np.tile(np.arange(100, dtype="float32"), (300, 1))
-    found = changed(ramp, speed=0.2)
-    speeds = found[:, 60] / 60
+    waveforms = changed(ramp, speed=0.2)
+    speeds = waveforms[:, 60] / 60
     assert 0.8 <= speeds.min() < 0.83
     assert 1.17 < speeds.max() <= 1.2
-    for row, speed in zip(found, speeds, strict=True):
+    for row, speed in zip(waveforms, speeds, strict=True):
         steps = speed * np.arange(100)
         np.testing.assert_allclose(row, np.where(row > 0, steps, 0), atol=1e-2)
         assert (row[steps < 98.9][1:] > 0).all()
@@ -72,10 +72,10 @@ def test_nothing_reaches_beyond_the_recording(side):
     valid = np.tile(np.arange(30)[None] < 20, (100, 1))
     valid = valid if side == "right" else valid[:, ::-1].copy()
     audio[~valid] = np.nan
-    found = changed(audio, valid, gain=3.0, speed=0.3, shift=5, noise=0.01)
-    np.testing.assert_array_equal(found[~valid], 0.0)
-    assert np.isfinite(found).all()
-    assert (np.abs(found[valid]) > 1).mean() > 0.7, "it is moved within its own bounds"
+    waveforms = changed(audio, valid, gain=3.0, speed=0.3, shift=5, noise=0.01)
+    np.testing.assert_array_equal(waveforms[~valid], 0.0)
+    assert np.isfinite(waveforms).all()
+    assert (np.abs(waveforms[valid]) > 1).mean() > 0.7, "it is moved within its own bounds"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attention import kernels
+from keras_attention.kernels import runtime
 from keras_attention.ops import additive
 from tests.backend import gradients, to_numpy
 
@@ -19,8 +19,7 @@ SIZES = {
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    for module in (kernels, kernels._kernels):
-        monkeypatch.setattr(module, "chunk_numbers", lambda: CHUNK_NUMBERS)
+    monkeypatch.setattr(runtime, "chunk_numbers", lambda: CHUNK_NUMBERS)
 
 
 def expected(query, key, vector, cotangent):

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops import attention
+from keras_attention.ops.softmax import Softmax
 from tests.backend import BACKEND, gradients, to_numpy
 
 B, N, K, T, H = 2, 4, 2, 22, 8  # five whole blocks of 4 and a rest
@@ -93,7 +94,7 @@ def test_dropout_drops_weights(branch, causal):
             seed = keras.random.SeedGenerator(7)
             tensors = map(ops.convert_to_tensor, (query, key, value))
             return attention.dot_product_attention(
-                *tensors, causal=causal, dropout=dropout, seed=seed
+                *tensors, causal=causal, softmax=Softmax(dropout=dropout, seed=seed)
             )
 
     used, again, weights = (

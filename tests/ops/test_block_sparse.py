@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops import block_sparse
+from keras_attention.ops.softmax import Softmax
 from tests.backend import BACKEND, compiled, gradients, to_numpy
 from tests.ops.test_attention import B, H, K, N, T, numpy_attention  # T: five blocks of 4, a rest
 
@@ -133,7 +134,8 @@ def test_dropout_drops_weights_of_its_share():
     value = ops.convert_to_tensor(np.tile(np.eye(T, dtype="float32"), (1, 8, 1, 1)))
 
     def attend(seed):
-        return to_numpy(block_sparse.attention(query, key, value, pattern, dropout=0.3, seed=seed))
+        softmax = Softmax(dropout=0.3, seed=seed)
+        return to_numpy(block_sparse.attention(query, key, value, pattern, softmax=softmax))
 
     weights, used = attend(None), attend(keras.random.SeedGenerator(3))
     kept = used != 0

@@ -93,7 +93,7 @@ def test_a_state_is_what_came_before():
         q, k, v = (x[:, :, start:stop] for x in (query, key, value))
         part = mask[:, start:stop]
         found.append(linear.attention(q, k, v, causal=True, mask=part, state=state, **settings))
-        added = linear.summed(k, v, mask=part, **settings)
+        added = linear.sum_up(k, v, mask=part, **settings)
         state = added if state is None else state + added
     found = np.concatenate([to_numpy(x) for x in found], axis=2)
     np.testing.assert_allclose(found, to_numpy(expected), atol=1e-5)

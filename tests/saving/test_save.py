@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from tests.saving import test_hub
+from tests.saving import hostile, test_hub
 from tests.saving.test_hub import output
 
 pytestmark = pytest.mark.runs_on("torch")
@@ -165,6 +165,30 @@ def test_the_optimizer_is_that_of_now(tmp_path):
     resumed = ka.load_model(tmp_path / "x.keras", resume=True)
     assert float(resumed.optimizer.learning_rate) == 0.5
     assert resumed.optimizer.momentum == 0.25
+
+
+def test_classes_of_ours_may_have_moved(model, tmp_path):
+    """A file names the module where a class was when it was saved."""
+    model.compile("sgd", ka.training.SmoothedCrossentropy())
+    members = hostile.members(ka.save_model(model, tmp_path / "x.keras"))
+
+    def say(block, loss):
+        def change(config):
+            (layer,) = (
+                each for each in config["config"]["layers"] if "Block" in each["class_name"]
+            )
+            layer["module"] = block
+            config["compile_config"]["loss"]["module"] = loss
+
+        hostile.with_config(members, tmp_path / "moved.keras", change)
+
+    say("keras_attention.layers.transformer_block", "zoo.losses")
+    loaded = ka.load_model(tmp_path / "moved.keras", resume=True)
+    assert (output(loaded) == output(model)).all()
+    assert type(loaded.loss) is ka.training.SmoothedCrossentropy
+    say("keras_attention_of_mine", "zoo.losses")
+    with pytest.raises(ka.saving.RefusedFileError, match="calls 'keras_attention>TransformerBlock"):
+        ka.load_model(tmp_path / "moved.keras")
 
 
 @pytest.mark.parametrize("now", [0.0, 2.0**33])

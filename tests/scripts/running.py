@@ -21,7 +21,7 @@ def start(script, *arguments):
 
 
 def run(script, *arguments):
-    """What it prints."""
+    """Runs a script and returns what it prints."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         start(script, *arguments)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention.explain.pages import views
+from keras_attention.explain.maps import generation_maps
 from tests.decoding.models import image_captioner
 from tests.scripts.running import run
 from zoo.models.text_classifier import VARIANTS as TEXT
@@ -55,7 +55,7 @@ def test_a_caption(tmp_path, monkeypatch):
     """Without a method: a model that writes has no answer to explain."""
     from PIL import Image
 
-    monkeypatch.setattr(views, "_MOST_TOKENS", 3)
+    monkeypatch.setattr(generation_maps, "MOST_TOKENS", 3)
     ka.save_model(image_captioner(), tmp_path / "model.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "image.png")

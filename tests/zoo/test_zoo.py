@@ -57,7 +57,7 @@ def test_the_zoo_is_imported_before_a_backend_is_chosen():
 
 
 def test_variants_are_there_before_the_model_is(monkeypatch):
-    """As in the arguments of the first call of all."""
+    """They may be arguments of the first call of all."""
     monkeypatch.delitem(sys.modules, "zoo.models.vit")
     monkeypatch.delattr(zoo.models, "vit")
     assert "tiny" in zoo.models.vit.VARIANTS

@@ -18,7 +18,7 @@ Arrays = tuple[X, np.ndarray] | tuple[X, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where data comes from, and on which terms, for the card of a model that learned from it.
+    """The origin of data and its terms, for the card of a model that learned from it.
 
     Attributes:
         name, url: of the dataset.

@@ -69,9 +69,10 @@ def load(
         explores, drawn = rng.integers(0, 2, (2, len(observations)))
         return np.where(explores, drawn, falling(observations))
 
-    seen = {seed: watch(make, half_random, seed) for seed in range(TRAIN, TRAIN + train)}
+    seeds = range(TRAIN, TRAIN + train)
+    episodes = [watch(make, half_random, seed) for seed in seeds]
     return Splits(
-        train=(np.concatenate([*seen.values()]), np.repeat([*seen], [*map(len, seen.values())])),
+        train=(np.concatenate(episodes), np.repeat(seeds, [*map(len, episodes)])),
         validation=first(range(VALIDATION, VALIDATION + validation)),
         test=first(range(TEST, TEST + test)),
         class_names=ACTIONS,

@@ -96,8 +96,8 @@ def _download(dataset: str, file: File, path: Path) -> Path:
 def _receive(url: str, part: Path) -> None:
     """Writes what a server sends, whole and not more than `MAX_BYTES`."""
     with urllib.request.urlopen(url, timeout=_SECONDS) as source, part.open("wb") as target:
-        told = source.headers.get("Content-Length")
-        size = int(told) if told and told.isdecimal() else None
+        length = source.headers.get("Content-Length")
+        size = int(length) if length and length.isdecimal() else None
         print(f"Downloading {url}" + (f", {size / 2**20:.1f} MiB" if size else ""), flush=True)
         received = 0
         while piece := source.read(2**20):

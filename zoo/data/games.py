@@ -73,7 +73,7 @@ def play(make: Callable[[], Any], policy: Policy, seeds: Sequence[int]) -> np.nd
 def watch(make: Callable[[], Any], policy: Policy, seed: int) -> np.ndarray:
     """Returns `(T, ...)`, what a policy observes in an episode, the end of it included."""
     game = Game(make())
-    seen = [game.begin(seed)]
+    observations = [game.begin(seed)]
     while not game.over:
-        seen.append(game.step(policy(seen[-1][None])[0])[0])
-    return np.stack(seen)
+        observations.append(game.step(policy(observations[-1][None])[0])[0])
+    return np.stack(observations)

@@ -1,1 +1,1 @@
-"""How a recipe is run, and what it leaves."""
+"""Running a recipe, and the files that it leaves."""

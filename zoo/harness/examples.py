@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_attention import roles
 from keras_attention.prediction import encoders
 from keras_attention.saving.files import complete
 
@@ -17,7 +18,7 @@ _ROWS = 3  # of a table
 def write(model: keras.Model, x: Any, folder: Path) -> None:
     """Writes `example.png`, `.wav` or `.csv` to a folder: the first of the raw inputs `x`, or the
     first rows, where images, recordings or a table are what the model reads."""
-    layers = {getattr(layer, "encodes", None): name for name, layer in encoders(model).items()}
+    layers = {roles.encodes(layer): name for name, layer in encoders(model).items()}
     for kind, (suffix, draw) in _KINDS.items():
         if kind in layers:
             named = x[layers[kind]] if isinstance(x, Mapping) and layers[kind] in x else x

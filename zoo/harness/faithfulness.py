@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
+from keras_attention import roles
 from keras_attention.explain.attribution.neighborhoods import neighborhoods
 from keras_attention.explain.evaluation.measured import MEASURES, Faithfulness
 from keras_attention.explain.evaluation.measures import faithfulness
@@ -31,14 +32,15 @@ def questions(model: keras.Model, recipe: Recipe, count: int, seed: int = 0) -> 
     x = recipe.data.test[0]
     if isinstance(x, Mapping) and "edges" in x:
         weights = recipe.data.test[2][0]
-        hops = sum(isinstance(layer, ka.layers.GraphAttention) for layer in model.layers)
+        hops = sum(map(roles.attends, model.layers))
         nodes = np.flatnonzero(weights)
-        seen = (neighborhoods(x, nodes, hops).nodes >= 0).sum(axis=1)
-        some = nodes[(seen >= REACH[0]) & (seen <= REACH[1])]
-        if not len(some):
+        sizes = (neighborhoods(x, nodes, hops).nodes >= 0).sum(axis=1)
+        candidates = nodes[(sizes >= REACH[0]) & (sizes <= REACH[1])]
+        if not len(candidates):
             raise ValueError(f"No node of the test data can see {REACH[0]} to {REACH[1]} nodes.")
-        chosen = neighborhoods(x, rng.choice(some, min(count, len(some)), replace=False), hops)
-        return {"inputs": chosen.inputs, "position": chosen.position}
+        chosen = rng.choice(candidates, min(count, len(candidates)), replace=False)
+        seen = neighborhoods(x, chosen, hops)
+        return {"inputs": seen.inputs, "position": seen.position}
     rows = rng.choice(len(recipe.data.test[1]), min(count, len(recipe.data.test[1])), replace=False)
     inputs = ka.encode(model, x[rows])
     if inputs.dtype.kind == "i":  # without the padding of the longest test text

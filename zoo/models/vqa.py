@@ -96,12 +96,13 @@ def vqa(
             raise ValueError(
                 f"`{key}` must be one of {', '.join(known)}. Received: {key}={value!r}"
             )
-    given, sequences = [], []
+    model_inputs, sequences = [], []
     if inputs != "image":
         tokenizer = tokenizer or ka.layers.Tokenizer(name="tokenizer")
         size = vocabulary_size or tokenizer.vocabulary_size
-        given.append(keras.Input((None,), dtype="int32", name="question_ids"))
-        sequences.append(_embed_words(tokenizer(given[0]), size, hidden_dim, dropout))  # (B, T, D)
+        model_inputs.append(keras.Input((None,), dtype="int32", name="question_ids"))
+        ids = tokenizer(model_inputs[0])
+        sequences.append(_embed_words(ids, size, hidden_dim, dropout))  # (B, T, D)
     if inputs != "question":
         image = vit(
             hidden_dim=hidden_dim,
@@ -119,7 +120,7 @@ def vqa(
             dropout=dropout,
             num_classes=None,
         )
-        given.insert(0, image.input)
+        model_inputs.insert(0, image.input)
         sequences.append(image.output)  # (B, patches, D)
     fuse = {"cross": _read_patches, "co": _read_each_other, "single": _read_as_one}
     x = fuse[fusion if inputs == "both" else "single"](  # (B, D)
@@ -132,7 +133,7 @@ def vqa(
     if num_classes is not None:
         x = keras.layers.Dense(num_classes, name="logits")(x)
         x = ka.layers.Labels(num_classes, class_names, name="labels")(x)
-    return keras.Model(given if len(given) > 1 else given[0], x, name=name)
+    return keras.Model(model_inputs if len(model_inputs) > 1 else model_inputs[0], x, name=name)
 
 
 def _embed_words(ids: Any, vocabulary_size: int, hidden_dim: int, dropout: float) -> Any:

@@ -147,12 +147,12 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
     with ka.capture() as maps:
         model(audio, training=False)
     spectrogram = model.get_layer("spectrogram")
-    seen = keras.Model(model.input, spectrogram.output)(audio)
+    spectrograms = keras.Model(model.input, spectrogram.output)(audio)
     patches = model.get_layer("patches")
     one_row = model.get_layer("waveform").multiple // spectrogram.hop_length  # frames
     total, columns = (
-        patches.compute_output_shape((None, frames, *seen.shape[2:]))[1]
-        for frames in (seen.shape[1], one_row)
+        patches.compute_output_shape((None, frames, *spectrograms.shape[2:]))[1]
+        for frames in (spectrograms.shape[1], one_row)
     )
     titles = [
         names[y[row]] + ("" if predicted[row] == y[row] else f"\n(as {names[predicted[row]]})")
@@ -163,7 +163,7 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
             y, predicted, names, title=f"{splits.source.name}, {len(y):,} test recordings"
         ),
         "attention": plots.spectrogram_attention(
-            seen,
+            spectrograms,
             plots.patch_weights(maps, total // columns, columns),
             titles,
             frames=[-(-min(len(x[row]), audio.shape[1]) // spectrogram.hop_length) for row in rows],

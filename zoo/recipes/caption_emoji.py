@@ -44,7 +44,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 import keras_attention as ka
-from keras_attention.explain.pages import views
+from keras_attention.explain.plots import any_model
 from zoo.data import Arrays, Splits
 from zoo.data import emoji_captions as data
 from zoo.harness.experiment import Recipe, sizes
@@ -139,9 +139,9 @@ def encode(raw: Splits, tokenizer: ka.layers.Tokenizer) -> Splits:
 
     def part(given: Arrays) -> Arrays:
         x, y = given
-        seen, following = translation.shift(y, tokenizer)
+        previous, following = translation.shift(y, tokenizer)
         weights = (following != 0).astype(np.float32)
-        return {"image": x["image"], "target_ids": seen}, following, weights
+        return {"image": x["image"], "target_ids": previous}, following, weights
 
     return raw.map(part)
 
@@ -162,8 +162,8 @@ def write_captions(
     """Returns a caption by the model for each image."""
     captions = []
     for start in range(0, len(images), _AT_ONCE):
-        some = images[start : start + _AT_ONCE]
-        captions += ka.generate(model, some, sampler=sampler, max_new_tokens=max_new_tokens)
+        chunk = images[start : start + _AT_ONCE]
+        captions += ka.generate(model, chunk, sampler=sampler, max_new_tokens=max_new_tokens)
     return captions
 
 
@@ -196,11 +196,11 @@ def nearest_picture(raw: Splits) -> float:
     Similarity is the cosine of 128 whitened principal components of the pixels.
     """
     (x, y), (x_test, references) = raw.train, raw.test
-    known, asked = (part["image"].reshape(len(part["image"]), -1) / 255 for part in (x, x_test))
-    components = PCA(min(128, len(known)), whiten=True, random_state=0).fit(known)
-    known, asked = map(components.transform, (known, asked))
-    # The length of what is asked changes no order.
-    similarity = asked @ (known / np.linalg.norm(known, axis=1, keepdims=True)).T
+    train, test = (part["image"].reshape(len(part["image"]), -1) / 255 for part in (x, x_test))
+    components = PCA(min(128, len(train)), whiten=True, random_state=0).fit(train)
+    train, test = map(components.transform, (train, test))
+    # The length of a test vector changes no order.
+    similarity = test @ (train / np.linalg.norm(train, axis=1, keepdims=True)).T
     return translation.bleu(y[similarity.argmax(axis=1)], references)[0]
 
 
@@ -211,7 +211,7 @@ def draw_pictures(
     x, y = raw.test
     figures = {}
     for number, row in enumerate(np.linspace(0, len(y) - 1, count).astype(int)):
-        figures[f"attention_{number}" if number else "attention"] = views.caption(
+        figures[f"attention_{number}" if number else "attention"] = any_model.caption(
             model,
             x["image"][row : row + 1],
             sampler=beam_search(num_beams),

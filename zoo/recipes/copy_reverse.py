@@ -140,15 +140,15 @@ def share_explained(
     planted = lengths[rows] - 1 - steps
     hits = 0
     for start in range(0, len(rows), batch_size):
-        some = slice(start, start + batch_size)
+        chunk = slice(start, start + batch_size)
         explanation = method(
             model,
-            {name: ids[rows[some]] for name, ids in x.items()},
-            target=y[rows[some], steps[some]],
-            position=steps[some],
+            {name: ids[rows[chunk]] for name, ids in x.items()},
+            target=y[rows[chunk], steps[chunk]],
+            position=steps[chunk],
             name="source_ids",
         )
-        hits += int((explanation.scores.argmax(axis=1) == planted[some]).sum())
+        hits += int((explanation.scores.argmax(axis=1) == planted[chunk]).sum())
     return hits / len(rows)
 
 

@@ -131,9 +131,8 @@ def ngram_loss(texts: Splits, order: int, *, every: int = 1) -> float:
         known, counts = np.unique(number_grams(train, length), return_counts=True)
         contexts, context = np.unique(known // size, return_inverse=True)
         totals, kinds = np.bincount(context, counts), np.bincount(context)
-        asked = number_grams(test, length)[
-            :, int(length == 1) :
-        ]  # nothing is asked of a first character
+        # Nothing is asked of a first character.
+        asked = number_grams(test, length)[:, int(length == 1) :]
         count = np.where(_has(known, asked), counts[_locate(known, asked)], 0)
         seen, place = _has(contexts, asked // size), _locate(contexts, asked // size)
         shorter = probability[:, -asked.shape[1] :]

@@ -120,9 +120,9 @@ def draw_pictures(model: keras.Model, windows: data.Windows) -> dict:
         name: value[window] * np.array(windows.std) + np.array(windows.mean)
         for name, value in {"truth": y, "PatchTST": forecasts, "ridge": by_ridge}.items()
     }
-    some = x[:: max(1, len(x) // 64)]
+    shown = x[:: max(1, len(x) // 64)]
     with ka.capture() as maps:
-        model(ka.encode(model, some), training=False)
+        model(ka.encode(model, shown), training=False)
     length, patches = x.shape[1], next(iter(maps.values())).shape[-1]
     size, stride = (model.get_layer("patches").get_config()[n][0] for n in ("patch_size", "stride"))
     begins = [i * stride - length for i in range(patches)]
@@ -147,6 +147,6 @@ def draw_pictures(model: keras.Model, windows: data.Windows) -> dict:
         "attention": plots.attention_heads(
             {path.removesuffix("/attention"): weights for path, weights in maps.items()},
             labels,
-            title=f"Attention between patches, mean over {len(some)} test windows and all series",
+            title=f"Attention between patches, mean over {len(shown)} test windows and all series",
         ),
     }

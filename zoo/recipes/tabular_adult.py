@@ -109,16 +109,16 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
     """Draws the confusion matrix, attention of the class token and what columns are worth."""
     x, y = splits.test
     predicted = predict(model, splits.test, batch_size=512).argmax(axis=-1)
-    some = {name: column[:1000] for name, column in x.items()}
+    first_rows = {name: column[:1000] for name, column in x.items()}
     columns = [*data.NUMBERS, *data.CATEGORIES]
     return {
         "confusion_matrix": charts.confusion_matrix(
             y, predicted, splits.class_names, title=f"{splits.source.name}, {len(y):,} test rows"
         ),
-        "attention": plots.column_attention(model, some, columns),
+        "attention": plots.column_attention(model, first_rows, columns),
         "importance": plots.column_importance(
             model,
-            some,
+            first_rows,
             columns,
             lambda logits: float(np.mean(logits.argmax(axis=-1) != y[:1000])),
             label="error",

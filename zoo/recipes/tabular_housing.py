@@ -145,7 +145,7 @@ def _matrices(splits: Splits, *, one_hot: bool) -> list[np.ndarray]:
 def draw_pictures(model: keras.Model, splits: Splits, mean: float, std: float) -> dict:
     """Draws predictions, attention of the class token and what columns are worth."""
     x, y = splits.test
-    some = {name: column[:1000] for name, column in x.items()}
+    first_rows = {name: column[:1000] for name, column in x.items()}
     return {
         "predictions": charts.predictions(
             y * std + mean,
@@ -153,10 +153,10 @@ def draw_pictures(model: keras.Model, splits: Splits, mean: float, std: float) -
             title=f"{splits.source.name}, {len(y):,} test rows",
             unit="100,000 USD",
         ),
-        "attention": plots.column_attention(model, some, data.COLUMNS),
+        "attention": plots.column_attention(model, first_rows, data.COLUMNS),
         "importance": plots.column_importance(
             model,
-            some,
+            first_rows,
             data.COLUMNS,
             lambda outputs: float(np.sqrt(np.mean((outputs - y[:1000]) ** 2)) * std),
             label="RMSE (100,000 USD)",

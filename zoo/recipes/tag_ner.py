@@ -147,15 +147,15 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
     true, predicted = tagging.drop_padding(splits.test, y, tagging.predict_tags(model, splits.test))
     types = ["none", *data.TYPES]
     kind = np.array([types.index(name[2:] or "none") for name in splits.class_names])
-    some = (true > 0) | (predicted > 0)  # the other words would drown them
+    in_entity = (true > 0) | (predicted > 0)  # the other words would drown them
     # One with an entity, long enough to show something, short enough to read.
     words = min(x[(y > 0).any(axis=1)], key=lambda words: abs(len(words) - 12))
     return {
         "confusion_matrix": charts.confusion_matrix(
-            kind[true[some]],
-            kind[predicted[some]],
+            kind[true[in_entity]],
+            kind[predicted[in_entity]],
             types,
-            title=f"Types of the {some.sum():,} test words in true or found entities",
+            title=f"Types of the {in_entity.sum():,} test words in true or found entities",
         ),
         "tag_scores": charts.tag_scores(
             true, predicted, splits.class_names, title=f"F1 by tag, {len(true):,} test words"

@@ -95,7 +95,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             "word by word (IBM model 1)": lambda _: translation.word_by_word(raw),
         },
         published=PUBLISHED.get(variant, {}),
-        pictures=lambda model, _: draw_pictures(model, raw, **length),
+        pictures=lambda model, _: draw_pictures(
+            model, raw, attends=settings["attention"] is not None, **length
+        ),
         next_step=(
             "look at {folder}/bleu_by_length.png, beside that of the other variants, and translate "
             'a sentence:\necho "Ein Hund rennt." | KERAS_BACKEND={backend} python '
@@ -105,7 +107,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
 
 
-def draw_pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> dict:
+def draw_pictures(model: keras.Model, raw: Splits, *, attends: bool, max_new_tokens: int) -> dict:
     """Draws BLEU by length of the sentence, as figure 2 of Bahdanau et al., and alignments."""
     x, y = raw.test
     translations = translation.translate(
@@ -126,8 +128,6 @@ def draw_pictures(model: keras.Model, raw: Splits, *, max_new_tokens: int) -> di
             length="words of the source, at most",
         )
     }
-    if any(
-        isinstance(layer, ka.layers.RecurrentDecoder) and layer.attention for layer in model.layers
-    ):
+    if attends:
         figures |= translation.draw_alignments(model, raw, max_new_tokens=max_new_tokens)
     return figures

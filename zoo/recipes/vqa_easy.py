@@ -39,7 +39,8 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from keras_attention.explain.pages import views
+from keras_attention.explain.attribution.names import name_targets
+from keras_attention.explain.plots import any_model
 from zoo.data import Arrays, Splits
 from zoo.data import easy_vqa as data
 from zoo.harness import charts
@@ -241,23 +242,23 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
     }
     first = np.unique(y, return_index=True)[1]  # question with each answer, and then others
     rows = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:SHOWN]
-    some = {name: column[rows] for name, column in x.items()}
+    shown = {name: column[rows] for name, column in x.items()}
     title = "Relevance of patches and words for the answer; test questions"
-    explanation, figures["relevance"] = views.explained(
-        model, some, ka.explain.relevance, title=title
+    explanation, figures["relevance"] = any_model.explain(
+        model, shown, ka.explain.relevance, title=title
     )
     if "image" in x:
         patches = explanation.elements
         maps = {
             path: weights
-            for path, weights in ka.explain.attention_maps(model, ka.encode(model, some)).items()
+            for path, weights in ka.explain.attention_maps(model, ka.encode(model, shown)).items()
             if weights.shape[-1] >= patches.present.shape[1]  # what reads them
         }
         by_patch = plots.patch_weights(maps, *patches.grid)
         figures["attention"] = plots.image_attention(
-            some["image"],
+            shown["image"],
             {path: patches.cells(weights) for path, weights in by_patch.items()},
-            views.titles(model, explanation),
+            name_targets(model, explanation),
             title="What each layer attends to, mean over heads; test questions",
         )
     return figures

@@ -13,7 +13,6 @@ from zoo.data import cartpole as data
 from zoo.harness.experiment import Recipe
 from zoo.models.q_network import q_network
 from zoo.tasks.q_learning import pictures
-from zoo.tasks.q_learning.losses import ActionHuber
 from zoo.tasks.q_learning.networks import Networks, greedy, values
 from zoo.tasks.q_learning.play import Exploration, Play
 from zoo.tasks.q_learning.replay import Replay
@@ -43,12 +42,12 @@ def make_recipe(
     """
     keras.utils.set_random_seed(seed)
     splits = data.load(make, **(dict(test=GAMES, validation=GAMES, train=2) if smoke else {}))
-    seen = splits.train[0].reshape(-1, len(names))
+    observations = splits.train[0].reshape(-1, len(names))
     model = q_network(
         **network,
         names=names,
-        mean=seen.mean(axis=0),
-        std=seen.std(axis=0),
+        mean=observations.mean(axis=0),
+        std=observations.std(axis=0),
         scale=10.0,
         action_names=data.ACTIONS,
     )
@@ -78,7 +77,7 @@ def make_recipe(
         model=model,
         data=splits,
         optimizer=keras.optimizers.Adam(rate, global_clipnorm=10.0),
-        loss=ActionHuber(),
+        loss=ka.training.ActionHuber(),
         metrics=(),
         score="mean_return",
         epochs=epochs,
@@ -129,17 +128,17 @@ def draw_pictures(
 ) -> dict:
     """Draws what the network values and attends to, and a test episode, animated too."""
     seed = int(splits.test[1][0])
-    seen = games.watch(make, greedy(model), seed)[: 5 if smoke else None]
-    weights = pictures.capture_attention(model, seen) if attends else None
+    observations = games.watch(make, greedy(model), seed)[: 5 if smoke else None]
+    weights = pictures.capture_attention(model, observations) if attends else None
     labels: Sequence[str] = names
-    if seen.ndim == 3:
-        labels = [f"{ago} ago" if ago else "now" for ago in reversed(range(seen.shape[1]))]
+    if observations.ndim == 3:
+        labels = [f"{ago} ago" if ago else "now" for ago in reversed(range(observations.shape[1]))]
     title = f"{model.name}, episode of seed {seed}"
-    shown = (data.positions(seen), weights, labels)
+    shown = (data.positions(observations), weights, labels)
     figures = {
         "values": pictures.draw_advantage(
             values(model),
-            lambda angle, velocity: data.observe(angle, velocity, seen.shape[1:]),
+            lambda angle, velocity: data.observe(angle, velocity, observations.shape[1:]),
             actions=data.ACTIONS,
             title="Cart in the middle and at rest",
         ),
@@ -148,10 +147,10 @@ def draw_pictures(
     }
     if not attends:
         return figures
-    if seen.ndim == 2:
-        return {**figures, "attention": plots.column_attention(model, seen, names)}
-    *blocks, (path, pooling) = ka.explain.attention_maps(model, seen).items()
-    title = f"Attention to past observations, mean over {len(seen)} steps of a test episode"
+    if observations.ndim == 2:
+        return {**figures, "attention": plots.column_attention(model, observations, names)}
+    *blocks, (path, pooling) = ka.explain.attention_maps(model, observations).items()
+    title = f"Attention to past observations, mean over {len(observations)} steps of a test episode"
     return {
         **figures,
         "attention": plots.attention_heads(dict(blocks), labels, title=title),

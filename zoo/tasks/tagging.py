@@ -50,8 +50,7 @@ def make_optimizer(data: Splits, *, batch_size: int, epochs: int) -> keras.optim
 def predict_tags(model: keras.Model, part: Arrays) -> np.ndarray:
     """Returns the indices of the tags that the model's last layer names, `(B, T)`."""
     logits = experiment.predict(model, part, buckets=BUCKETS)
-    last = model.get_layer("labels")
-    return last.tags(logits) if hasattr(last, "tags") else logits.argmax(axis=-1)
+    return model.get_layer("labels").tags(logits)
 
 
 def drop_padding(part: Arrays, *arrays: np.ndarray) -> list[np.ndarray]:

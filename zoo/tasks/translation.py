@@ -45,11 +45,11 @@ def encode(raw: Splits, source: ka.layers.Tokenizer, target: ka.layers.Tokenizer
         x, y = texts
         arrays = [source.encode(x["source_ids"]), *shift(y, target)]
         length = max(array.shape[1] for array in arrays)
-        sources, seen, following = (
+        sources, previous, following = (
             np.pad(array, ((0, 0), (0, length - array.shape[1]))) for array in arrays
         )
         weights = (following != 0).astype(np.float32)
-        return {"source_ids": sources, "target_ids": seen}, following, weights
+        return {"source_ids": sources, "target_ids": previous}, following, weights
 
     return raw.map(part)
 

@@ -11,10 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention import kernels, scope
-from keras_attention.compiled import compiled_for
+from keras_attention import kernels, roles, scope
 from keras_attention.explain.maps import foreign
-from keras_attention.layers.attention.mechanism import Mechanism
+from keras_attention.kernels import compiled_for
 from keras_attention.prediction import encode
 
 # Of the largest output, what rounding may change on the way through a deep model.
@@ -29,7 +28,7 @@ def attention_maps(
     heads: Sequence[int] | int | None = None,
     queries: Sequence[int] | int | None = None,
 ) -> dict[str, np.ndarray]:
-    """The weights of every attention layer of a Keras model, for a batch of inputs.
+    """Returns the weights of every attention layer of a Keras model, for a batch of inputs.
 
     ```python
     maps = ka.explain.attention_maps(model, ["what is my balance"])
@@ -38,8 +37,9 @@ def attention_maps(
 
     Of this package's layers, and of `keras.layers.MultiHeadAttention`, `GroupQueryAttention`,
     `Attention`, `AdditiveAttention` and what is derived from them, as in KerasHub's
-    `TransformerEncoder` and `TransformerDecoder`; inside blocks, nested models and wrappers. The
-    model may be compiled, fused kernels may be on; it stays as it is.
+    `TransformerEncoder` and `TransformerDecoder`, and of a layer of your own that calls
+    `scope.record`; inside blocks, nested models and wrappers. The model may be compiled, fused
+    kernels may be on; it stays as it is.
 
     The model runs twice, on its own path and while weights are recorded, and both must predict
     the same.
@@ -62,31 +62,31 @@ def attention_maps(
         ValueError: no layer recorded anything; or it has no such head or query.
         RuntimeError: the prediction made while recording is another one.
     """
-    found = record(
+    recording = record(
         model,
         arrays(model, inputs),
-        layers=several(layers),
-        heads=several(heads),
-        queries=several(queries),
+        layers=as_list(layers),
+        heads=as_list(heads),
+        queries=as_list(queries),
     )
-    return {path: to_numpy(found.maps.pop(path)) for path in list(found.maps)}
+    return {path: to_numpy(recording.maps.pop(path)) for path in list(recording.maps)}
 
 
 def predicted(model: keras.Model, inputs: Any) -> Any:
-    """The outputs of `model` for arrays, with their masks."""
+    """Returns the outputs of `model` for arrays, with their masks."""
     known = compiled_for(model)
     if "predicted" not in known:
         itself = proxy(model)  # a function that held the model would keep it alive
         known["predicted"] = compiled(
             lambda inputs: _with_masks(itself(inputs, training=False)), model
         )
-    return _masked(known["predicted"](inputs))
+    return _attach_masks(*known["predicted"](inputs))
 
 
 def record(
     model: keras.Model, inputs: Any, *, expected: Any = None, **wanted: Any
 ) -> scope.Recording:
-    """What the attention layers of `model` recorded for arrays; their prediction is checked.
+    """Returns what the attention layers of `model` record for arrays, and checks their prediction.
 
     `expected` are the model's outputs if they are known.
     """
@@ -106,14 +106,16 @@ def record(
 
 
 def _recording_pass(model: keras.Model, wanted: Mapping[str, Any]) -> Callable:
-    """A function of inputs to outputs and a `Recording`."""
+    """Returns a function of inputs to outputs and a `Recording`."""
     itself = proxy(model)
     owners: WeakValueDictionary[str, keras.Layer] = WeakValueDictionary()
+    crossing: set[str] = set()
 
     def run(inputs: Any) -> tuple[Any, OrderedDict[str, Any]]:
         with scope.recording(scope.Recording(**wanted)) as recording, foreign.recorded():
             outputs = itself(inputs, training=False)
         owners.update(recording.owners)
+        crossing.update(recording.crossing)
         return _with_masks(outputs), OrderedDict(recording.maps)  # whose order JAX keeps
 
     function = compiled(run, model)
@@ -123,15 +125,16 @@ def _recording_pass(model: keras.Model, wanted: Mapping[str, Any]) -> Callable:
         recording = scope.Recording(**wanted)
         recording.maps = dict(maps)
         recording.owners = {path: owners[path] for path in maps}
-        return _masked(outputs), recording
+        recording.crossing = crossing & set(maps)
+        return _attach_masks(*outputs), recording
 
     return recorded
 
 
 def compiled(function: Callable, model: keras.Model) -> Callable:
-    """`function`, which calls `model`, for inference; as it is while the model is not built."""
+    """Returns `function`, which calls `model`, compiled; as it is while the model is not built."""
     built = all(layer.built for layer in model._flatten_layers())
-    return kernels.inference(function, model.variables) if built else function
+    return kernels.compile_inference(function, model.variables) if built else function
 
 
 class _Mask(keras.layers.Layer):
@@ -146,12 +149,11 @@ class _Mask(keras.layers.Layer):
 
 
 def _with_masks(outputs: Any) -> tuple[Any, list[Any]]:
-    """Outputs, and their masks, which a compiled function loses."""
+    """Returns outputs, and their masks, which a compiled function loses."""
     return outputs, list(map(_Mask(), keras.tree.flatten(outputs)))
 
 
-def _masked(found: tuple[Any, list[Any]]) -> Any:
-    outputs, masks = found
+def _attach_masks(outputs: Any, masks: list[Any]) -> Any:
     for output, mask in zip(keras.tree.flatten(outputs), masks, strict=True):
         if mask is not None:
             output._keras_mask = mask
@@ -159,41 +161,42 @@ def _masked(found: tuple[Any, list[Any]]) -> Any:
 
 
 def arrays(model: keras.Model, inputs: Any) -> Any:
-    """`inputs` as the model takes them."""
-    return encode(model, inputs) if _raw(inputs) else inputs
+    """Returns `inputs` as the model takes them."""
+    return encode(model, inputs) if _is_raw(inputs) else inputs
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    """As float32, of whatever dtype the tensor is."""
+    """Returns a tensor of whatever dtype as float32."""
     return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32")))
 
 
-def _raw(inputs: Any) -> bool:
+def _is_raw(inputs: Any) -> bool:
     """Whether these are texts, paths and the like, rather than arrays."""
     if isinstance(inputs, Mapping):
-        return any(map(_raw, inputs.values()))
+        return any(map(_is_raw, inputs.values()))
     if isinstance(inputs, (list, tuple)):
-        return bool(inputs) and _raw(inputs[0])
+        return bool(inputs) and _is_raw(inputs[0])
     kind = getattr(getattr(inputs, "dtype", None), "kind", "")
     return isinstance(inputs, (str, os.PathLike)) or kind in ("O", "U", "T")
 
 
-def several(indices: Any) -> Any:
-    """A list of them, if it is one."""
+def as_list(indices: Any) -> Any:
+    """Returns a list of one index or path; other values as they are."""
     return [indices] if isinstance(indices, (str, int, np.integer)) else indices
 
 
-def _check(model: keras.Model, expected: Any, found: Any) -> None:
+def _check(model: keras.Model, expected: Any, outputs: Any) -> None:
+    """Raises `RuntimeError` if outputs are not those that are expected."""
     layers = model._flatten_layers()
     coarsest = max((_ROUNDING.get(layer.compute_dtype, 0) for layer in layers), default=0)
-    for a, b in zip(keras.tree.flatten(expected), keras.tree.flatten(found), strict=True):
+    for a, b in zip(keras.tree.flatten(expected), keras.tree.flatten(outputs), strict=True):
         real = keras.backend.is_float_dtype(keras.backend.standardize_dtype(a.dtype))
         allowed = coarsest if real else 0
-        seen = getattr(a, "_keras_mask", None)  # what is padding is no prediction
+        mask = getattr(a, "_keras_mask", None)  # what is padding is no prediction
         a, b = to_numpy(a), to_numpy(b)
-        if seen is not None:
-            seen = np.asarray(ops.convert_to_numpy(seen))
-            a, b = a[seen], b[seen]
+        if mask is not None:
+            mask = np.asarray(ops.convert_to_numpy(mask))
+            a, b = a[mask], b[mask]
         finite = np.isfinite(a) & np.isfinite(b)
         same = np.array_equal(a[~finite], b[~finite], equal_nan=True)
         apart = np.abs(a - b)[finite].max(initial=0)
@@ -207,16 +210,13 @@ def _check(model: keras.Model, expected: Any, found: Any) -> None:
 
 
 def _name_missing(model: keras.Model, recording: scope.Recording) -> None:
-    """Warns of layers that look like attention and recorded nothing."""
+    """Warns of layers that attend and recorded nothing."""
     owners = {id(layer) for layer in recording.owners.values()}
     silent = []
     for layer in model._flatten_layers(include_self=False):
-        if not type(layer).__name__.endswith("Attention") or not recording.wants(layer):
+        if not roles.attends(layer) or not recording.wants(layer):
             continue
-        if isinstance(layer, Mechanism):  # whose weights its owner records
-            continue
-        inside = layer._flatten_layers()
-        if not owners & {id(child) for child in inside}:
+        if not owners & {id(part) for part in layer._flatten_layers()}:
             silent.append(f"{layer.path} ({type(layer).__name__})")
     if silent:
         warnings.warn(

@@ -23,7 +23,7 @@ from keras_attention.ops import rows as some
 
 _lock = threading.Lock()
 _users = 0  # of the patched methods, in all threads
-_originals: dict[tuple[type, str], Callable] = {}
+_originals: dict[tuple[type, str], Callable | None] = {}
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def recorded() -> Iterator[None]:
         _users += 1
         if _users == 1:
             for (cls, name), wrapper in _PATCHES.items():
-                _originals[cls, name] = getattr(cls, name)
-                setattr(cls, name, wrapper(_originals[cls, name]))
+                _originals[cls, name] = vars(cls).get(name)
+                setattr(cls, name, wrapper(getattr(cls, name)))
     try:
         yield
     finally:
@@ -47,12 +47,41 @@ def recorded() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 for (cls, name), original in _originals.items():
-                    setattr(cls, name, original)
+                    if original is None:  # which the class inherits
+                        delattr(cls, name)
+                    else:
+                        setattr(cls, name, original)
                 _originals.clear()
 
 
+def _noting_what_it_reads(original: Callable) -> Callable:
+    """Returns `__call__` that notes in the recording whether query and value are two tensors.
+
+    Before Keras converts them: afterwards one tensor may be two.
+    """
+
+    @wraps(original)
+    def call(self: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        recording = scope.current_recording()
+        if recording is None:
+            return original(self, *args, **kwargs)
+        before = set(recording.maps)
+        output = original(self, *args, **kwargs)
+        given = inspect.signature(self.call).bind(*args, **kwargs).arguments
+        query, value = (
+            given["inputs"][:2] if "inputs" in given else (given["query"], given["value"])
+        )
+        if query is not value:
+            recording.crossing |= {
+                path for path in set(recording.maps) - before if recording.owners[path] is self
+            }
+        return output
+
+    return call
+
+
 def _dot_product(original: Callable) -> Callable:
-    """`_compute_attention`, from `(B, T, N, H)` queries to outputs of that shape and weights."""
+    """Returns `_compute_attention`, from queries `(B, T, N, H)` to outputs of that shape."""
     signature = inspect.signature(original)
     has_argument = "return_attention_scores" in signature.parameters  # else an attribute
 
@@ -74,20 +103,20 @@ def _dot_product(original: Callable) -> Callable:
                 output = output + ops.einsum(self._combine_equation, nudge, value)
             return output, weights
         output, weights = original(**call)
-        mask = some.take(call.get("attention_mask"), rows)
+        mask = masks.take_queries(call.get("attention_mask"), rows, axis=-2)
         if call.pop("use_causal_mask", False):
             order = masks.causal_mask(rows, masks.positions(value.shape[1]))[None]
             mask = order if mask is None else ops.logical_and(ops.cast(mask, "bool"), order)
         call |= {"query": ops.take(query, rows, axis=1), "attention_mask": mask}
-        found, of_rows = _explicit(original, call, has_argument)
-        scope.record(self, of_rows, whole=False)
-        return some.put(output, rows, found, axis=1), weights
+        of_rows, weights_of_rows = _explicit(original, call, has_argument)
+        scope.record(self, weights_of_rows, whole=False)
+        return some.put(output, rows, of_rows, axis=1), weights
 
     return compute
 
 
 def _of_sequences(weights: Any, query: Any) -> Any:
-    """`(B, N, T, S)`, whatever axes of the query are attended over, and which are beside them."""
+    """Returns `(B, N, T, S)`, whatever axes of the query are attended over, or beside them."""
     attended = len(weights.shape) - len(query.shape) + 1
     beside = len(query.shape) - 2 - attended
     if (attended, beside) == (1, 1):
@@ -99,7 +128,7 @@ def _of_sequences(weights: Any, query: Any) -> Any:
 
 
 def _explicit(original: Callable, call: dict[str, Any], has_argument: bool) -> tuple[Any, Any]:
-    """Output and weights, whatever kernel the layer is set to."""
+    """Returns output and weights, whatever kernel the layer is set to."""
     layer = call["self"]
     settings = {"_flash_attention": False}
     if has_argument:
@@ -117,7 +146,7 @@ def _explicit(original: Callable, call: dict[str, Any], has_argument: bool) -> t
 
 
 def _scored(original: Callable) -> Callable:
-    """`_apply_scores`, from scores `(B, T, S)` to outputs and weights of one head."""
+    """Returns `_apply_scores`, from scores `(B, T, S)` to outputs and weights of one head."""
 
     @wraps(original)
     def apply(self: keras.Layer, scores: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,4 +164,7 @@ _PATCHES = {
     (keras.layers.MultiHeadAttention, "_compute_attention"): _dot_product,
     (keras.layers.GroupQueryAttention, "_compute_attention"): _dot_product,
     (keras.layers.Attention, "_apply_scores"): _scored,
+    (keras.layers.MultiHeadAttention, "__call__"): _noting_what_it_reads,
+    (keras.layers.GroupQueryAttention, "__call__"): _noting_what_it_reads,
+    (keras.layers.Attention, "__call__"): _noting_what_it_reads,
 }

@@ -1,4 +1,4 @@
-"""What a model read when it wrote a text, token by token."""
+"""The attention of a model while it writes a text, token by token."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_attention import roles, scope
 from keras_attention.decoding import BeamSearch, Greedy, generate, prompts
-from keras_attention.decoding.generation import Samplers, Stop
+from keras_attention.decoding.arguments import Samplers, Stop
 from keras_attention.decoding.parts import Parts, parts_of
-from keras_attention.explain.maps.attention_maps import record, several, to_numpy
-from keras_attention.layers import Tokenizer
+from keras_attention.explain.maps.attention_maps import as_list, record, to_numpy
+
+MOST_TOKENS = 64  # of a translation or a caption that is drawn as a whole
 
 
 @dataclass(frozen=True)
 class Generated:
-    """What a model wrote for one prompt, and what it read for each token.
+    """A text that a model wrote for one prompt, and what it read for each token.
 
     Attributes:
         output: as `ka.generate` returns it: the new text, or the new ids.
@@ -26,6 +28,7 @@ class Generated:
         queries, keys: by layer path, what stands at each row and column.
         words: of each token that was written, but its end, which word of the output it belongs
             to; nothing where the output is ids.
+        cross_attention: paths of the layers by which the decoder reads the source, in their order.
     """
 
     output: Any
@@ -33,6 +36,7 @@ class Generated:
     queries: dict[str, list[str]]
     keys: dict[str, list[str]]
     words: list[int]
+    cross_attention: tuple[str, ...] = ()
 
 
 def generation_maps(
@@ -49,11 +53,11 @@ def generation_maps(
     """Continues prompts, or translates sources, and tells what was read for each new token.
 
     ```python
-    found = ka.explain.generation_maps(translator, "Ein Hund rennt.", max_new_tokens=50,
-                                       layers="*/cross_attention")
-    found.output                                 # "a dog is running ."
-    (path, *_) = found.maps
-    plots.attention_heads(found.maps, found.queries[path], key_labels=found.keys[path])
+    written = ka.explain.generation_maps(translator, "Ein Hund rennt.", max_new_tokens=50)
+    written.output                               # "a dog is running ."
+    (*_, path) = written.cross_attention
+    plots.attention_heads({path: written.maps[path]}, written.queries[path],
+                          key_labels=written.keys[path])
     ```
 
     `ka.generate` writes, and one pass over all that it wrote makes the maps, which are those of
@@ -86,23 +90,24 @@ def generation_maps(
         stop=stop,
         seed=seed,
     )
-    written = [_ended(parts, row, max_new_tokens, stop) for row in new]
+    written = [_append_end(parts, row, max_new_tokens, stop) for row in new]
     # The last token was written and not read.
     ids = [np.concatenate([row, after])[:-1] for row, after in zip(read.rows, written, strict=True)]
     inputs: Any = {
         **dict(zip(parts.sources, read.sources, strict=True)),
-        parts.target: prompts.padded_right(ids),  # where a decoder does not look
+        parts.target: prompts.pad_right(ids),  # where a decoder does not look
     }
     recording = record(
         model,
         inputs if parts.sources else inputs[parts.target],
-        layers=several(layers),
-        heads=several(heads),
+        layers=as_list(layers),
+        heads=as_list(heads),
     )
     maps = {path: to_numpy(weights) for path, weights in recording.maps.items()}
-    places = {path: _place(parts, layer) for path, layer in recording.owners.items()}
+    places = {path: _place(parts, recording, path) for path in maps}
+    crossing = tuple(path for path, place in places.items() if place == ("written", "source"))
     sources = _source_names(parts, prompt, read)
-    found = []
+    by_row = []
     for row, (before, after) in enumerate(zip(read.rows, written, strict=True)):
         axes = {
             "written": _names(parts.tokenizer, after),
@@ -121,26 +126,32 @@ def generation_maps(
                     start, labels = 0, [str(i) for i in range(length)]
                 kept[path] = kept[path].take(range(start, start + len(labels)), axis=1 + side)
                 names[side][path] = labels
-        output = prompts.written(parts, before, new[row], read.text)
+        output = prompts.answer(parts, before, new[row], read.text)
         words = _words(parts, before, new[row]) if read.text else []
-        found.append(Generated(output, kept, *names, words))
-    return found[0] if read.single else found
+        by_row.append(Generated(output, kept, *names, words, crossing))
+    return by_row[0] if read.single else by_row
 
 
-def by_word(found: Generated, path: str) -> tuple[list[str], np.ndarray]:
-    """The words of a text that was generated, and what was read for each.
+def write_for_first(model: keras.Model, inputs: Any) -> Generated:
+    """Returns what a model writes for the first of its inputs: greedily, `MOST_TOKENS` at most."""
+    first = inputs if isinstance(inputs, str) else next(iter(inputs))
+    return generation_maps(model, [first], max_new_tokens=MOST_TOKENS)[0]
+
+
+def by_word(generated: Generated, path: str) -> tuple[list[str], np.ndarray]:
+    """Returns the words of a text that was generated, and what was read for each.
 
     Args:
-        found: of `generation_maps`, with text for output.
+        generated: of `generation_maps`, with text for output.
         path: of a layer of the decoder.
 
     Returns:
         T words, and weights `(N, T, S)`: of each word the mean over its tokens. An end is no word.
     """
-    words, place = found.output.split(), np.array(found.words, np.int32)
+    words, place = generated.output.split(), np.array(generated.words, np.int32)
     share = (place == np.arange(len(words))[:, None]).astype(np.float32)  # (T, tokens)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
-    weights = found.maps[path][:, : len(place)]
+    weights = generated.maps[path][:, : len(place)]
     return words, np.einsum("wt,nts->nws", share, weights)
 
 
@@ -149,7 +160,7 @@ def _listed(sampler: Samplers) -> Sequence[Any]:
 
 
 def _with_ids(parts: Parts, prompt: Any, read: prompts.Prompt) -> Any:
-    """The prompt with ids to continue, so that ids come back."""
+    """Returns the prompt with ids to continue, so that ids come back."""
     if not parts.sources:
         return read.rows
     prompt = [prompt] if read.single else prompt
@@ -157,8 +168,8 @@ def _with_ids(parts: Parts, prompt: Any, read: prompts.Prompt) -> Any:
     return {**given, parts.target: read.rows}
 
 
-def _ended(parts: Parts, new: np.ndarray, most: int, stop: Stop) -> np.ndarray:
-    """New ids with the end that was left out, where it can have been nothing else."""
+def _append_end(parts: Parts, new: np.ndarray, most: int, stop: Stop) -> np.ndarray:
+    """Returns new ids with the end that was left out, where it can have been nothing else."""
     end = None if parts.tokenizer is None else parts.tokenizer.end_id
     if end is None or stop is not None or len(new) == most:
         return new
@@ -166,26 +177,27 @@ def _ended(parts: Parts, new: np.ndarray, most: int, stop: Stop) -> np.ndarray:
 
 
 def _words(parts: Parts, before: np.ndarray, new: np.ndarray) -> list[int]:
-    """The word that each new id belongs to, which a part of a character does too."""
-    texts = [prompts.written(parts, before, new[: i + 1], True) for i in range(len(new))]
+    """Returns the word that each new id belongs to, which a part of a character does too."""
+    texts = [prompts.answer(parts, before, new[: i + 1], True) for i in range(len(new))]
     return [max(0, len(text.split()) - 1) for text in texts]
 
 
-def _place(parts: Parts, layer: keras.Layer) -> tuple[str, str]:
-    """What the rows and the columns of a layer's weights are."""
-    if layer.path in parts.cross_attention:
-        return "written", "source"
-    return ("written", "read") if layer in parts.decoder_layers else ("source", "source")
+def _place(parts: Parts, recording: scope.Recording, path: str) -> tuple[str, str]:
+    """Returns what the rows and the columns of a layer's weights are."""
+    layer = recording.owners[path]
+    if layer not in parts.decoder_layers:
+        return "source", "source"
+    crosses = layer.path in parts.cross_attention or path in recording.crossing
+    return "written", "source" if crosses and parts.sources else "read"
 
 
 def _source_names(parts: Parts, prompt: Any, read: prompts.Prompt) -> list[list[str] | None]:
-    """The tokens of each source, if the one that there is has tokens."""
+    """Returns the tokens of each source, if the one that there is has tokens."""
     source = read.sources[0] if len(parts.sources) == 1 else None
     if source is None or source.ndim != 2 or source.dtype.kind not in "iu":  # no ids
         return [None] * len(read.rows)
     (name,), (ids,) = parts.sources, read.sources
-    tokenizer = parts.encoders[name]
-    tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else None
+    tokenizer = roles.vocabulary(parts.encoders[name])
     given = prompt[name] if isinstance(prompt, Mapping) else prompt
     texts = [given] if isinstance(given, str) else list(given)
     return [
@@ -196,9 +208,9 @@ def _source_names(parts: Parts, prompt: Any, read: prompts.Prompt) -> list[list[
     ]
 
 
-def _names(tokenizer: Any, ids: np.ndarray) -> list[str]:
-    """What ids stand for, or themselves where nothing tells."""
-    if not isinstance(tokenizer, Tokenizer):
+def _names(tokenizer: roles.Vocabulary | None, ids: np.ndarray) -> list[str]:
+    """Returns what ids stand for, or themselves where nothing tells."""
+    if tokenizer is None:
         return [str(i) for i in ids]
     vocabulary = tokenizer.vocabulary
     texts = tokenizer.decode(ids[:, None]) if len(ids) else []

@@ -1,1 +1,1 @@
-"""Interactive pages."""
+"""Interactive pages of attention weights, each one file of HTML."""

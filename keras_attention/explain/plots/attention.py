@@ -19,7 +19,7 @@ def attention_heads(
     key_labels: Sequence[str] | None = None,
     title: str = "Attention weights",
 ) -> "Figure":
-    """Heatmaps of attention weights: a row per layer, a column per head, one colour scale.
+    """Draws heatmaps of attention weights: a row per layer, a column per head, one colour scale.
 
     ```python
     with ka.capture() as maps:
@@ -42,7 +42,10 @@ def attention_heads(
             "There are no attention maps to draw. Call the model itself, not `predict`, inside "
             "`with ka.capture() as maps:`."
         )
-    layers = {path: _mean_over_batch(path, weights) for path, weights in maps.items()}
+    layers = {  # (N, T, S) of each
+        path: _batch(path, weights).astype(np.float32).mean(axis=0)
+        for path, weights in maps.items()
+    }
     key_labels = labels if key_labels is None else key_labels
     for path, weights in layers.items():
         for name, given, size in (
@@ -90,11 +93,12 @@ def head_overview(
     mask: Any = None,
     title: str = "What kind of attention each head has",
 ) -> "Figure":
-    """Two numbers for each head of each layer: how spread its weights are, and how far they reach.
+    """Draws two numbers for each head of each layer: how many keys its queries read, and how far
+    away these are.
 
-    The spread is the entropy of a query's weights as a number of keys, `exp(entropy)`: 1 where a
-    query reads one key, S where it reads all alike. The reach is the mean distance between query
-    and key in positions, of self-attention alone. Both are means over queries that read something.
+    The number of keys is `exp(entropy)` of a query's weights: 1 where a query reads one key, S
+    where it reads all alike. The distance between query and key is in positions, weighted, and
+    there is one in self-attention alone. Both are means over the queries that read something.
 
     Args:
         maps: weights by layer, `(N, T, S)` or `(B, N, T, S)`.
@@ -107,7 +111,7 @@ def head_overview(
     if not maps:
         raise ValueError("There are no attention maps to draw.")
     heads = max(np.shape(weights)[-3] for weights in maps.values())
-    spread, reach = (np.full((len(maps), heads), np.nan, np.float32) for _ in range(2))
+    keys_read, distances = (np.full((len(maps), heads), np.nan, np.float32) for _ in range(2))
     for row, (path, weights) in enumerate(maps.items()):
         weights = _batch(path, weights).astype(np.float64)
         reads = weights.sum(axis=-1) > 0.5  # (B, N, T)
@@ -115,15 +119,15 @@ def head_overview(
             reads = reads & np.asarray(mask, bool)[:, None]
         count = np.maximum(reads.sum(axis=(0, 2)), 1)
         keys = np.exp(-(weights * np.log(np.maximum(weights, 1e-30))).sum(axis=-1))
-        spread[row, : weights.shape[1]] = (keys * reads).sum(axis=(0, 2)) / count
+        keys_read[row, : weights.shape[1]] = (keys * reads).sum(axis=(0, 2)) / count
         if weights.shape[2] == weights.shape[3]:
             steps = np.arange(weights.shape[2])
-            distance = (weights * np.abs(steps[:, None] - steps)).sum(axis=-1)
-            reach[row, : weights.shape[1]] = (distance * reads).sum(axis=(0, 2)) / count
+            away = (weights * np.abs(steps[:, None] - steps)).sum(axis=-1)
+            distances[row, : weights.shape[1]] = (away * reads).sum(axis=(0, 2)) / count
     side = float(np.clip(0.55 * heads, 1.6, 6.0))
     names = figures.measure_names(list(maps))
     figure = figures.create(2 * side + names + 2.6, side / heads * len(maps) + 1.6)
-    panels = {"keys read (exp of entropy)": spread, "positions away": reach}
+    panels = {"keys read (exp of entropy)": keys_read, "positions away": distances}
     for ax, (name, values) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
         highest = max(float(np.nanmax(values, initial=0.0)), 1e-6)
         image = figures.draw_heatmap(ax, values, highest, cmap="viridis", room=side / heads)
@@ -136,12 +140,8 @@ def head_overview(
     return figure
 
 
-def _mean_over_batch(path: str, weights: Any) -> np.ndarray:
-    return _batch(path, weights).astype(np.float32).mean(axis=0)  # (N, T, S)
-
-
 def _batch(path: str, weights: Any) -> np.ndarray:
-    """Weights `(B, N, T, S)`, also of one input."""
+    """Returns weights `(B, N, T, S)`, also of those of one input, `(N, T, S)`."""
     weights = np.asarray(ops.convert_to_numpy(weights))
     if weights.ndim not in (3, 4):
         raise ValueError(

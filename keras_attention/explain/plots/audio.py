@@ -1,4 +1,4 @@
-"""Figures of what a model listens to in a recording."""
+"""Figures of attention to recordings."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ def spectrogram_attention(
     seconds: float | None = None,
     title: str = "",
 ) -> "Figure":
-    """Spectrograms above the weights of their patches: a column per recording, a row per map.
+    """Draws spectrograms above the weights of their patches: a column per recording, a row per map.
 
     Args:
         spectrograms: `(B, frames, M)` or `(B, frames, M, 1)`; drawn with time from left to right

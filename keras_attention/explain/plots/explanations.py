@@ -1,11 +1,11 @@
-"""Figures of explanations: what speaks for the output, and what against it."""
+"""Figures of explanations: elements that speak for an output, and those that speak against it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from keras_attention.explain.attribution.elements import Frames, Nodes, Patches, Tokens
+from keras_attention.explain.attribution.elements import Frames, ImagePatches, Nodes, Tokens
 from keras_attention.explain.plots import figures, lettering
 from keras_attention.explain.plots.text import (
     CAPTION,
@@ -13,44 +13,49 @@ from keras_attention.explain.plots.text import (
     LINE,
     draw_caption,
     draw_token,
-    placed,
+    place_tokens,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from keras_attention.explain.attribution.question import Explanation
+    from keras_attention.explain.attribution.explanation import Explanation
 
 _WIDTH = 8.6  # inches of a line of text
 _NODES = 24  # that a picture of a graph has room for, beside the one that is explained
 _COLOURS = "RdBu"  # red speaks against, blue for; also to the colour-blind
 
 
-def explanation(found: "Explanation", titles: Sequence[str] = (), *, title: str = "") -> "Figure":
-    """The scores of a batch on what they are scores of: text, images, recordings or graphs.
+def explanation(result: "Explanation", titles: Sequence[str] = (), *, title: str = "") -> "Figure":
+    """Draws the scores of a batch on their elements: text, images, recordings or graphs.
 
     Blue speaks for the output that was explained and red against it; methods that follow
-    attention know no red. Each input has a scale of its own, to its largest score.
+    attention know no red. Each input has a scale of its own, up to its largest score.
 
     Args:
-        found: by any method of `ka.explain`.
+        result: of any method of `ka.explain`.
         titles: a line above each input.
-        title: of the figure; the method and its largest score if empty.
+        title: of the figure; the method if empty.
 
     Raises:
         ValueError: another number of titles than of inputs.
     """
-    count = len(found.scores)
+    count = len(result.scores)
     if titles and len(titles) != count:
         raise ValueError(f"`titles` must have {count} lines. Received: {len(titles)}")
     titles = [lettering.caption(line, CAPTION) for line in titles] or [""] * count
-    draw = {Tokens: _texts, Patches: _images, Frames: _recordings, Nodes: _graphs}
-    return draw[type(found.elements)](found, titles, title or found.method.replace("_", " "))
+    kinds = {
+        Tokens: _draw_texts,
+        ImagePatches: _draw_images,
+        Frames: _draw_recordings,
+        Nodes: _draw_graphs,
+    }
+    return kinds[type(result.elements)](result, titles, title or result.method.replace("_", " "))
 
 
-def _texts(found: "Explanation", titles: list[str], title: str) -> "Figure":
-    tokens = [[lettering.name(token) for token in text] for text in found.elements.labels]
-    starts, places, rows = placed(tokens, list(map(bool, titles)), _WIDTH)
+def _draw_texts(result: "Explanation", titles: list[str], title: str) -> "Figure":
+    tokens = [[lettering.name(token) for token in text] for text in result.elements.labels]
+    starts, places, rows = place_tokens(tokens, list(map(bool, titles)), _WIDTH)
     ends = [
         (column + len(token)) * LETTER
         for text, of_text in zip(tokens, places, strict=True)
@@ -62,12 +67,12 @@ def _texts(found: "Explanation", titles: list[str], title: str) -> "Figure":
     ax.set_xlim(-0.1, width)
     ax.set_ylim(rows * LINE, -LINE)
     ax.set_axis_off()
-    for number, (text, shares) in enumerate(zip(tokens, _shares(found), strict=True)):
+    for number, (text, shares) in enumerate(zip(tokens, _shares(result), strict=True)):
         draw_caption(ax, titles[number], starts[number])
         for token, (row, column), share in zip(text, places[number], shares, strict=False):
             colour = _colour(share)
             draw_token(ax, token, row, column, colour=colour, ink=_ink(colour))
-    _scale(figure, ax, found, orientation="horizontal")
+    _add_scale(figure, ax, result, orientation="horizontal")
     figures.set_title(figure, title)
     return figure
 
@@ -75,18 +80,18 @@ def _texts(found: "Explanation", titles: list[str], title: str) -> "Figure":
 def image_and_text(
     image: "Explanation", text: "Explanation", titles: Sequence[str] = (), *, title: str = ""
 ) -> "Figure":
-    """What of an image and of a text beside it speaks for an output, a column for each input.
+    """Draws images above texts about them, each with its scores: a column for each input.
 
     Args:
         image, text: of one batch and one method, each by the name of its input.
         titles: a line above each input.
-        title: of the figure; the method and its largest scores if empty.
+        title: of the figure; the method if empty.
 
     Raises:
         ValueError: they are not of patches and of tokens, or another number of titles.
     """
     count = len(image.scores)
-    if not isinstance(image.elements, Patches) or not isinstance(text.elements, Tokens):
+    if not isinstance(image.elements, ImagePatches) or not isinstance(text.elements, Tokens):
         raise ValueError(
             "`image` must have scores of patches and `text` of tokens. Received: "
             f"{image.elements.kind} and {text.elements.kind}"
@@ -106,15 +111,15 @@ def image_and_text(
         ]
         for tokens, shares in zip(text.elements.labels, _shares(text), strict=True)
     ]
-    places = [placed([[token for token, _ in row]], [False], side)[1][0] for row in words]
+    places = [place_tokens([[token for token, _ in row]], [False], side)[1][0] for row in words]
     lines = 1 + max(row for of_text in places for row, _ in of_text)
     tall = side * images.shape[1] / images.shape[2]
     heights = [tall, tall, lines * LINE]
     figure = figures.create((side + 0.1) * count + 0.8, sum(heights) + 1.0)
     axes = figure.subplots(3, count, squeeze=False, height_ratios=heights)
-    of_image = image.elements.cells(_shares(image))
+    shares_at_pixels = image.elements.cells(_shares(image))
     for number, (above, below, written) in enumerate(axes.T):
-        _draw_image(above, below, images[number], of_image[number])
+        _draw_scored_image(above, below, images[number], shares_at_pixels[number])
         if titles:
             above.set_title(lettering.caption(titles[number]), fontsize=8)
         written.set_xlim(-0.5 * LETTER, side)
@@ -124,13 +129,13 @@ def image_and_text(
             draw_token(written, token, row, column, colour=colour, ink=_ink(colour))
     for ax in axes.flat:
         ax.set_axis_off()
-    _scale(figure, axes, image)
+    _add_scale(figure, axes, image)
     figures.set_title(figure, title or image.method.replace("_", " "))
     return figure
 
 
-def _images(found: "Explanation", titles: list[str], title: str) -> "Figure":
-    elements = cast(Patches, found.elements)
+def _draw_images(result: "Explanation", titles: list[str], title: str) -> "Figure":
+    elements = cast(ImagePatches, result.elements)
     images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
     height, width = images.shape[1:3]
     columns = min(len(images), 6)
@@ -140,31 +145,31 @@ def _images(found: "Explanation", titles: list[str], title: str) -> "Figure":
     axes = figure.subplots(2 * blocks, columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
-    shares = elements.cells(_shares(found))
+    shares = elements.cells(_shares(result))
     for number, image in enumerate(images):
         block, column = divmod(number, columns)
         above, below = axes[2 * block, column], axes[2 * block + 1, column]
-        _draw_image(above, below, image, shares[number])
+        _draw_scored_image(above, below, image, shares[number])
         above.set_title(lettering.caption(titles[number]), fontsize=8)
-    _scale(figure, axes, found)
+    _add_scale(figure, axes, result)
     figures.set_title(figure, title)
     return figure
 
 
-def _draw_image(above: Any, below: Any, image: np.ndarray, shares: np.ndarray) -> None:
-    """An image `(height, width, C)`, and below it the shares `(height, width)` on its pixels."""
+def _draw_scored_image(above: Any, below: Any, image: np.ndarray, shares: np.ndarray) -> None:
+    """Draws an image `(height, width, C)`, and below it with shares `(height, width)` on it."""
     above.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
     below.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
     below.imshow(shares, cmap=_COLOURS, vmin=-1, vmax=1, alpha=0.65)
 
 
-def _recordings(found: "Explanation", titles: list[str], title: str) -> "Figure":
-    elements = cast(Frames, found.elements)
+def _draw_recordings(result: "Explanation", titles: list[str], title: str) -> "Figure":
+    elements = cast(Frames, result.elements)
     seconds = float(elements.labels[0][1].split()[0]) if elements.present.shape[1] > 1 else 1.0
     figure = figures.create(7.5, 1.15 * len(titles) + 0.8)
     axes = figure.subplots(len(titles), 1, squeeze=False)[:, 0]
     for ax, wave, shares, present, caption in zip(
-        axes, elements.array, _shares(found), elements.present, titles, strict=True
+        axes, elements.array, _shares(result), elements.present, titles, strict=True
     ):
         wave = wave[~np.isnan(wave)]
         end = present.sum() * seconds
@@ -184,51 +189,61 @@ def _recordings(found: "Explanation", titles: list[str], title: str) -> "Figure"
         ax.tick_params(labelsize=7)
         ax.set_title(caption, fontsize=8, loc="left")
     axes[-1].set_xlabel("seconds", fontsize=8)
-    _scale(figure, axes, found)
+    _add_scale(figure, axes, result)
     figures.set_title(figure, title)
     return figure
 
 
-def _graphs(found: "Explanation", titles: list[str], title: str) -> "Figure":
-    elements, position = found.elements, found.position
+def _draw_graphs(result: "Explanation", titles: list[str], title: str) -> "Figure":
+    elements, position = result.elements, result.position
     edges = elements.inputs["edges"] if isinstance(elements.inputs, dict) else None
     figure = figures.create(4.4 * len(titles) + 0.9, 4.8)
     axes = figure.subplots(1, len(titles), squeeze=False)[0]
-    for number, (ax, scores, caption) in enumerate(zip(axes, found.scores, titles, strict=True)):
+    for number, (ax, scores, caption) in enumerate(zip(axes, result.scores, titles, strict=True)):
         own = None if position is None else int(position[number])
-        # A node says most of itself, and would leave no colour for the others.
-        largest = np.abs(np.delete(scores, [] if own is None else own)).max(initial=0)
-        shares = np.clip(scores / (largest or 1), -1, 1)
-        order = [i for i in np.argsort(-np.abs(shares), kind="stable") if i != own and shares[i]]
-        shown = order[:_NODES]
-        angles = np.pi / 2 - 2 * np.pi * np.arange(len(shown)) / max(1, len(shown))
-        places = {int(i): (np.cos(a), np.sin(a)) for i, a in zip(shown, angles, strict=True)}
-        if own is not None:
-            places[own] = (0.0, 0.0)
-        for source, target in [] if edges is None else edges[number]:
-            if source != target and source in places and target in places:
-                (x, y), (u, v) = places[int(source)], places[int(target)]
-                ax.plot([x, u], [y, v], color="0.75", linewidth=0.8, zorder=1)
-        for node, (x, y) in places.items():
-            ring = "black" if node == own else "0.4"
-            ax.scatter([x], [y], s=430, color=[_colour(shares[node])], edgecolors=ring, zorder=2)
-            ink = _ink(_colour(shares[node]))
-            ax.text(x, y, str(node), ha="center", va="center", fontsize=7, zorder=3, color=ink)
-        hidden = len(order) - len(shown)
+        of_graph = [] if edges is None else edges[number]
+        hidden = _draw_graph(ax, scores, own, of_graph)
         ax.set_title(caption + (f" ({hidden} more nodes)" if hidden else ""), fontsize=9)
         ax.set_xlim(-1.2, 1.2)
         ax.set_ylim(-1.2, 1.2)
         ax.set_aspect("equal")
         ax.set_axis_off()
-    _scale(figure, axes, found)
+    _add_scale(figure, axes, result)
     figures.set_title(figure, title)
     return figure
 
 
-def _shares(found: "Explanation") -> np.ndarray:
-    """Scores as shares of the largest one of each input, -1 to 1."""
-    largest = np.abs(found.scores).max(axis=1, keepdims=True)
-    return found.scores / np.where(largest == 0, 1, largest)
+def _draw_graph(ax: Any, scores: np.ndarray, own: int | None, edges: Any) -> int:
+    """Draws the nodes with the largest scores in a circle, and in its middle the `own` one.
+
+    Returns:
+        How many nodes with a score there was no room for.
+    """
+    # A node says most of itself, and would leave no colour for the others.
+    largest = np.abs(np.delete(scores, [] if own is None else own)).max(initial=0)
+    shares = np.clip(scores / (largest or 1), -1, 1)
+    order = [i for i in np.argsort(-np.abs(shares), kind="stable") if i != own and shares[i]]
+    shown = order[:_NODES]
+    angles = np.pi / 2 - 2 * np.pi * np.arange(len(shown)) / max(1, len(shown))
+    places = {int(i): (np.cos(a), np.sin(a)) for i, a in zip(shown, angles, strict=True)}
+    if own is not None:
+        places[own] = (0.0, 0.0)
+    for source, target in edges:
+        if source != target and source in places and target in places:
+            (x, y), (u, v) = places[int(source)], places[int(target)]
+            ax.plot([x, u], [y, v], color="0.75", linewidth=0.8, zorder=1)
+    for node, (x, y) in places.items():
+        ring = "black" if node == own else "0.4"
+        colour = _colour(shares[node])
+        ax.scatter([x], [y], s=430, color=[colour], edgecolors=ring, zorder=2)
+        ax.text(x, y, str(node), ha="center", va="center", fontsize=7, zorder=3, color=_ink(colour))
+    return len(order) - len(shown)
+
+
+def _shares(result: "Explanation") -> np.ndarray:
+    """Returns scores as shares of the largest one of each input, from -1 to 1."""
+    largest = np.abs(result.scores).max(axis=1, keepdims=True)
+    return result.scores / np.where(largest == 0, 1, largest)
 
 
 def _colour(share: float) -> Any:
@@ -238,15 +253,15 @@ def _colour(share: float) -> Any:
 
 
 def _ink(colour: Any) -> str:
-    """What can be read on a colour."""
+    """Returns a colour of letters that can be read on another colour."""
     return "white" if figures.lightness(colour) < 0.55 else "black"
 
 
-def _scale(figure: "Figure", axes: Any, found: "Explanation", **how: Any) -> None:
+def _add_scale(figure: "Figure", axes: Any, result: "Explanation", **how: Any) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    signed = bool((found.scores < 0).any())
+    signed = bool((result.scores < 0).any())
     colours = ScalarMappable(Normalize(-1, 1), _COLOURS)
     bar = figure.colorbar(colours, ax=axes, shrink=0.6, fraction=0.04, aspect=30, pad=0.02, **how)
     along = bar.ax.set_xlim if how.get("orientation") == "horizontal" else bar.ax.set_ylim

@@ -1,4 +1,4 @@
-"""Figures of faithfulness: what a model says as its input loses or gains elements."""
+"""Figures of faithfulness: the output of a model as its input loses or gains elements."""
 
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from keras_attention.explain.evaluation.measured import Faithfulness
 
 
-def faithfulness_curves(found: "Faithfulness", *, title: str = "") -> "Figure":
-    """Deletion and insertion: the probability of the target by the fraction of elements, the mean
-    over inputs with a band of one standard error.
+def faithfulness_curves(result: "Faithfulness", *, title: str = "") -> "Figure":
+    """Draws deletion and insertion: the probability of the target by the fraction of elements.
+
+    It is the mean over inputs, in a band of one standard error.
 
     Random rankings are dashed, reversed ones dotted in the colour of their method.
 
     Args:
-        found: of `faithfulness`.
+        result: of `ka.explain.faithfulness`.
         title: of the figure; the number of inputs if empty.
     """
     from matplotlib import colormaps
@@ -28,9 +29,9 @@ def faithfulness_curves(found: "Faithfulness", *, title: str = "") -> "Figure":
     figure = figures.create(9.6, 4.2)
     axes = figure.subplots(1, 2, sharey=True)
     palette = colormaps["tab10"]
-    colours = {name: palette(i % palette.N) for i, name in enumerate(found.explanations)}
+    colours = {name: palette(i % palette.N) for i, name in enumerate(result.explanations)}
     for ax, kind, best in zip(axes, ("deletion", "insertion"), ("lower", "higher"), strict=True):
-        for name, measured in found.measured.items():
+        for name, measured in result.measured.items():
             values = getattr(measured, f"{kind}_curve")
             x, mean = np.linspace(0, 1, values.shape[1]), values.mean(axis=0)
             method = name.removesuffix(REVERSED)
@@ -52,6 +53,6 @@ def faithfulness_curves(found: "Faithfulness", *, title: str = "") -> "Figure":
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
     )
-    title = title or f"{len(found.whole)} inputs; dotted: reversed rankings"
+    title = title or f"{len(result.whole)} inputs; dotted: reversed rankings"
     figures.set_title(figure, title)
     return figure

@@ -21,8 +21,9 @@ def node_attention(
     *,
     title: str = "",
 ) -> "Figure":
-    """A node among its neighbours: a line to each, as wide as the node's attention to it, and the
-    share that is left for the node itself.
+    """Draws a node among its neighbours, with a line to each, as wide as the attention to it.
+
+    In the node stands the share that is left for itself.
 
     Args:
         edges: `(E, 2)`, (source, target), padded with -1.
@@ -38,17 +39,17 @@ def node_attention(
     edges = np.asarray(ops.convert_to_numpy(edges))
     weights = np.asarray(ops.convert_to_numpy(weights), np.float32)
     weights = weights.mean(axis=0) if weights.ndim == 2 else weights
-    to_it = np.flatnonzero((edges[:, 1] == node) & (edges[:, 0] != node))
-    if not len(to_it):
+    incoming = np.flatnonzero((edges[:, 1] == node) & (edges[:, 0] != node))
+    if not len(incoming):
         raise ValueError(f"`node` must have neighbours. Received: node={node}")
-    order = to_it[np.argsort(-weights[to_it], kind="stable")]
+    order = incoming[np.argsort(-weights[incoming], kind="stable")]
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(order)) / len(order)
     figure = figures.create(6.4, 4.6)
     ax = figure.subplots()
     from matplotlib import colormaps
 
     colours = colormaps["tab10"]
-    widest = 10 / max(float(weights[to_it].max()), 1e-6)
+    widest = 10 / max(float(weights[incoming].max()), 1e-6)
     shown = sorted({int(labels[node]), *(int(labels[edges[i, 0]]) for i in order)})
     for i, angle in zip(order, angles, strict=True):
         x, y, source = np.cos(angle), np.sin(angle), int(edges[i, 0])
@@ -56,7 +57,7 @@ def node_attention(
         ax.scatter([x], [y], s=220, color=colours(int(labels[source]) % 10), zorder=2)
         ax.text(1.22 * x, 1.22 * y, f"{weights[i]:.2f}", ha="center", va="center", fontsize=8)
     ax.scatter([0], [0], s=420, color=colours(int(labels[node]) % 10), edgecolors="black", zorder=3)
-    own = 1 - weights[to_it].sum()
+    own = 1 - weights[incoming].sum()
     ax.text(0, 0, f"{own:.2f}", ha="center", va="center", fontsize=8, zorder=4)
     for label in shown:
         ax.scatter(

@@ -1,4 +1,4 @@
-"""Figures of what a model looks at in an image."""
+"""Figures of attention to images."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,13 @@ _WORDS_IN_A_ROW = 6  # with the image itself
 def image_attention(
     images: Any, maps: Mapping[str, Any], titles: Sequence[str] = (), *, title: str = ""
 ) -> "Figure":
-    """Images beside the weights of their patches: a column per image, a row per map.
+    """Draws images and below them the weights of their patches: a column per image, a row per map.
 
     Args:
         images: `(B, H, W, 1)` or `(B, H, W, 3)`, 0 to 255.
         maps: by name, at least one, weights `(B, rows, columns)` of cells of each image, all of
-            one size, or of its pixels, as `Patches.cells` gives; each picture has a scale of its
-            own, from no weight to its largest.
+            one size, or of its pixels, as the `cells` of its elements gives. Each picture has a
+            scale of its own, from no weight to its largest.
         titles: B titles.
         title: of the figure.
 
@@ -51,7 +51,7 @@ def image_attention(
             axes[0, column].set_title(lettering.caption(titles[column]), fontsize=8)
         for row, (name, value) in enumerate(weights.items(), 1):
             ax = axes[row, column]
-            _overlaid(ax, grey[column], value[column])
+            _draw_overlay(ax, grey[column], value[column])
             if column == 0:
                 ax.set_ylabel(
                     "/\n".join(lettering.name(part, 20) for part in name.split("/")[-3:]),
@@ -61,18 +61,18 @@ def image_attention(
         ax.set_xticks([])
         ax.set_yticks([])
     axes[0, 0].set_ylabel("image", fontsize=8)
-    _scale(figure, axes[1:])
+    _add_scale(figure, axes[1:])
     figures.set_title(figure, title)
     return figure
 
 
 def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str = "") -> "Figure":
-    """An image, and beside it what was read of it for each word of its caption.
+    """Draws an image, and beside it what was read of it for each word of its caption.
 
     Args:
         image: `(H, W, 1)` or `(H, W, 3)`, 0 to 255.
         words: T words. Of none, the image stands alone.
-        weights: `(T, rows, columns)` of the image's regions; each picture has a scale of its own,
+        weights: `(T, rows, columns)` of the image's regions. Each picture has a scale of its own,
             from no weight to its largest.
         title: of the figure.
 
@@ -93,11 +93,11 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
     for ax in axes.flat:
         ax.set_axis_off()
     axes[0, 0].imshow(image[..., 0] if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=255)
-    for ax, word, read in zip(axes.flat[1:], words, weights, strict=False):
-        _overlaid(ax, image.mean(axis=-1), read)
+    for ax, word, of_word in zip(axes.flat[1:], words, weights, strict=False):
+        _draw_overlay(ax, image.mean(axis=-1), of_word)
         ax.set_title(lettering.name(word, 20), fontsize=8)
     if len(words):
-        _scale(figure, axes)
+        _add_scale(figure, axes)
     figures.set_title(figure, *title.splitlines())
     return figure
 
@@ -132,8 +132,8 @@ def patch_weights(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str,
     return weights_by_layer
 
 
-def _overlaid(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
-    """Weights `(rows, columns)` over an image `(H, W)`."""
+def _draw_overlay(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
+    """Draws weights `(rows, columns)` over an image `(H, W)`."""
     height, width = grey.shape
     ax.imshow(grey, cmap="gray", vmin=0, vmax=255)
     ax.imshow(
@@ -145,8 +145,8 @@ def _overlaid(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
     )
 
 
-def _scale(figure: "Figure", axes: Any) -> None:
-    """What the colours of all pictures mean."""
+def _add_scale(figure: "Figure", axes: Any) -> None:
+    """Adds a bar that says what the colours of the pictures mean."""
     from matplotlib.cm import ScalarMappable
 
     scale = figure.colorbar(ScalarMappable(cmap="inferno"), ax=axes, ticks=(0, 1), aspect=40)

@@ -1,4 +1,4 @@
-"""Texts of others in a figure: tokens, names and captions, made fit to be drawn as they are."""
+"""Texts of users, such as tokens, names and captions, in a form that can be drawn as it is."""
 
 import textwrap
 import unicodedata
@@ -8,9 +8,8 @@ _LINES = 3  # of a title
 
 
 def printable(text: object) -> str:
-    """The text with control characters and lone surrogates as escapes: no font can draw them.
-
-    Line breaks stay.
+    """Returns the text with escapes for control characters and lone surrogates, which no font can
+    draw. Line breaks stay.
     """
     return "".join(
         letter
@@ -21,7 +20,7 @@ def printable(text: object) -> str:
 
 
 def name(text: object, most: int = NAME) -> str:
-    """A name in one line, of which the middle is left out where it is longer than `most`."""
+    """Returns a name in one line, without its middle where it is longer than `most` letters."""
     line = printable(text).replace("\n", "\\n")
     if len(line) <= most:
         return line
@@ -30,17 +29,19 @@ def name(text: object, most: int = NAME) -> str:
 
 
 def caption(text: object, most: int = NAME) -> str:
-    """A text above a picture, in lines of at most `most` letters, as many as a title has."""
+    """Returns a text for above a picture, in lines of at most `most` letters, as many as a title
+    has."""
     return "\n".join(name(line, most) for line in str(text).split("\n")[:_LINES])
 
 
 def entry(text: object) -> str:
-    """A name for a legend, from which matplotlib leaves out what begins with an underscore."""
+    """Returns a name for a legend, from which matplotlib leaves out what begins with an
+    underscore."""
     line = name(text)
     return f"\N{ZERO WIDTH SPACE}{line}" if line.startswith("_") else line
 
 
 def title(text: object, letters: int) -> str:
-    """A title in lines of so many `letters`, cut off where it would fill the figure."""
+    """Returns a title in lines of so many `letters`, cut off where it would fill the figure."""
     more = " \N{HORIZONTAL ELLIPSIS}"
     return textwrap.fill(printable(text), letters, max_lines=_LINES, placeholder=more)

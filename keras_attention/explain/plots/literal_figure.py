@@ -12,8 +12,8 @@ from keras_attention.explain.plots.lettering import printable
 class LiteralFigure(Figure):
     """A figure that draws every text as it is: `$` is a dollar, not the start of a formula.
 
-    What is in it comes from users: tokens, names of classes and layers, captions. The numbers at
-    ticks are matplotlib's own, which may set them as formulas.
+    Its texts come from users: tokens, names of classes and layers, captions. The numbers at ticks
+    are matplotlib's own, which may set them as formulas.
     """
 
     def draw(self, renderer: Any) -> None:

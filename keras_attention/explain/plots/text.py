@@ -1,4 +1,4 @@
-"""Figures of what a model reads in a text."""
+"""Figures of attention to texts."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,14 +26,14 @@ def shaded_tokens(
     title: str = "Attention weights",
     width: float = 9.0,
 ) -> "Figure":
-    """Texts, each token on a blue as dark as its weight, as in figure 5 of Yang et al., 2016
+    """Draws texts, each token on a blue as dark as its weight, as in figure 5 of Yang et al., 2016
     (https://aclanthology.org/N16-1174).
 
     Args:
         tokens: of each text, as `Tokenizer.tokens` gives them.
         weights: of each text, one weight per token, or more that belong to padding.
         captions: a line above each text.
-        segments: of each text, a weight per token that is that of its segment: a red line below.
+        segments: of each text, for each token the weight of its segment: a red line below.
         title: of the figure.
         width: of the figure, in inches.
 
@@ -43,10 +43,10 @@ def shaded_tokens(
     if not tokens:
         raise ValueError("There are no texts to draw.")
     tokens = [[lettering.name(token) for token in text] for text in tokens]
-    shades = [_scaled(w, t, "weights") for w, t in zip(weights, tokens, strict=True)]
+    shades = [_scale(w, t, "weights") for w, t in zip(weights, tokens, strict=True)]
     below = weights if segments is None else segments
-    lines = [_scaled(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
-    starts, places, rows = placed(tokens, [bool(captions)] * len(tokens), width - 0.3)
+    lines = [_scale(s, t, "segments") for s, t in zip(below, tokens, strict=True)]
+    starts, places, rows = place_tokens(tokens, [bool(captions)] * len(tokens), width - 0.3)
     figure = figures.create(width, rows * LINE + 0.6)
     ax = figure.subplots()
     ax.set_xlim(0, width - 0.3)
@@ -77,10 +77,10 @@ def shaded_tokens(
     return figure
 
 
-def placed(
+def place_tokens(
     tokens: Sequence[Sequence[str]], captioned: Sequence[bool], width: float
 ) -> tuple[list[float], list[list[tuple[float, int]]], float]:
-    """Where tokens of texts stand in lines of a `width` in inches.
+    """Places tokens of texts in lines of a `width` in inches.
 
     Returns:
         The row that each text begins in, the row and the column in letters of its tokens, and the
@@ -103,13 +103,13 @@ def placed(
 
 
 def draw_caption(ax: Any, caption: str, start: float) -> None:
-    """A line above the text that begins in row `start`."""
+    """Draws a line above the text that begins in row `start`."""
     y = (start - 1) * LINE
     ax.text(0, y, lettering.name(caption, CAPTION), fontsize=_SIZE - 1, va="center", color="0.35")
 
 
 def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink: str) -> None:
-    """A token on a colour."""
+    """Draws a token on a colour."""
     from matplotlib.patches import Rectangle
 
     box = ((column - 0.3) * LETTER, (row - 0.38) * LINE)
@@ -125,8 +125,8 @@ def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink
     )
 
 
-def _scaled(values: Any, tokens: Sequence[str], name: str) -> np.ndarray:
-    """A value per token, as a share of the largest."""
+def _scale(values: Any, tokens: Sequence[str], name: str) -> np.ndarray:
+    """Returns a value per token, as a share of the largest."""
     values = np.asarray(ops.convert_to_numpy(values), np.float32)
     if values.ndim != 1 or len(values) < len(tokens):
         raise ValueError(

@@ -7,8 +7,8 @@ from keras import ops
 
 from keras_attention import scope
 from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.layers.weights import add_kernel
 from keras_attention.ops import attention, checks, masks
-from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import weights_dtype
 
 
@@ -45,6 +45,7 @@ class AttentionPooling(Entrance, keras.layers.Layer):
 
     takes = tensors(value="(B, S, D)")
     built_for = ("D",)
+    reads = "pool"
 
     def __init__(
         self,
@@ -74,15 +75,9 @@ class AttentionPooling(Entrance, keras.layers.Layer):
         width = value_shape[-1]
         checks.divisible("value width", width, "num_heads", self.num_heads)
         units = self.units or width
-        self.kernel = self.add_weight(
-            name="kernel", shape=(width, units), initializer=fresh(self.kernel_initializer)
-        )
+        self.kernel = add_kernel(self, "kernel", (width, units))
         self.bias = self.add_weight(name="bias", shape=(units,), initializer="zeros")
-        self.context = self.add_weight(
-            name="context",
-            shape=(units, self.num_heads),
-            initializer=fresh(self.kernel_initializer),
-        )
+        self.context = add_kernel(self, "context", (units, self.num_heads))
         self.built = True
 
     def call(
@@ -92,22 +87,24 @@ class AttentionPooling(Entrance, keras.layers.Layer):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
-        value, logits = self._logits(value, mask)
-        weights = attention.masked_softmax(logits, None if mask is None else mask[:, None])
-        used = scope.record(self, weights[:, :, None])
-        pooled = self._pooled(used, value, training)[:, 0]  # (B, D)
-        return (pooled, weights) if return_attention_scores else pooled
-
-    def _logits(self, value: Any, mask: Any) -> tuple[Any, Any]:
-        """`value` with zeros where it is masked, and `(B, N, S)`."""
         self._check(value, mask)
         value = masks.zero_masked(value, mask)
-        hidden = ops.tanh(ops.matmul(value, self.kernel) + self.bias)
-        return value, ops.transpose(ops.matmul(hidden, self.context), (0, 2, 1))
+        logits = self._score(value)  # (B, N, S)
+        weights = attention.masked_softmax(logits, None if mask is None else mask[:, None])
+        recorded = scope.record(self, weights[:, :, None])  # (B, N, 1, S)
+        pooled = self._pool(recorded, value, training)[:, 0]  # (B, D)
+        return (pooled, weights) if return_attention_scores else pooled
 
-    def _pooled(self, weights: Any, value: Any, training: bool | None) -> Any:
-        """Weights `(B, N, T, S)` on the heads of `value` `(B, S, D)`: `(B, T, D)`."""
-        used = attention.dropped(weights, self.dropout, self.seed_generator if training else None)
+    def _score(self, value: Any) -> Any:
+        """Returns `u . u_c` with the u of equation 5: `(B, N, S)`."""
+        u = ops.tanh(ops.matmul(value, self.kernel) + self.bias)
+        return ops.transpose(ops.matmul(u, self.context), (0, 2, 1))
+
+    def _pool(self, weights: Any, value: Any, training: bool | None) -> Any:
+        """Returns weights `(B, N, T, S)` on the heads of `value` `(B, S, D)`: `(B, T, D)`."""
+        used = attention.apply_dropout(
+            weights, self.dropout, self.seed_generator if training else None
+        )
         batch, length, width = ops.shape(value)
         heads = ops.reshape(value, (batch, length, self.num_heads, width // self.num_heads))
         heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, N, S, H)

@@ -7,8 +7,8 @@ from keras import ops
 
 from keras_attention.layers.attention.memory_attention import MemoryAttention
 from keras_attention.layers.entrance import tensors
+from keras_attention.layers.weights import add_kernel
 from keras_attention.ops import additive, attention, checks, masks
-from keras_attention.ops.initializers import fresh
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -44,6 +44,8 @@ class BahdanauAttention(MemoryAttention):
         ValueError: key and value differ in length, or a mask has the wrong shape or dtype.
     """
 
+    attends_first = True
+
     takes = tensors(
         query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)", projected_key="(B, S, units)"
     )
@@ -70,16 +72,13 @@ class BahdanauAttention(MemoryAttention):
     ) -> None:
         key_shape = key_shape or value_shape
         self._check_widths(query_shape, value_shape, key_shape)
-        self.query_kernel = self._add("query_kernel", (query_shape[-1], self.units))
-        self.key_kernel = self._add("key_kernel", (key_shape[-1], self.units))
-        self.vector = self._add("vector", (self.units, 1))
+        self.query_kernel = add_kernel(self, "query_kernel", (query_shape[-1], self.units))
+        self.key_kernel = add_kernel(self, "key_kernel", (key_shape[-1], self.units))
+        self.vector = add_kernel(self, "vector", (self.units, 1))
         self.built = True
 
-    def _add(self, name: str, shape: tuple) -> Any:
-        return self.add_weight(name=name, shape=shape, initializer=fresh(self.kernel_initializer))
-
     def project_key(self, key: Any, key_mask: Any = None) -> Any:
-        """`W_k k`: `(B, S, units)`, to be passed as `projected_key` in every decoder step.
+        """Returns `W_k k`: `(B, S, units)`, to be passed as `projected_key` in every decoder step.
 
         Args:
             key: `(B, S, D_k)`, the memory.
@@ -93,8 +92,7 @@ class BahdanauAttention(MemoryAttention):
                 f"Layer {self.name!r} has no weights yet to project keys with. Call it once, or "
                 "`build(query_shape, value_shape)`."
             )
-        key = masks.zero_masked(ops.cast(key, self.compute_dtype), key_mask)
-        return ops.matmul(key, ops.cast(self.key_kernel, self.compute_dtype))
+        return self._project(masks.zero_masked(ops.cast(key, self.compute_dtype), key_mask))
 
     def call(
         self,
@@ -110,22 +108,25 @@ class BahdanauAttention(MemoryAttention):
         projected_key: Any = None,
     ) -> Any:
         self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
-        memory = self._memory(
-            value,
-            masks.both(value_mask, key_mask),
-            key=lambda x, mask: (
-                self.project_key(x if key is None else key, mask)
-                if projected_key is None
-                else projected_key
-            ),
+        memory_mask = masks.both(value_mask, key_mask)
+        return self._attend(
+            query,
+            self.remember(value, memory_mask, key=key, projected_key=projected_key),
+            query_mask=query_mask,
+            attention_mask=attention_mask,
+            training=training,
+            return_attention_scores=return_attention_scores,
         )
-        q = ops.matmul(masks.zero_masked(query, query_mask), self.query_kernel)  # (B, T, U)
-        logits = additive.scores(q, memory["key"], self.vector[:, 0])
-        mask = masks.combine(
-            query_mask=query_mask, key_mask=memory.get("mask"), attention_mask=attention_mask
-        )
-        weights = attention.masked_softmax(logits, None if mask is None else mask[:, 0])
-        return self._context(weights, memory["value"], training, return_attention_scores)
+
+    def _project(self, key: Any) -> Any:
+        # Cast, since `project_key` may be called outside of Keras's own casting.
+        key, kernel = (ops.cast(x, self.compute_dtype) for x in (key, self.key_kernel))
+        return ops.matmul(key, kernel)  # W_k k
+
+    def _weigh(self, query: Any, memory: dict[str, Any], mask: Any, first_position: Any) -> Any:
+        projected_query = ops.matmul(query, self.query_kernel)  # W_q q
+        logits = additive.scores(projected_query, memory["key"], self.vector[:, 0])
+        return attention.masked_softmax(logits, mask)
 
     def get_config(self) -> dict[str, Any]:
         return {

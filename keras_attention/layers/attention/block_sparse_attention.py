@@ -4,14 +4,16 @@ import random
 from typing import Any
 
 import keras
-from keras import ops
 
-from keras_attention.layers.attention.mechanism import Mechanism
-from keras_attention.ops import block_sparse, checks, masks
+from keras_attention.layers.attention.mechanism import MechanismLayer, Memory
+from keras_attention.ops import block_sparse, checks
+from keras_attention.ops.softmax import Softmax
+from keras_attention.ops.visibility import Band, Visibility
+from keras_attention.types import Float, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class BlockSparseAttention(Mechanism):
+class BlockSparseAttention(MechanismLayer):
     """Attention between near, global and random blocks, of Zaheer et al., 2020 (BigBird,
     https://arxiv.org/abs/2007.14062, section 2); without random blocks that of Beltagy et al.,
     2020 (Longformer, https://arxiv.org/abs/2004.05150, section 3.1).
@@ -62,47 +64,31 @@ class BlockSparseAttention(Mechanism):
             self.seed = random.randrange(2**31)  # Python's, which Keras seeds as well
         super().build(query_shape, key_shape, value_shape)
 
-    def _pattern(self, causal: bool) -> block_sparse.Pattern:
+    def pattern(self, band: Band, memory: Memory) -> block_sparse.Pattern:
         return block_sparse.Pattern(
             size=self.block_size,
             near=self.window_blocks,
             leading=self.global_blocks,
             random=self.random_blocks,
             seed=self.seed,
-            causal=causal,
+            causal=band.causal,
         )
 
     def attend(
         self,
-        query: Any,
-        key: Any,
-        value: Any,
-        *,
-        causal: bool,
-        mask: Any = None,
-        scale: float | None = None,
-        dropout: float = 0.0,
-        seed: Any = None,
-        state: Any = None,
-    ) -> Any:
+        query: Float[Tensor, "B N T H"],
+        memory: Memory,
+        visibility: Visibility,
+        softmax: Softmax,
+    ) -> Float[Tensor, "B N T H"]:
         return block_sparse.attention(
             query,
-            key,
-            value,
-            self._pattern(causal),
-            mask=mask,
-            scale=scale,
-            dropout=dropout,
-            seed=seed,
+            memory.key,
+            memory.value,
+            visibility.pattern,
+            mask=memory.mask,
+            softmax=softmax,
         )
-
-    def sees(self, query_positions: Any, key_positions: Any, *, causal: bool, mask: Any) -> Any:
-        pattern = self._pattern(causal)
-        count = block_sparse.block_count(pattern, ops.shape(key_positions)[0], mask)
-        if mask is None:
-            return pattern.sees(query_positions, key_positions, count)[None, None]
-        start = masks.first_valid(mask)[:, None]
-        return pattern.sees(query_positions - start, key_positions - start, count)[:, None]
 
     def get_config(self) -> dict[str, Any]:
         return {

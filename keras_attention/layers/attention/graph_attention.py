@@ -1,15 +1,20 @@
 """Graph attention, GAT and GATv2."""
 
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_attention import kernels, scope
+from keras_attention import scope
+from keras_attention.layers.attention import graph_scores
+from keras_attention.layers.attention.dense_graph import DenseGraph
+from keras_attention.layers.attention.sparse_graph import SparseGraph
 from keras_attention.layers.entrance import Entrance, tensors
-from keras_attention.ops import additive, attention, checks, graph, masks
+from keras_attention.layers.weights import add_kernel, add_projection
+from keras_attention.ops import attention, checks, masks
 from keras_attention.ops.initializers import fresh
-from keras_attention.ops.precision import at_least_float32, weights_dtype
+from keras_attention.ops.precision import weights_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -67,6 +72,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
         edge_features="(B, E, F_e)",
     )
     built_for = ("F", "F_e")
+    reads = "itself"
 
     def __init__(
         self,
@@ -125,26 +131,27 @@ class GraphAttention(Entrance, keras.layers.Layer):
         checks.rank("features", features_shape, "(B, N, F)")
         checks.known("features", features_shape)
         heads, width = (self.num_heads, self.head_dim), self.num_heads * self.head_dim
-        own_target = self.variant == "gatv2" and not self.share_weights
-        bias = self.variant == "gatv2"
-        self.source_kernel, self.source_bias = self._add_projection(
-            "source", features_shape[-1], width, bias
+        is_gat, regularizer = self.variant == "gat", self.kernel_regularizer
+        add = partial(add_kernel, self, regularizer=regularizer)
+        project = partial(
+            add_projection,
+            self,
+            input_dim=features_shape[-1],
+            output_dim=width,
+            use_bias=self.use_bias and not is_gat,
+            regularizer=regularizer,
         )
+        self.source_kernel, self.source_bias = project("source")
         self.target_kernel, self.target_bias = self.source_kernel, self.source_bias
-        if own_target:
-            self.target_kernel, self.target_bias = self._add_projection(
-                "target", features_shape[-1], width, bias
-            )
-        self.attention_source = self._add("attention_source", heads)
-        self.attention_target = self.attention_source
-        if self.variant == "gat":
-            self.attention_target = self._add("attention_target", heads)
-        self.edge_kernel = None
+        if not (is_gat or self.share_weights):
+            self.target_kernel, self.target_bias = project("target")
+        self.attention_source = add("attention_source", heads)
+        self.attention_target = add("attention_target", heads) if is_gat else self.attention_source
+        self.edge_kernel = self.attention_edge = None
         if edge_features_shape is not None:
             checks.known("edge_features", edge_features_shape)
-            self.edge_kernel = self._add("edge_kernel", (edge_features_shape[-1], width))
-            if self.variant == "gat":
-                self.attention_edge = self._add("attention_edge", heads)
+            self.edge_kernel = add("edge_kernel", (edge_features_shape[-1], width))
+            self.attention_edge = add("attention_edge", heads) if is_gat else None
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -154,20 +161,25 @@ class GraphAttention(Entrance, keras.layers.Layer):
             )
         self.built = True
 
-    def _add(self, name: str, shape: tuple) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=fresh(self.kernel_initializer),
-            regularizer=self.kernel_regularizer,
-        )
-
-    def _add_projection(self, name: str, inputs: int, outputs: int, bias: bool) -> tuple[Any, Any]:
-        kernel = self._add(f"{name}_kernel", (inputs, outputs))
-        if not (bias and self.use_bias):
-            return kernel, None
-        return kernel, self.add_weight(
-            name=f"{name}_bias", shape=(outputs,), initializer=fresh(self.bias_initializer)
+    @property
+    def _score(self) -> graph_scores.Score:
+        if self.variant == "gat":
+            return graph_scores.GAT(
+                kernel=self.source_kernel,
+                source=self.attention_source,
+                target=self.attention_target,
+                edge_kernel=self.edge_kernel,
+                edge=self.attention_edge,
+                negative_slope=self.negative_slope,
+            )
+        return graph_scores.GATv2(
+            source=self.source_kernel,
+            source_bias=self.source_bias,
+            target=self.target_kernel,
+            target_bias=self.target_bias,
+            vector=self.attention_source,
+            edge_kernel=self.edge_kernel,
+            negative_slope=self.negative_slope,
         )
 
     def call(
@@ -192,168 +204,40 @@ class GraphAttention(Entrance, keras.layers.Layer):
             return keras.tree.map_structure(lambda x: ops.zeros(x.shape, x.dtype), spec)
         seed = self.seed_generator if training else None
         x = masks.zero_masked(features, features_mask)
-        x = attention.dropped(x, self.input_dropout, seed)
-        with_weights = return_attention_scores or scope.capturing(self)
-        outside = None
+        x = attention.apply_dropout(x, self.input_dropout, seed)
+        graph: SparseGraph | DenseGraph
         if edges is None:
-            output, weights, visible = self._dense(x, adjacency, features_mask, seed)
+            graph = DenseGraph(adjacency, features_mask, self_loops=self.self_loops)
         else:
-            found, outside = graph.flatten_edges(edges, ops.shape(features)[1], features_mask)
-            if kernels.is_concrete(outside) and ops.convert_to_numpy(outside).any():
-                self._raise_outside(edges, features.shape[1])
-            output, weights, visible = self._sparse(
-                x, found, edge_features, features_mask, seed, with_weights
+            graph = SparseGraph(
+                edges,
+                edge_features,
+                ops.shape(features)[1],
+                features_mask,
+                self_loops=self.self_loops,
             )
-        if self.concat:
-            batch, nodes = ops.shape(output)[:2]
-            output = ops.reshape(output, (batch, nodes, self.num_heads * self.head_dim))
-        else:
-            output = ops.mean(output, axis=2)
+        return_weights = return_attention_scores or scope.capturing(self)
+        output, weights, visible = graph.attend(
+            self._score,
+            x,
+            drop=lambda weights: attention.apply_dropout(weights, self.dropout, seed),
+            nudge=scope.nudge(self),
+            return_weights=return_weights,
+        )
+        output = self._join_heads(output)
         if self.bias is not None:
             output = output + self.bias
-        output = masks.zero_masked(output, visible)
-        if outside is not None and not kernels.is_concrete(outside):
-            bad = ops.where(outside, ops.cast(float("nan"), output.dtype), 0.0)
-            output = output + bad[:, None, None]
-        if with_weights:
+        output = graph.spoil(masks.zero_masked(output, visible))
+        if return_weights:
             scope.record(self, weights)
         return (output, weights) if return_attention_scores else output
 
-    def _projections(self, x: Any) -> tuple[Any, Any]:
-        """Of nodes as sources and as targets of edges: `(..., N, heads, H)`."""
-        source = self._heads(x, self.source_kernel, self.source_bias)
-        if self.target_kernel is self.source_kernel:
-            return source, source
-        return source, self._heads(x, self.target_kernel, self.target_bias)
-
-    def _heads(self, x: Any, kernel: Any, bias: Any = None) -> Any:
-        y = ops.matmul(x, kernel)
-        y = y if bias is None else y + bias
-        return ops.reshape(y, (*ops.shape(x)[:-1], self.num_heads, self.head_dim))
-
-    def _sparse(
-        self, x: Any, edges: graph.Edges, edge_features: Any, mask: Any, seed: Any, weigh: bool
-    ) -> tuple[Any, Any, Any]:
-        """Attention over M edges of one graph of all B x N nodes; every loop once, beside them."""
-        batch, nodes, width = ops.shape(x)
-        total = batch * nodes
-        x = ops.reshape(x, (total, width))
-        if edge_features is not None:
-            edge_features = ops.reshape(edge_features, (-1, edge_features.shape[-1]))
-            edge_features = masks.zero_masked(edge_features, edges.real)
-        loops = None
-        if self.self_loops:
-            loops = ops.logical_and(edges.real, edges.source == edges.target)
-            edges = edges._replace(real=ops.logical_and(edges.real, ops.logical_not(loops)))
-        terms = self._gat_terms if self.variant == "gat" else self._gatv2_terms
-        values, logits, own_logits, top = terms(x, edges, edge_features)
-
-        def drop(weights: Any) -> Any:
-            return attention.dropped(weights, self.dropout, seed)
-
-        output, weights = graph.attend(values, logits, own_logits, top, edges, drop)
-        nudge = scope.nudge(self)  # (B, heads, E)
-        if nudge is not None:
-            nudge = ops.reshape(ops.transpose(nudge, (0, 2, 1)), (-1, self.num_heads))
-            real = edges.real if loops is None else ops.logical_or(edges.real, loops)
-            nudge = ops.where(real[:, None], nudge, 0.0)
-            output = output + kernels.weighted_segment_sum(
-                values, ops.cast(nudge, values.dtype), edges.source, edges.target, total
-            )
-        output = ops.reshape(output, (batch, nodes, self.num_heads, self.head_dim))
-        visible = mask
-        if not self.self_loops:
-            visible = ops.reshape(weights.total[:, 0] != 0, (batch, nodes))
-        if not weigh:
-            return output, None, visible
-        of_edges = graph.normalised(weights, edges, loops)
-        of_edges = ops.reshape(of_edges, (batch, -1, self.num_heads))
-        return output, ops.transpose(of_edges, (0, 2, 1)), visible
-
-    def _gat_terms(self, x: Any, edges: graph.Edges, edge_features: Any) -> tuple:
-        """Values `(B x N, heads, H)`, logits `(M, heads)`, those of loops, `highest_logit`."""
-        # a . W x = (W a) . x: two numbers per node and head are all that edges read.
-        both = self._at_heads(x, self.source_kernel, self.attention_source, self.attention_target)
-        source, target = ops.split(both, 2, axis=-1)  # (B x N, heads)
-        lowest, highest = ops.amin(source, axis=0), ops.amax(source, axis=0)
-        logits = kernels.take_rows(source, edges.source) + kernels.take_rows(target, edges.target)
-        own = source + target
-        if edge_features is not None and edge_features.shape[0] != 0:
-            edge = self._at_heads(edge_features, self.edge_kernel, self.attention_edge)
-            lowest = lowest + ops.minimum(ops.amin(edge, axis=0), 0.0)  # 0: loops of lone nodes
-            highest = highest + ops.maximum(ops.amax(edge, axis=0), 0.0)
-            logits = logits + edge
-            own = own + graph.mean_by_target(edge, edges, ops.shape(x)[0])
-        logits = ops.where(edges.real[:, None], self._leaky(logits), graph.LOWEST)
-        own = self._leaky(own) if self.self_loops else None
-        if 0 <= self.negative_slope <= 1:
-            top = graph.highest_logit_or_bound(
-                logits, own, self._leaky, target, lowest, highest, edges
-            )
-        else:
-            top = graph.highest_logit(logits, own, edges, ops.shape(x)[0])
-        return self._heads(x, self.source_kernel), logits, own, top
-
-    def _gatv2_terms(self, x: Any, edges: graph.Edges, edge_features: Any) -> tuple:
-        """As `_gat_terms`; the nonlinearity stands before the attention vector."""
-        source, target = self._projections(x)  # (B x N, heads, H)
-        hidden = kernels.take_rows(source, edges.source) + kernels.take_rows(target, edges.target)
-        own = source + target
-        if edge_features is not None:
-            hidden = hidden + self._heads(edge_features, self.edge_kernel)
-            means = graph.mean_by_target(edge_features, edges, ops.shape(x)[0])
-            own = own + self._heads(means, self.edge_kernel)
-        logits = self._score(hidden)
-        logits = ops.where(edges.real[:, None], logits, graph.LOWEST)
-        own = self._score(own) if self.self_loops else None
-        return source, logits, own, graph.highest_logit(logits, own, edges, ops.shape(x)[0])
-
-    def _at_heads(self, x: Any, kernel: Any, *vectors: Any) -> Any:
-        """`vector . kernel x` by vector and head: `(..., vectors * heads)`."""
-        kernel = ops.reshape(kernel, (-1, self.num_heads, self.head_dim))
-        folded = [ops.sum(kernel * vector, axis=-1) for vector in vectors]
-        return at_least_float32(ops.matmul(x, ops.concatenate(folded, axis=-1)))
-
-    def _score(self, hidden: Any) -> Any:
-        """Equation 7 of GATv2 before its softmax: `(..., heads)`."""
-        return at_least_float32(ops.sum(self._leaky(hidden) * self.attention_source, axis=-1))
-
-    def _leaky(self, x: Any) -> Any:
-        return ops.leaky_relu(x, self.negative_slope)
-
-    def _dense(self, x: Any, adjacency: Any, mask: Any, seed: Any) -> tuple[Any, Any, Any]:
-        """Attention under a dense `(B, N, N)` adjacency."""
-        source, target = self._projections(x)  # (B, N, heads, H)
-        nodes = ops.shape(source)[1]
-        sees = ops.not_equal(adjacency, ops.zeros((), adjacency.dtype))
-        if self.self_loops:
-            steps = masks.positions(nodes)
-            sees = ops.logical_or(sees, (steps[:, None] == steps[None])[None])
-        sees = masks.combine(query_mask=mask, key_mask=mask, attention_mask=sees)  # (B, 1, N, N)
-        source = ops.transpose(source, (0, 2, 1, 3))  # (B, heads, N, H)
-        target = ops.transpose(target, (0, 2, 1, 3))
-        if self.variant == "gat":
-            at_source = ops.sum(source * self.attention_source[:, None], -1)  # (B, heads, N)
-            at_target = ops.sum(target * self.attention_target[:, None], -1)
-            logits = at_target[..., :, None] + at_source[..., None, :]
-            logits = self._leaky(logits)
-        else:
-            logits = additive.scores(target, source, self.attention_source, self._leaky)
-        weights = attention.masked_softmax(logits, sees)  # (B, heads, N, N)
-        nudge = scope.nudge(self)
-        used = weights if nudge is None else weights + nudge
-        used = attention.dropped(used, self.dropout, seed)
-        output = ops.transpose(attention.weighted_sum(used, source), (0, 2, 1, 3))
-        return output, weights, masks.visible_queries(sees)
-
-    @staticmethod
-    def _raise_outside(edges: Any, nodes: int) -> None:
-        pairs = ops.convert_to_numpy(edges).reshape(-1, 2)
-        bad = pairs[((pairs < 0) | (pairs >= nodes)).any(-1) & (pairs != -1).any(-1)]
-        raise ValueError(
-            f"`edges` must be between nodes 0 and {nodes - 1}, or (-1, -1) for padding. "
-            f"Received: {len(bad)} others, the first {tuple(bad[0].tolist())}, for {nodes} nodes"
-        )
+    def _join_heads(self, x: Any) -> Any:
+        """Concatenates heads `(B, N, heads, H)` (equation 5), or averages them (equation 6)."""
+        if not self.concat:
+            return ops.mean(x, axis=2)
+        batch, nodes = ops.shape(x)[:2]
+        return ops.reshape(x, (batch, nodes, self.num_heads * self.head_dim))
 
     def _check(
         self, features: Any, edges: Any, adjacency: Any, edge_features: Any, mask: Any

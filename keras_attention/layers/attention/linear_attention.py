@@ -5,15 +5,20 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
-from keras_attention.layers.attention.mechanism import Mechanism
+from keras_attention import scope
+from keras_attention.layers.attention.mechanism import MechanismLayer, Memory
+from keras_attention.layers.positions.position_strategy import PositionStrategy
 from keras_attention.ops import checks, linear
+from keras_attention.ops.softmax import Softmax
+from keras_attention.ops.visibility import Visibility
+from keras_attention.types import Float, Tensor
 
 if TYPE_CHECKING:
     from keras_attention.layers.attention.multi_head_self_attention import MultiHeadSelfAttention
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class LinearAttention(Mechanism):
+class LinearAttention(MechanismLayer):
     """Linear attention of Katharopoulos et al., 2020 (https://arxiv.org/abs/2006.16236).
 
     The similarity of query and key is `phi(q) . phi(k)` instead of the exponential of their scaled
@@ -35,8 +40,6 @@ class LinearAttention(Mechanism):
         `(B, N, T, H)`, summed in float32 at least.
     """
 
-    recurrent = True
-
     def __init__(self, feature_map: str = "elu", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         checks.one_of("feature_map", feature_map, tuple(linear.FEATURE_MAPS))
@@ -54,7 +57,7 @@ class LinearAttention(Mechanism):
                 "`scale` is of the logits of a softmax, which `LinearAttention` has not. Received: "
                 f"scale={layer.scale}. Leave it out."
             )
-        if layer.position is not None:
+        if type(layer.position) is not PositionStrategy:
             raise ValueError(
                 "`LinearAttention` knows no relative positions. Received: "
                 f"position={type(layer.position).__name__}. Add absolute ones before the layer, "
@@ -62,37 +65,53 @@ class LinearAttention(Mechanism):
             )
         super().check(layer)
 
+    def begin(self, slot: scope.Slot, memory: Memory) -> None:
+        slot.write(state=self._sums(memory))
+
+    def resume(self, slot: scope.Slot, memory: Memory) -> Memory:
+        state = slot.read()["state"]
+        slot.write(state=state + self._sums(memory))
+        return memory._replace(state=state)
+
+    def _sums(self, memory: Memory) -> Float[Tensor, "B K H U"]:
+        return linear.sum_up(
+            memory.key, memory.value, feature_map=self.feature_map, mask=memory.mask
+        )
+
     def attend(
         self,
-        query: Any,
-        key: Any,
-        value: Any,
-        *,
-        causal: bool,
-        mask: Any = None,
-        scale: float | None = None,
-        dropout: float = 0.0,
-        seed: Any = None,
-        state: Any = None,
-    ) -> Any:
+        query: Float[Tensor, "B N T H"],
+        memory: Memory,
+        visibility: Visibility,
+        softmax: Softmax,
+    ) -> Float[Tensor, "B N T H"]:
         output = linear.attention(
             query,
-            key,
-            value,
+            memory.key,
+            memory.value,
             feature_map=self.feature_map,
-            causal=causal,
-            mask=mask,
-            state=state,
+            causal=visibility.pattern.causal,
+            mask=memory.mask,
+            state=memory.state,
         )
-        return ops.cast(output, value.dtype)
-
-    def summed(self, key: Any, value: Any, mask: Any) -> Any:
-        return linear.summed(key, value, feature_map=self.feature_map, mask=mask)
+        return ops.cast(output, memory.value.dtype)
 
     def attention_weights(
-        self, query: Any, key: Any, *, mask: Any, scale: float | None, rows: Any = None
-    ) -> Any:
-        return linear.weights(query, key, feature_map=self.feature_map, mask=mask)
+        self,
+        query: Float[Tensor, "B N T H"],
+        memory: Memory,
+        visibility: Visibility,
+        scale: float,
+    ) -> Float[Tensor, "B N T S"]:
+        if memory.state is not None:
+            raise ValueError(
+                "A cache of linear attention holds sums of keys, not the keys that weights and "
+                f"an `attention_mask` are of. Received: a step of the layer {self.path!r}. Call "
+                "the model on the whole sequence, outside of the cache scope, to see its weights."
+            )
+        return linear.weights(
+            query, memory.key, feature_map=self.feature_map, mask=visibility.mask()
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "feature_map": self.feature_map}

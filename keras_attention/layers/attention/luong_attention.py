@@ -5,11 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scope
 from keras_attention.layers.attention.memory_attention import MemoryAttention
 from keras_attention.layers.entrance import tensors
+from keras_attention.layers.weights import add_kernel
 from keras_attention.ops import additive, attention, checks, masks
-from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import alike
 
 
@@ -87,18 +86,15 @@ class LuongAttention(MemoryAttention):
         width, key_width = query_shape[-1], key_shape[-1]
         units = self.units or width
         if self.score == "general":
-            self.kernel = self._add("kernel", (width, key_width))
+            self.kernel = add_kernel(self, "kernel", (width, key_width))
         elif self.score == "concat":
-            self.query_kernel = self._add("query_kernel", (width, units))
-            self.key_kernel = self._add("key_kernel", (key_width, units))
-            self.vector = self._add("vector", (units, 1))
+            self.query_kernel = add_kernel(self, "query_kernel", (width, units))
+            self.key_kernel = add_kernel(self, "key_kernel", (key_width, units))
+            self.vector = add_kernel(self, "vector", (units, 1))
         if self.alignment == "local_p":
-            self.position_kernel = self._add("position_kernel", (width, units))
-            self.position_vector = self._add("position_vector", (units, 1))
+            self.position_kernel = add_kernel(self, "position_kernel", (width, units))
+            self.position_vector = add_kernel(self, "position_vector", (units, 1))
         self.built = True
-
-    def _add(self, name: str, shape: tuple) -> Any:
-        return self.add_weight(name=name, shape=shape, initializer=fresh(self.kernel_initializer))
 
     def call(
         self,
@@ -113,66 +109,77 @@ class LuongAttention(MemoryAttention):
         return_attention_scores: bool = False,
     ) -> Any:
         self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
-        memory = self._memory(
-            value,
-            masks.both(value_mask, key_mask),
-            key=lambda x, mask: self._keys(x if key is None else masks.zero_masked(key, mask)),
-            start=masks.first_valid(query_mask)
-            if self.alignment == "local_m" and query_mask is not None
-            else None,
+        memory_mask = masks.both(value_mask, key_mask)
+        return self._attend(
+            query,
+            self.remember(value, memory_mask, key=key, query_mask=query_mask),
+            query_mask=query_mask,
+            attention_mask=attention_mask,
+            training=training,
+            return_attention_scores=return_attention_scores,
         )
-        memory_mask = memory.get("mask")
-        query = masks.zero_masked(query, query_mask)
-        logits = self._logits(query, memory["key"])
-        mask = masks.combine(
-            query_mask=query_mask, key_mask=memory_mask, attention_mask=attention_mask
-        )
-        mask = None if mask is None else mask[:, 0]  # (B, T, S)
-        if self.alignment == "global":
-            weights = attention.masked_softmax(logits, mask)
-        else:
-            distance = self._distances(query, memory)
-            near = ops.abs(distance) <= self.window
-            weights = attention.masked_softmax(logits, masks.both(mask, near))
-            if self.alignment == "local_p":
-                deviation = self.window / 2
-                nearness = ops.exp(-ops.square(distance) / (2 * deviation**2))
-                weights = weights * ops.cast(nearness, weights.dtype)
-        return self._context(weights, memory["value"], training, return_attention_scores)
 
-    def _keys(self, key: Any) -> Any:
-        """What of the score depends on the memory alone."""
+    def _weigh(self, query: Any, memory: dict[str, Any], mask: Any, first_position: Any) -> Any:
+        logits = self._score(query, memory["key"])
+        if self.alignment == "global":
+            return attention.masked_softmax(logits, mask)
+        if self.alignment == "local_m":
+            center = self._monotonic_center(ops.shape(query)[1], memory, first_position)
+        else:
+            center = self._predicted_center(query, memory)
+        distance = self._key_positions(memory)[:, None, :] - center  # s - p_t: (B, T, S)
+        near = ops.abs(distance) <= self.window
+        weights = attention.masked_softmax(logits, masks.both(mask, near))
+        if self.alignment == "local_m":
+            return weights
+        deviation = self.window / 2
+        gaussian = ops.exp(-ops.square(distance) / (2 * deviation**2))  # equation 10
+        return weights * ops.cast(gaussian, weights.dtype)
+
+    def _project(self, key: Any) -> Any:
+        if self.score == "dot":
+            return key
         if self.score == "general":
             return ops.matmul(key, ops.transpose(self.kernel))
-        return ops.matmul(key, self.key_kernel) if self.score == "concat" else key
+        return ops.matmul(key, self.key_kernel)
 
-    def _logits(self, query: Any, key: Any) -> Any:
+    def _score(self, query: Any, projected_key: Any) -> Any:
+        """Returns equation 8: `(B, T, S)`."""
         if self.score == "concat":
-            projected = ops.matmul(query, self.query_kernel)
-            return additive.scores(projected, key, self.vector[:, 0])
-        query, key = alike(query, key)
-        return ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, T, S)
+            projected_query = ops.matmul(query, self.query_kernel)
+            return additive.scores(projected_query, projected_key, self.vector[:, 0])
+        query, projected_key = alike(query, projected_key)
+        return ops.matmul(query, ops.swapaxes(projected_key, -1, -2))
 
-    def _distances(self, query: Any, memory: dict[str, Any]) -> Any:
-        """`s - p_t`: `(B, T, S)` in float32."""
-        memory_mask, start = memory.get("mask"), memory.get("start")
-        length, key_length = ops.shape(query)[1], ops.shape(memory["key"])[1]
-        steps = masks.positions(key_length)[None]  # (1, S)
-        if memory_mask is not None:
-            steps = steps - masks.first_valid(memory_mask)[:, None]
-        if self.alignment == "local_p":
-            hidden = ops.tanh(ops.matmul(query, self.position_kernel))
-            predicted = ops.matmul(hidden, self.position_vector)  # (B, T, 1)
-            size = ops.cast(masks.count(key_length), "float32")
-            if memory_mask is not None:
-                size = ops.sum(ops.cast(memory_mask, "float32"), axis=-1)[:, None, None]
-            center = size * ops.sigmoid(ops.cast(predicted, "float32"))
+    def _notes(self, query_mask: Any) -> dict[str, Any]:
+        if self.alignment != "local_m" or query_mask is None:
+            return {}
+        return {"start": masks.first_valid(query_mask)}  # the position from which p_t counts
+
+    def _key_positions(self, memory: dict[str, Any]) -> Any:
+        """Returns s: `(1 or B, S)` in float32."""
+        positions = masks.positions(ops.shape(memory["key"])[1])[None]
+        if "mask" in memory:
+            positions = positions - masks.first_valid(memory["mask"])[:, None]
+        return ops.cast(positions, "float32")
+
+    @staticmethod
+    def _monotonic_center(length: Any, memory: dict[str, Any], first_position: Any) -> Any:
+        """Returns `p_t = t`: `(1 or B, T, 1)` in float32."""
+        time = masks.positions(length, first_position)[None]
+        if "start" in memory:
+            time = time - memory["start"][:, None]
+        return ops.cast(time, "float32")[:, :, None]
+
+    def _predicted_center(self, query: Any, memory: dict[str, Any]) -> Any:
+        """Returns `p_t` of equation 9: `(B, T, 1)` in float32."""
+        hidden = ops.tanh(ops.matmul(query, self.position_kernel))
+        predicted = ops.cast(ops.matmul(hidden, self.position_vector), "float32")
+        if "mask" in memory:
+            size = ops.sum(ops.cast(memory["mask"], "float32"), axis=-1)[:, None, None]
         else:
-            time = masks.positions(length, scope.first_position())[None]
-            if start is not None:
-                time = time - start[:, None]
-            center = ops.cast(time, "float32")[:, :, None]  # (1 or B, T, 1)
-        return ops.cast(steps, "float32")[:, None, :] - center
+            size = ops.cast(masks.count(ops.shape(memory["key"])[1]), "float32")
+        return size * ops.sigmoid(predicted)
 
     def _check_widths(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
         super()._check_widths(query_shape, value_shape, key_shape)

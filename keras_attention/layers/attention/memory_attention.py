@@ -1,7 +1,6 @@
-"""What Bahdanau's and Luong's attention share: one head, from decoder states to a memory."""
+"""Attention of one head, from decoder states to a memory: Bahdanau's and Luong's."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -9,12 +8,25 @@ from keras_attention import scope
 from keras_attention.layers.entrance import Entrance
 from keras_attention.ops import attention, checks, masks
 from keras_attention.ops.precision import weights_dtype
+from keras_attention.types import Bool, Float, Tensor
 
 
 class MemoryAttention(Entrance, keras.layers.Layer):
-    """Base of `BahdanauAttention` and `LuongAttention`; see those."""
+    """Base of `BahdanauAttention` and `LuongAttention`; see those.
+
+    A call is two steps, which a recurrent decoder takes apart: `remember` the memory once, then
+    `weigh` it for each query. A subclass says how keys are projected, `_project`, and how a query
+    weighs them, `_weigh`.
+
+    Attributes:
+        attends_first: whether a recurrent decoder's state attends before the cell's step, as in
+            Bahdanau et al., 2015, and not after it, as in Luong et al., 2015.
+    """
 
     built_for = ("D", "D_v", "D_k")
+    reads = "memory"
+
+    attends_first: ClassVar[bool] = False
 
     def __init__(self, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -24,32 +36,92 @@ class MemoryAttention(Entrance, keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
         self.supports_masking = True
 
-    def _memory(
-        self, value: Any, mask: Any, key: Callable[[Any, Any], Any], **more: Any
-    ) -> dict[str, Any]:
-        """The memory as `{"key", "value", "mask"}`, made once per cache scope.
+    def remember(
+        self,
+        value: Float[Tensor, "B S D_v"],
+        mask: Bool[Tensor, "B S"] | None = None,
+        *,
+        key: Float[Tensor, "B S D_k"] | None = None,
+        projected_key: Float[Tensor, "B S U"] | None = None,
+        query_mask: Bool[Tensor, "B T"] | None = None,
+    ) -> dict[str, Tensor]:
+        """Returns the memory as `weigh` reads it: tensors `(B, ...)` by name.
 
-        `key(value, mask)` makes the keys; `"mask"` is absent where there is none. `more` is
-        kept with it, unless `None`.
+        They are `"key"`, projected; `"value"`, zero where masked; `"mask"`, if there is one; and
+        those of `_notes`. In a cache scope the first call's memory is that of all later ones.
         """
-        cache = scope.current_cache()
-        slot = None if cache is None else cache.slot(self)
-        if slot is not None and slot.filled:
+        slot = scope.slot(self)
+        if slot.filled:
             return slot.read()
         value = masks.zero_masked(value, mask)
-        memory = {"key": key(value, mask), "value": value, "mask": mask, **more}
-        memory = {name: tensor for name, tensor in memory.items() if tensor is not None}
-        if slot is not None:
-            slot.write(**memory)
+        if projected_key is None:
+            projected_key = self._project(value if key is None else masks.zero_masked(key, mask))
+        memory = {"key": projected_key, "value": value, **self._notes(query_mask)}
+        if mask is not None:
+            memory["mask"] = mask
+        slot.write(**memory)
         return memory
 
-    def _context(
-        self, weights: Any, value: Any, training: bool | None, return_attention_scores: bool
+    def weigh(
+        self,
+        query: Float[Tensor, "B T D"],
+        memory: dict[str, Tensor],
+        *,
+        query_mask: Bool[Tensor, "B T"] | None = None,
+        attention_mask: Bool[Tensor, "B T S"] | None = None,
+        first_position: Any = 0,
+    ) -> Float[Tensor, "B T S"]:
+        """Returns the weights of a memory that `remember` made, before dropout.
+
+        `first_position` is that of the first query: an integer or a scalar tensor.
+        """
+        mask = masks.combine(
+            query_mask=query_mask, key_mask=memory.get("mask"), attention_mask=attention_mask
+        )
+        query = masks.zero_masked(query, query_mask)
+        return self._weigh(query, memory, None if mask is None else mask[:, 0], first_position)
+
+    def _project(self, key: Float[Tensor, "B S D_k"]) -> Float[Tensor, "B S U"]:
+        """Returns what the score reads of the keys, whatever the query is."""
+        raise NotImplementedError
+
+    def _weigh(
+        self,
+        query: Float[Tensor, "B T D"],
+        memory: dict[str, Tensor],
+        mask: Bool[Tensor, "B T S"] | None,
+        first_position: Any,
+    ) -> Float[Tensor, "B T S"]:
+        """Returns the weights of the queries."""
+        raise NotImplementedError
+
+    def _notes(self, query_mask: Bool[Tensor, "B T"] | None) -> dict[str, Tensor]:
+        """Returns what later queries must know of the first ones, by name."""
+        return {}
+
+    def _attend(
+        self,
+        query: Float[Tensor, "B T D"],
+        memory: dict[str, Tensor],
+        *,
+        query_mask: Bool[Tensor, "B T"] | None,
+        attention_mask: Bool[Tensor, "B T S"] | None,
+        training: bool | None,
+        return_attention_scores: bool,
     ) -> Any:
-        """`(B, T, S)` weights on `(B, S, D_v)` values: `(B, T, D_v)`."""
+        """Returns the context `(B, T, D_v)`, and weights if asked for: what `call` returns."""
+        weights = self.weigh(
+            query,
+            memory,
+            query_mask=query_mask,
+            attention_mask=attention_mask,
+            first_position=scope.first_position(),
+        )
         used = scope.record(self, weights[:, None])[:, 0]
-        used = attention.dropped(used, self.dropout, self.seed_generator if training else None)
-        context = attention.weighted_sum(used[:, None], value[:, None])[:, 0]
+        used = attention.apply_dropout(
+            used, self.dropout, self.seed_generator if training else None
+        )
+        context = attention.weighted_sum(used[:, None], memory["value"][:, None])[:, 0]
         return (context, weights) if return_attention_scores else context
 
     def _check(
@@ -73,7 +145,7 @@ class MemoryAttention(Entrance, keras.layers.Layer):
         self._check_widths(query.shape, value.shape, value.shape if key is None else key.shape)
 
     def _check_widths(self, query_shape: tuple, value_shape: tuple, key_shape: tuple) -> None:
-        """What the weights are built for."""
+        """Raises `ValueError` if weights cannot be built for the shapes."""
         for name, shape in (("query", query_shape), ("value", value_shape), ("key", key_shape)):
             checks.rank(name, shape, "(B, T, D)" if name == "query" else "(B, S, D)")
             checks.known(name, shape)

@@ -1,18 +1,22 @@
-"""What multi-head self- and cross-attention share."""
+"""The base of multi-head self- and cross-attention."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attention import kernels, scope
+from keras_attention.layers.attention.mechanism import Mechanism, Memory
 from keras_attention.layers.composite import Composite
 from keras_attention.layers.entrance import Entrance
+from keras_attention.layers.weights import add_projection
 from keras_attention.ops import attention, checks, masks
-from keras_attention.ops import rows as some
-from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import at_least_float32, weights_dtype
+from keras_attention.ops.rows import put
+from keras_attention.ops.softmax import Softmax
+from keras_attention.ops.visibility import Visibility
+from keras_attention.types import Bool, Float, Tensor
 
 
 class MultiHeadAttention(Entrance, Composite):
@@ -21,6 +25,8 @@ class MultiHeadAttention(Entrance, Composite):
     Base of `MultiHeadSelfAttention` and `MultiHeadCrossAttention`; see those. Whatever is
     fastest to compute, the weights are always kernels `(D_in, heads * head_dim)`, head by head.
     """
+
+    mechanism: Mechanism  # how queries attend
 
     def __init__(
         self,
@@ -76,17 +82,7 @@ class MultiHeadAttention(Entrance, Composite):
             self.key_norm_scale = self._add_norm_scale("key_norm_scale")
 
     def _add_projection(self, name: str, input_dim: int, output_dim: int) -> tuple[Any, Any]:
-        kernel = self.add_weight(
-            name=f"{name}_kernel",
-            shape=(input_dim, output_dim),
-            initializer=fresh(self.kernel_initializer),
-        )
-        if not self.use_bias:
-            return kernel, None
-        bias = self.add_weight(
-            name=f"{name}_bias", shape=(output_dim,), initializer=fresh(self.bias_initializer)
-        )
-        return kernel, bias
+        return add_projection(self, name, input_dim, output_dim, use_bias=self.use_bias)
 
     def _add_norm_scale(self, name: str) -> Any:
         return self.add_weight(name=name, shape=(self._head_dim,), initializer="ones")
@@ -97,8 +93,8 @@ class MultiHeadAttention(Entrance, Composite):
         checks.divisible("query width", query_dim, "num_heads", self.num_heads)
         return query_dim // self.num_heads
 
-    def _project(self, x: Any, *roles: str) -> list[Any]:
-        """Projections of one input as "query", "key" or "value", head-major `(B, N, T, H)`."""
+    def _project(self, x: Float[Tensor, "B T D"], *roles: str) -> list[Float[Tensor, "B N T H"]]:
+        """Returns projections of one input as "query", "key" or "value", head-major."""
         projections = [
             (getattr(self, f"{role}_kernel"), getattr(self, f"{role}_bias")) for role in roles
         ]
@@ -110,7 +106,7 @@ class MultiHeadAttention(Entrance, Composite):
             heads.append(y)
         return heads
 
-    def _rms_norm(self, x: Any, scale: Any) -> Any:
+    def _rms_norm(self, x: Tensor, scale: Tensor) -> Tensor:
         # Over each head, as in Qwen 3; Dehghani et al., 2023 (https://arxiv.org/abs/2302.05442)
         # normalise with a LayerNorm there.
         y = at_least_float32(x)
@@ -119,84 +115,50 @@ class MultiHeadAttention(Entrance, Composite):
 
     def _attend(
         self,
-        q: Any,
-        k: Any,
-        v: Any,
-        *,
-        query_mask: Any,
-        key_mask: Any,
-        attention_mask: Any,
-        visible: Any,
+        q: Float[Tensor, "B N T H"],
+        memory: Memory,
+        visibility: Visibility,
         training: bool | None,
         return_weights: bool,
-        causal: bool = False,
-        window: int | None = None,
-        attend: Callable[..., Any] | None = None,
-        explicit: bool = False,
-        order: Callable[..., Any] = lambda rows=None: None,
-        bias: Any = None,
-        context: Callable[[Any], Any] | None = None,
-    ) -> tuple[Any, Any]:
-        """Output `(B, T, D)` and weights `(B, N, T, S)`, `None` unless someone needs them.
-
-        `order(rows)` makes a mask of who may see whom, or some rows of it, unless `causal` and
-        `window`, or `attend`, say it all, which need no mask where weights are not asked for.
-        `attend` is what computes attention from the padding mask of the keys; dense attention if
-        `None`. `explicit=True` computes weights anyhow. `visible` `(B, T)` tells which queries may
-        attend to something, unless an `attention_mask` has its say in that.
-        """
-        known = causal or window is not None or attend is not None
-        mask = masks.combine(
-            query_mask=query_mask if attention_mask is not None else None,
-            key_mask=key_mask,
-            attention_mask=attention_mask,
-            order=None if known else order(),
-        )
-        if attention_mask is not None:
-            seen = masks.combine(attention_mask=mask, order=order() if known else None)
-            visible = masks.visible_queries(seen)
-        seed = self.seed_generator if training else None
-        weights = None
+    ) -> tuple[Float[Tensor, "B N T H"], Float[Tensor, "B N T S"] | None]:
+        """Returns what queries get from a memory, and weights unless no one needs them."""
+        mechanism = self.mechanism
+        softmax = Softmax(self._scale, self.dropout, self.seed_generator if training else None)
         rows = scope.requested_rows(self, q.shape[2])
-        explicit = explicit or return_weights or context is not None
-        if explicit or (rows is None and scope.capturing(self)):
-            mask = masks.combine(
-                query_mask=query_mask, attention_mask=mask, order=order() if known else None
-            )
-            weights = self._weights(q, k, mask=mask, bias=bias)
-            used = attention.dropped(scope.record(self, weights), self.dropout, seed)
-            y = attention.weighted_sum(used, v)
-            if context is not None:
-                y = y + ops.cast(context(used), y.dtype)
-        else:
-            settings = {"scale": self._scale, "dropout": self.dropout, "seed": seed}
-            if attend is not None:
-                y = attend(q, k, v, mask=key_mask, causal=causal, **settings)
-            else:
-                y = attention.dot_product_attention(
-                    q, k, v, mask=mask, bias=bias, causal=causal, window=window, **settings
-                )
-            if rows is not None:
-                mask = masks.combine(query_mask=query_mask, attention_mask=mask)
-                mask = masks.both(some.take(mask, rows), order(rows) if known else None)
-                y = self._record_rows(y, rows, q, k, v, mask, some.take(bias, rows))
-        return self._project_output(y, visible), weights
+        wanted = return_weights or (rows is None and scope.capturing(self))
+        if wanted or mechanism.needs_weights(visibility):
+            weights = mechanism.attention_weights(q, memory, visibility, self._scale)
+            used = scope.record(self, weights)
+            used = attention.apply_dropout(used, softmax.dropout, softmax.seed)
+            return mechanism.apply_weights(used, memory, visibility), weights
+        y = mechanism.attend(q, memory, visibility, softmax)
+        if rows is not None:
+            y = self._record_rows(y, rows, q, memory, visibility)
+        return y, None
 
-    def _record_rows(self, y: Any, rows: Any, q: Any, k: Any, v: Any, mask: Any, bias: Any) -> Any:
+    def _record_rows(
+        self,
+        y: Float[Tensor, "B N T H"],
+        rows: np.ndarray,
+        q: Float[Tensor, "B N T H"],
+        memory: Memory,
+        visibility: Visibility,
+    ) -> Float[Tensor, "B N T H"]:
         """Records the weights of some queries, whose rows of `y` become what these weights give."""
-        weights = self._weights(ops.take(q, rows, axis=2), k, mask=mask, bias=bias, rows=rows)
-        found = attention.weighted_sum(scope.record(self, weights, whole=False), v)
-        return some.put(y, rows, found, axis=2)
+        q, visibility = ops.take(q, rows, axis=2), visibility.take(rows)
+        weights = self.mechanism.attention_weights(q, memory, visibility, self._scale)
+        weights = scope.record(self, weights, whole=False)
+        replacement = self.mechanism.apply_weights(weights, memory, visibility)
+        return put(y, rows, replacement, axis=2)
 
-    def _weights(self, q: Any, k: Any, *, mask: Any, bias: Any, rows: Any = None) -> Any:
-        """Weights `(B, N, T, S)`, of the queries `rows` if not of all."""
-        return attention.attention_weights(q, k, mask=mask, bias=bias, scale=self._scale)
-
-    def _project_output(self, y: Any, visible: Any) -> Any:
+    def _project_output(
+        self, y: Float[Tensor, "B N T H"], visible: Bool[Tensor, "B T"] | None
+    ) -> Float[Tensor, "B T D"]:
         y = kernels.linear(kernels.merge_heads(y), self.output_kernel, self.output_bias)
         return masks.zero_masked(y, visible)  # a query that sees nothing adds nothing
 
-    def _spec(self, query: Any, key_length: int | None, return_attention_scores: bool) -> Any:
+    def _spec(self, query: Tensor, key_length: int | None, return_attention_scores: bool) -> Any:
+        """Returns the symbolic output of `call`, with weights if they are returned as well."""
         batch, length, query_dim = query.shape
         output = keras.KerasTensor(
             (batch, length, self.output_dim or query_dim), dtype=self.compute_dtype

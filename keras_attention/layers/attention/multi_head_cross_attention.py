@@ -6,9 +6,13 @@ import keras
 from keras import ops
 
 from keras_attention import scope
+from keras_attention.layers.attention.dense_attention import DenseAttention
+from keras_attention.layers.attention.mechanism import Memory
 from keras_attention.layers.attention.multi_head_attention import MultiHeadAttention
 from keras_attention.layers.entrance import tensors
 from keras_attention.ops import checks, masks
+from keras_attention.ops.visibility import EVERYTHING, Visibility
+from keras_attention.types import Bool, Float, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -47,6 +51,8 @@ class MultiHeadCrossAttention(MultiHeadAttention):
 
     takes = tensors(query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)")
     built_for = ("D", "D_v", "D_k")
+    reads = "memory"
+    mechanism = DenseAttention()
 
     def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
         key_shape = key_shape or value_shape
@@ -58,88 +64,79 @@ class MultiHeadCrossAttention(MultiHeadAttention):
 
     def call(
         self,
-        query: Any,
-        value: Any,
-        key: Any = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
-        attention_mask: Any = None,
+        query: Float[Tensor, "B T D"],
+        value: Float[Tensor, "B S D_v"],
+        key: Float[Tensor, "B S D_k"] | None = None,
+        query_mask: Bool[Tensor, "B T"] | None = None,
+        value_mask: Bool[Tensor, "B S"] | None = None,
+        key_mask: Bool[Tensor, "B S"] | None = None,
+        attention_mask: Bool[Tensor, "B N T S"] | None = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
-        self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
+        self._check(query, value, query_mask, value_mask, key_mask, attention_mask)
+        memory = self.remember(value, key, masks.both(value_mask, key_mask))
+        x = masks.zero_masked(query, query_mask)
         output, weights = self.attend(
-            masks.zero_masked(query, query_mask),
-            value,
-            key,
-            query_mask,
-            masks.both(value_mask, key_mask),
-            attention_mask,
-            training,
-            return_weights=return_attention_scores,
+            x, memory, query_mask, attention_mask, training, return_weights=return_attention_scores
         )
         return (output, weights) if return_attention_scores else output
 
-    def attend(
+    def remember(
         self,
-        x: Any,
-        value: Any,
-        key: Any = None,
-        query_mask: Any = None,
-        memory_mask: Any = None,
-        attention_mask: Any = None,
-        training: bool | None = None,
-        *,
-        return_weights: bool = False,
-    ) -> tuple[Any, Any]:
-        """What `call` does once its arguments are checked and masked queries are finite.
-
-        For blocks, which have seen to both: it skips what Keras does around every call.
-        """
-        (q,) = self._project(x, "query")
-        k, v, memory_mask = self._memory(value, key, memory_mask)
-        visible = query_mask
-        if memory_mask is not None and attention_mask is None:
-            visible = masks.both(ops.any(memory_mask, axis=-1)[:, None], query_mask)
-        return self._attend(
-            q,
-            k,
-            v,
-            query_mask=query_mask,
-            key_mask=memory_mask,
-            attention_mask=attention_mask,
-            visible=visible,
-            training=training,
-            return_weights=return_weights,
-        )
-
-    def _memory(self, value: Any, key: Any, mask: Any) -> tuple[Any, Any, Any]:
-        """Projected keys and values and their mask, from the cache if it holds them."""
-        cache = scope.current_cache()
-        slot = None if cache is None else cache.slot(self)
-        if slot is not None and slot.filled:
+        value: Float[Tensor, "B S D_v"],
+        key: Float[Tensor, "B S D_k"] | None = None,
+        mask: Bool[Tensor, "B S"] | None = None,
+    ) -> Memory:
+        """Returns projected keys and values, from the cache if it holds them."""
+        slot = scope.slot(self)
+        if slot.filled:
             state = slot.read()
-            return state["key"], state["value"], state.get("mask")
+            return Memory(state["key"], state["value"], state.get("mask"))
         x = masks.zero_masked(value, mask)
         if key is None:
             k, v = self._project(x, "key", "value")
         else:
             (k,) = self._project(masks.zero_masked(key, mask), "key")
             (v,) = self._project(x, "value")
-        if slot is not None:
-            slot.write(key=k, value=v, **({} if mask is None else {"mask": mask}))
-        return k, v, mask
+        slot.write(key=k, value=v, mask=mask)
+        return Memory(k, v, mask)
+
+    def attend(
+        self,
+        x: Float[Tensor, "B T D"],
+        memory: Memory,
+        query_mask: Bool[Tensor, "B T"] | None = None,
+        attention_mask: Bool[Tensor, "B N T S"] | None = None,
+        training: bool | None = None,
+        *,
+        return_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B N T S"] | None]:
+        """Does what `call` does once its arguments are checked, masked queries are finite, and the
+        memory is projected by `remember`.
+
+        For blocks, which have seen to all: it skips what Keras does around every call.
+        """
+        (q,) = self._project(x, "query")
+        if memory.mask is not None:  # no query sees a memory that is all padding
+            query_mask = masks.both(ops.any(memory.mask, axis=-1)[:, None], query_mask)
+        visibility = Visibility.of(
+            EVERYTHING,
+            query_mask=query_mask,
+            key_mask=memory.mask,
+            attention_mask=attention_mask,
+        )
+        y, weights = self._attend(q, memory, visibility, training, return_weights)
+        return self._project_output(y, visibility.visible_queries()), weights
 
     def _check(
         self,
-        query: Any,
-        value: Any,
-        key: Any,
-        query_mask: Any,
-        value_mask: Any,
-        key_mask: Any,
-        attention_mask: Any,
+        query: Tensor,
+        value: Tensor,
+        query_mask: Tensor | None,
+        value_mask: Tensor | None,
+        key_mask: Tensor | None,
+        attention_mask: Tensor | None,
     ) -> None:
         checks.memory_masks(
             query,
@@ -158,15 +155,15 @@ class MultiHeadCrossAttention(MultiHeadAttention):
 
     def compute_output_spec(
         self,
-        query: Any,
-        value: Any,
-        key: Any = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
-        attention_mask: Any = None,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        value_mask: Tensor | None = None,
+        key_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
-        self._check(query, value, key, query_mask, value_mask, key_mask, attention_mask)
+        self._check(query, value, query_mask, value_mask, key_mask, attention_mask)
         return self._spec(query, value.shape[1], return_attention_scores)

@@ -1,19 +1,35 @@
 """Multi-head self-attention."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_attention import kernels, scope
+from keras_attention import scope
 from keras_attention.layers import strategy
-from keras_attention.layers.attention import mechanism as mechanisms
-from keras_attention.layers.attention.mechanism import Mechanism
+from keras_attention.layers.attention.block_sparse_attention import BlockSparseAttention
+from keras_attention.layers.attention.dense_attention import DenseAttention
+from keras_attention.layers.attention.linear_attention import LinearAttention
+from keras_attention.layers.attention.mechanism import Mechanism, Memory
 from keras_attention.layers.attention.multi_head_attention import MultiHeadAttention
+from keras_attention.layers.attention.shifted_window_attention import ShiftedWindowAttention
 from keras_attention.layers.entrance import tensors
-from keras_attention.layers.positions import position_strategy
+from keras_attention.layers.positions.alibi import ALiBi
+from keras_attention.layers.positions.position_strategy import PositionStrategy
+from keras_attention.layers.positions.relative_position_bias import RelativePositionBias
+from keras_attention.layers.positions.rotary_embedding import RotaryEmbedding
+from keras_attention.layers.positions.shaw_relative_position import ShawRelativePosition
 from keras_attention.ops import checks, masks
+from keras_attention.ops.visibility import Band, Span, Visibility
+from keras_attention.types import Bool, Float, Tensor
+
+_MECHANISMS = {
+    "block_sparse": BlockSparseAttention,
+    "linear": LinearAttention,
+    "shifted_window": ShiftedWindowAttention,
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -68,6 +84,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     takes = tensors(query="(B, T, D)")
     built_for = ("D",)
+    reads = "itself"
 
     def __init__(
         self,
@@ -84,28 +101,37 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             checks.positive_int(window=window)
         self.causal = causal
         self.window = window
-        self.position = position_strategy.copy_of(position, causal=causal)
-        self.mechanism = mechanisms.copy_of(mechanism)
-        if self.mechanism is not None:
-            self.mechanism.check(self)
+        positions: dict[str, Callable[[], PositionStrategy]] = {
+            "rotary": RotaryEmbedding,
+            "relative_bias": partial(RelativePositionBias, bidirectional=not causal),
+            "alibi": ALiBi,
+            "shaw": ShawRelativePosition,
+        }
+        self.position: PositionStrategy = (
+            strategy.copy_of(position, positions, PositionStrategy, "position")
+            or PositionStrategy()
+        )
+        self.mechanism = strategy.copy_of(
+            mechanism, _MECHANISMS, Mechanism, "mechanism"
+        ) or DenseAttention(self.position)
+        self.mechanism.check(self)
 
     def build(self, query_shape: tuple) -> None:
         checks.rank("query", query_shape, "(B, T, D)")
         checks.known("query", query_shape)
         self._build_projections(*[query_shape[-1]] * 3)
-        if self.position is not None:
-            self.position.build((None, self.num_heads, None, self._head_dim))
-        if self.mechanism is not None:
-            keys = (None, self.num_kv_heads, None, self._head_dim)
-            self.mechanism.build((None, self.num_heads, None, self._head_dim), keys, keys)
+        queries = (None, self.num_heads, None, self._head_dim)
+        keys = (None, self.num_kv_heads, None, self._head_dim)
+        self.position.build(queries)
+        self.mechanism.build(queries, keys, keys)
         self.built = True
 
     def call(
         self,
-        query: Any,
-        mask: Any = None,
-        query_mask: Any = None,
-        attention_mask: Any = None,
+        query: Float[Tensor, "B T D"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        query_mask: Bool[Tensor, "B T"] | None = None,
+        attention_mask: Bool[Tensor, "B N T T"] | None = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
@@ -119,155 +145,65 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     def attend(
         self,
-        x: Any,
-        mask: Any = None,
-        attention_mask: Any = None,
+        x: Float[Tensor, "B T D"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        attention_mask: Bool[Tensor, "B N T T"] | None = None,
         training: bool | None = None,
         *,
         return_weights: bool = False,
-    ) -> tuple[Any, Any]:
-        """What `call` does once its arguments are checked and masked positions are finite.
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B N T S"] | None]:
+        """Does what `call` does once its arguments are checked and masked positions are finite.
 
         For blocks, which have seen to both: it skips what Keras does around every call.
         """
+        span = Span(ops.shape(x)[1], scope.first_position())
+        q, k, v = self._project(x, "query", "key", "value")
+        q, k = self.position.rotate(q, k, span)
+        memory = self._remember(Memory(k, v, mask, span, aligned=True))
+        visibility = Visibility.of(
+            self.mechanism.pattern(Band(self.causal, self.window), memory),
+            queries=span,
+            keys=memory.span,
+            aligned=memory.aligned,
+            query_mask=mask,
+            key_mask=memory.mask,
+            attention_mask=attention_mask,
+        )
+        y, weights = self._attend(q, memory, visibility, training, return_weights)
+        return self._project_output(y, visibility.visible_queries()), weights
+
+    def _remember(self, memory: Memory) -> Memory:
+        """Returns the keys and values of this call, behind those that a cache holds."""
         cache = scope.current_cache()
-        if cache is not None and not cache.prefill and not self.causal:
+        if cache is None or (cache.prefill and not self.causal):
+            return memory
+        if not self.causal:
             raise ValueError(
                 "Only causal self-attention can be continued from a cache. Received: "
                 f"causal=False in layer {self.path!r}. Enter the cache scope around the "
                 "decoder alone, or pass causal=True."
             )
-        q, k, v = self._project(x, "query", "key", "value")
-        mechanism = self.mechanism
-        ordered = self.causal or self.window is not None or mechanism is not None
-        query_positions = key_positions = bias = context = None
-        if ordered or self.position is not None or cache is not None:
-            query_positions = key_positions = masks.positions(
-                ops.shape(x)[1], scope.first_position()
-            )
-        if self.position is not None:
-            q = self.position.rotate(q, query_positions)
-            k = self.position.rotate(k, key_positions)
-        key_mask = mask
-        last = False
-        if cache is not None and self.causal:
-            if mechanism is not None and mechanism.recurrent and not cache.prefill:
-                self._check_step(attention_mask, return_weights)
-                return self._step(mechanism, cache.slot(self), q, k, v, mask), None
-            k, v, key_mask, key_positions, last = self._remember(cache, k, v, mask, key_positions)
-        fresh = key_positions is query_positions  # keys are those of this call
-        # A mask of T x S leaves nothing to save, and a step sees all that is in the cache.
-        implied = fresh and (mechanism is None or attention_mask is None)
-        if self.position is not None:
-            bias = self.position.bias(q * self._scale, query_positions, key_positions)
-            if self.position.needs_weights:
-                context = partial(
-                    self.position.context,
-                    query_positions=query_positions,
-                    key_positions=key_positions,
-                )
-        return self._attend(
-            q,
-            k,
-            v,
-            query_mask=mask,
-            key_mask=key_mask,
-            attention_mask=attention_mask,
-            visible=mask,  # a query sees itself
-            causal=self.causal and implied,
-            window=self.window if implied else None,
-            attend=mechanism.attend if mechanism is not None and implied else None,
-            explicit=mechanism is not None and not implied,
-            order=lambda rows=None: self._order(
-                query_positions if rows is None else ops.take(query_positions, rows),
-                key_positions,
-                key_mask,
-                self.causal and not last,
-            ),
-            bias=bias,
-            context=context,
-            training=training,
-            return_weights=return_weights,
-        )
-
-    def _order(self, query_positions: Any, key_positions: Any, key_mask: Any, causal: bool) -> Any:
-        """Who may see whom, broadcastable to `(B, N, T, S)`; `None` for all."""
-        if self.mechanism is not None:
-            return self.mechanism.sees(
-                query_positions, key_positions, causal=self.causal, mask=key_mask
-            )
-        order = masks.causal_mask(query_positions, key_positions, causal, self.window)
-        return None if order is None else order[None, None]
-
-    def _weights(self, q: Any, k: Any, *, mask: Any, bias: Any, rows: Any = None) -> Any:
-        if self.mechanism is None:
-            return super()._weights(q, k, mask=mask, bias=bias)
-        return self.mechanism.attention_weights(q, k, mask=mask, scale=self._scale, rows=rows)
-
-    def _step(
-        self, mechanism: Mechanism, slot: scope.Slot, q: Any, k: Any, v: Any, mask: Any
-    ) -> Any:
-        """The output of a recurrent mechanism that goes on from its state."""
-        state = slot.read()["state"]
-        y = mechanism.attend(q, k, v, causal=True, mask=mask, state=state)
-        slot.write(state=state + mechanism.summed(k, v, mask))
-        return self._project_output(y, mask)
-
-    def _check_step(self, attention_mask: Any, return_weights: bool) -> None:
-        if attention_mask is not None or return_weights or scope.capturing(self):
-            raise ValueError(
-                "A cache of linear attention holds sums of keys, not the keys that weights and "
-                f"an `attention_mask` are of. Received: a step of the layer {self.path!r}. Call "
-                "the model on the whole sequence, outside of the cache scope, to see its weights."
-            )
-
-    def _remember(
-        self, cache: scope.Cache, k: Any, v: Any, mask: Any, positions: Any
-    ) -> tuple[Any, Any, Any, Any, bool]:
-        """Keys, values, key mask and key positions to attend to, after storing these.
-
-        And whether the one query is known to come after all keys.
-        """
         slot = cache.slot(self)
-        batch, _, length, _ = ops.shape(k)
-        if cache.prefill:
-            checks.at_most(
-                "query",
-                k.shape[2],
-                "max_length",
-                cache.max_length,
-                "Give the cache scope room for prompt and continuation together.",
-            )
-            present = scope.padded(mask)
-            if self.mechanism is not None and self.mechanism.recurrent:
-                slot.write(state=self.mechanism.summed(k, v, present))
-                return k, v, present, positions, False
-            room = [0, cache.max_length - length]
-            state = {
-                "key": ops.pad(k, [[0, 0], [0, 0], room, [0, 0]]),
-                "value": ops.pad(v, [[0, 0], [0, 0], room, [0, 0]]),
-            }
-            if present is not None:
-                state["mask"] = ops.pad(present, [[0, 0], room], constant_values=True)
-            slot.write(**state)
-            return k, v, present, positions, False
-        state = slot.read()
-        store = partial(kernels.store, start=cache.index, in_place=cache.in_place)
-        state = {**state, "key": store(state["key"], k), "value": store(state["value"], v)}
-        if mask is not None:
-            present = state.get("mask")
-            if present is None:
-                present = ops.ones((batch, state["key"].shape[2]), "bool")
-            state["mask"] = store(present, mask, axis=1)
-        slot.write(**state)
-        # All that is filled, if its size may depend on the index: then nothing is after a query.
-        end = kernels.filled(cache.index, length) if cache.in_place else None
-        k, v, present = state["key"][:, :, :end], state["value"][:, :, :end], state.get("mask")
-        present = None if present is None else present[:, :end]
-        last = end is not None and length == 1
-        return k, v, present, masks.positions(k.shape[2]), last
+        if slot.filled:
+            return self.mechanism.resume(slot, memory)
+        checks.at_most(
+            "query",
+            memory.key.shape[2],
+            "max_length",
+            cache.max_length,
+            "Give the cache scope room for prompt and continuation together.",
+        )
+        memory = memory._replace(mask=scope.padded(memory.mask))
+        self.mechanism.begin(slot, memory)
+        return memory
 
-    def check(self, query: Any, mask: Any, query_mask: Any, attention_mask: Any) -> None:
+    def check(
+        self,
+        query: Tensor,
+        mask: Tensor | None,
+        query_mask: Tensor | None,
+        attention_mask: Tensor | None,
+    ) -> None:
         """Raises `ValueError` for arguments of `call` that do not fit together."""
         checks.sequence_mask("mask", mask, "query", query.shape)
         checks.sequence_mask("query_mask", query_mask, "query", query.shape)
@@ -281,10 +217,10 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     def compute_output_spec(
         self,
-        query: Any,
-        mask: Any = None,
-        query_mask: Any = None,
-        attention_mask: Any = None,
+        query: Tensor,
+        mask: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:

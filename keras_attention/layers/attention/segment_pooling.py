@@ -8,7 +8,7 @@ from keras import ops
 from keras_attention import scope
 from keras_attention.layers.attention.attention_pooling import AttentionPooling
 from keras_attention.layers.entrance import tensors
-from keras_attention.ops import attention, checks
+from keras_attention.ops import attention, checks, masks
 from keras_attention.ops.precision import weights_dtype
 
 
@@ -51,23 +51,25 @@ class SegmentPooling(AttentionPooling):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
-        value, logits = self._logits(value, mask)  # (B, T, D), (B, N, T)
-        members = self._members(ops.shape(value)[1], mask)[:, None]  # (1 or B, 1, S, T)
-        weights = attention.masked_softmax(logits[:, :, None], members)  # (B, N, S, T)
-        pooled = self._pooled(scope.record(self, weights), value, training)  # (B, S, D)
+        self._check(value, mask)
+        value = masks.zero_masked(value, mask)
+        members = self._find_members(ops.shape(value)[1], mask)[:, None]  # (1 or B, 1, S, T)
+        logits = self._score(value)[:, :, None]  # (B, N, 1, T)
+        weights = attention.masked_softmax(logits, members)  # (B, N, S, T)
+        pooled = self._pool(scope.record(self, weights), value, training)  # (B, S, D)
         return (pooled, weights) if return_attention_scores else pooled
 
-    def _members(self, length: Any, mask: Any) -> Any:
-        """Which elements each segment has: `(B, S, T)`, or `(1, S, T)` without a mask."""
+    def _find_members(self, length: Any, mask: Any) -> Any:
+        """Returns which elements each segment has: `(B, S, T)`, or `(1, S, T)` without a mask."""
         if mask is None:
             place = ops.arange(length, dtype="int32")[None]
         else:
             place = ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1  # among the unmasked
-        segments = ops.arange(self._segments(length), dtype="int32")
+        segments = ops.arange(self._count_segments(length), dtype="int32")
         members = ops.equal((place // self.segment_length)[:, None], segments[None, :, None])
         return members if mask is None else ops.logical_and(members, mask[:, None])
 
-    def _segments(self, length: Any) -> Any:
+    def _count_segments(self, length: Any) -> Any:
         if length is None:
             return None
         return (length + self.segment_length - 1) // self.segment_length
@@ -82,7 +84,7 @@ class SegmentPooling(AttentionPooling):
 
     def compute_output_shape(self, value_shape: tuple) -> tuple:
         batch, length, width = value_shape
-        return (batch, self._segments(length), width)
+        return (batch, self._count_segments(length), width)
 
     def compute_output_spec(
         self,

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
-from keras_attention.layers.attention.mechanism import Mechanism
+from keras_attention.layers.attention.mechanism import MechanismLayer, Memory
 from keras_attention.ops import attention, checks, masks
 from keras_attention.ops import windows as of_grid
+from keras_attention.ops.softmax import Softmax
+from keras_attention.ops.visibility import Band, Visibility
+from keras_attention.types import Float, Int, Tensor
 
 if TYPE_CHECKING:
     from keras_attention.layers.attention.multi_head_self_attention import MultiHeadSelfAttention
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class ShiftedWindowAttention(Mechanism):
+class ShiftedWindowAttention(MechanismLayer):
     """Attention within windows of a grid of tokens, of Liu et al., 2021 (Swin,
     https://arxiv.org/abs/2103.14030, section 3.2), with its relative position bias (equation 4).
 
@@ -79,20 +82,17 @@ class ShiftedWindowAttention(Mechanism):
             )
         super().build(query_shape, key_shape, value_shape)
 
+    def pattern(self, band: Band, memory: Memory) -> of_grid.Windows:
+        self._check_order(band.causal)
+        return self._windows(memory.key.shape[2])
+
     def attend(
         self,
-        query: Any,
-        key: Any,
-        value: Any,
-        *,
-        causal: bool,
-        mask: Any = None,
-        scale: float | None = None,
-        dropout: float = 0.0,
-        seed: Any = None,
-        state: Any = None,
-    ) -> Any:
-        self._check_order(causal)
+        query: Float[Tensor, "B N T H"],
+        memory: Memory,
+        visibility: Visibility,
+        softmax: Softmax,
+    ) -> Float[Tensor, "B N T H"]:
         bias = None
         if self.use_bias:  # as in a grid that is one window
             cells = masks.positions(self.window_size**2)
@@ -100,31 +100,31 @@ class ShiftedWindowAttention(Mechanism):
             bias = self._bias(of_grid.Windows(size, size, size, 0), cells, cells)
         return of_grid.attention(
             query,
-            key,
-            value,
-            self._windows(query.shape[2]),
-            mask=mask,
+            memory.key,
+            memory.value,
+            visibility.pattern,
+            mask=memory.mask,
             bias=bias,
-            scale=scale,
-            dropout=dropout,
-            seed=seed,
+            softmax=softmax,
         )
 
     def attention_weights(
-        self, query: Any, key: Any, *, mask: Any, scale: float | None, rows: Any = None
-    ) -> Any:
-        windows = self._windows(key.shape[2])
-        s = masks.positions(windows.rows * windows.columns)
-        t = s if rows is None else ops.convert_to_tensor(rows, "int32")
-        bias = self._bias(windows, t, s) if self.use_bias else None
-        return attention.attention_weights(query, key, mask=mask, bias=bias, scale=scale)
+        self,
+        query: Float[Tensor, "B N T H"],
+        memory: Memory,
+        visibility: Visibility,
+        scale: float,
+    ) -> Float[Tensor, "B N T S"]:
+        bias = None
+        if self.use_bias:
+            bias = self._bias(visibility.pattern, *visibility.positions())
+        mask = visibility.mask()
+        return attention.attention_weights(query, memory.key, mask=mask, bias=bias, scale=scale)
 
-    def sees(self, query_positions: Any, key_positions: Any, *, causal: bool, mask: Any) -> Any:
-        windows = self._windows(key_positions.shape[0])
-        return windows.sees(query_positions, key_positions)[None, None]
-
-    def _bias(self, windows: of_grid.Windows, t: Any, s: Any) -> Any:
-        """`(1, N, T, S)`, of tokens in the same window."""
+    def _bias(
+        self, windows: of_grid.Windows, t: Int[Tensor, " T"], s: Int[Tensor, " S"]
+    ) -> Float[Tensor, "1 N T S"]:
+        """Returns the bias of tokens in the same window, and any numbers for others."""
         bias = ops.take(self.table, windows.offsets(t, s), axis=0)  # (T, S, N)
         return ops.transpose(bias, (2, 0, 1))[None]
 

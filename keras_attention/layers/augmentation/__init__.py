@@ -1,1 +1,1 @@
-"""Random changes of inputs, in training alone."""
+"""Random changes of inputs, in training only."""

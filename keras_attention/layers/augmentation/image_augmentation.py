@@ -1,4 +1,4 @@
-"""Images changed at random, in training alone."""
+"""Images changed at random, in training only."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from keras_attention.ops.resampling import resample
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class ImageAugmentation(Entrance, keras.layers.Layer):
-    """Flips, turns, zooms and shifts images at random, each in its own way, in training alone.
+    """Flips, turns, zooms and shifts images at random, each in its own way, in training only.
 
     Keras's own layers for this do it whenever they are called without `training=False`, so that
     `model(image)` and what is captured in it would be of changed images.
@@ -84,19 +84,19 @@ class ImageAugmentation(Entrance, keras.layers.Layer):
             x = change(x, training=True)
         if self.zoom or self.shift:
             for axis in (1, 2):
-                places = self._places(ops.shape(x)[0], ops.shape(x)[axis])
+                places = self._draw_places(ops.shape(x)[0], ops.shape(x)[axis])
                 x = resample(x, places, axis, self.fill, self.fill_value)
         return ops.cast(x, self.compute_dtype)
 
-    def _places(self, batch: Any, size: Any) -> Any:
-        """Where along an axis zoomed and shifted images have their pixels from: `(B, size)`."""
-        zoom, shift = (self._drawn(batch, most) for most in (self.zoom, self.shift))
+    def _draw_places(self, batch: Any, size: Any) -> Any:
+        """Draws zooms and shifts, and returns whence pixels along an axis come: `(B, size)`."""
+        zoom, shift = (self._draw(batch, most) for most in (self.zoom, self.shift))
         steps = ops.cast(masks.positions(size), "float32")[None]
         size = ops.cast(size, "float32")
         centre = (size - 1) / 2
         return (1 + zoom) * (steps - centre) + centre - shift * size
 
-    def _drawn(self, batch: Any, most: float) -> Any:
+    def _draw(self, batch: Any, most: float) -> Any:
         return keras.random.uniform((batch, 1), -most, most, seed=self.seed_generator)
 
     def compute_output_shape(self, image_shape: tuple) -> tuple:

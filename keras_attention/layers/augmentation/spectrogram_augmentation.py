@@ -79,27 +79,27 @@ class SpectrogramAugmentation(Entrance, keras.layers.Layer):
             start = ops.cast(masks.first_valid(mask), "float32")[:, None]
             length = ops.sum(ops.cast(mask, "float32"), axis=-1)[:, None]  # (B, 1)
         widest = ops.minimum(float(self.max_frames), self.max_share * length)
-        kept = self._outside(self.time_masks, batch, frames, start, length, widest)[..., None]
+        kept = self._draw_outside(self.time_masks, batch, frames, start, length, widest)[..., None]
         length = ops.cast(bands, "float32")
         widest = ops.minimum(float(self.max_bands), length)
-        bands_kept = self._outside(self.frequency_masks, batch, bands, 0, length, widest)
+        bands_kept = self._draw_outside(self.frequency_masks, batch, bands, 0, length, widest)
         kept = ops.logical_and(kept, bands_kept[:, None])  # (B, frames, M)
         return ops.where(kept if len(x.shape) == 3 else kept[..., None], x, 0.0)
 
-    def _outside(
+    def _draw_outside(
         self, spans: int, batch: Any, size: Any, start: Any, length: Any, widest: Any
     ) -> Any:
-        """`(B, size)`: what none of the random spans covers."""
+        """Draws random spans and returns what none of them covers: `(B, size)`."""
         steps = masks.positions(size)[None]
         outside = ops.ones((batch, size), "bool")
         for _ in range(spans):
-            width = ops.floor(self._uniform(batch) * (widest + 1))
-            begin = start + ops.floor(self._uniform(batch) * (length - width + 1))
+            width = ops.floor(self._draw(batch) * (widest + 1))
+            begin = start + ops.floor(self._draw(batch) * (length - width + 1))
             begin, end = ops.cast(begin, "int32"), ops.cast(begin + width, "int32")
             outside = outside & ((steps < begin) | (steps >= end))
         return outside
 
-    def _uniform(self, batch: Any) -> Any:
+    def _draw(self, batch: Any) -> Any:
         return keras.random.uniform((batch, 1), dtype="float32", seed=self.seed_generator)
 
     def _check(self, shape: tuple, mask: Any = None) -> None:

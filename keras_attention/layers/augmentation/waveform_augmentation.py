@@ -72,24 +72,24 @@ class WaveformAugmentation(Entrance, keras.layers.Layer):
         batch, length = ops.shape(x)
         valid = ops.ones((batch, length), "bool") if mask is None else mask
         if self.speed or self.shift:
-            x = self._moved(x, valid)
-        decibels = self.gain * self._between(batch)
+            x = self._move(x, valid)
+        decibels = self.gain * self._draw(batch)
         x = x * ops.power(10.0, decibels / 20)
         if self.noise:
             count = ops.maximum(ops.sum(ops.cast(valid, "float32"), axis=1, keepdims=True), 1.0)
             power = ops.sum(ops.square(x), axis=1, keepdims=True) / count
-            level = self.noise * ops.abs(self._between(batch)) * ops.sqrt(power)
+            level = self.noise * ops.abs(self._draw(batch)) * ops.sqrt(power)
             x = x + level * keras.random.normal((batch, length), seed=self.seed_generator)
         return ops.cast(masks.zero_masked(x, mask), self.compute_dtype)
 
-    def _moved(self, x: Any, valid: Any) -> Any:
-        """Read at another speed, from another begin; zeros from outside of the recording."""
+    def _move(self, x: Any, valid: Any) -> Any:
+        """Reads `x` at another speed, from another begin; zeros from outside of the recording."""
         batch, length = ops.shape(x)
         begin = ops.cast(masks.first_valid(valid), "float32")[:, None]
         last = begin + ops.sum(ops.cast(valid, "float32"), axis=1, keepdims=True) - 1
-        speed = 1 + self.speed * self._between(batch)
+        speed = 1 + self.speed * self._draw(batch)
         steps = ops.cast(masks.positions(length), "float32")[None] - begin
-        read = begin + (steps - self.shift * self._between(batch)) * speed  # (B, T)
+        read = begin + (steps - self.shift * self._draw(batch)) * speed  # (B, T)
         inside = (read >= begin) & (read <= last)
         left = ops.clip(ops.floor(read), 0, ops.cast(length - 1, "float32"))
         share = read - left
@@ -99,8 +99,8 @@ class WaveformAugmentation(Entrance, keras.layers.Layer):
         upper = ops.take_along_axis(x, right, axis=1)
         return ops.where(inside, lower + share * (upper - lower), 0.0)
 
-    def _between(self, batch: Any) -> Any:
-        """`(B, 1)` from -1 to 1."""
+    def _draw(self, batch: Any) -> Any:
+        """Draws numbers `(B, 1)` from -1 to 1."""
         return keras.random.uniform((batch, 1), -1.0, 1.0, "float32", seed=self.seed_generator)
 
     def compute_output_shape(self, audio_shape: tuple) -> tuple:

@@ -7,8 +7,8 @@ import keras
 from keras import ops
 
 from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.layers.weights import add_kernel
 from keras_attention.ops import checks, masks
-from keras_attention.ops.initializers import fresh
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -61,12 +61,7 @@ class NGramConvolution(Entrance, keras.layers.Layer):
         checks.rank("inputs", inputs_shape, "(B, T, D)")
         checks.known("inputs", inputs_shape)
         self._kernels = [
-            self.add_weight(
-                name=f"kernel_{number}",
-                shape=(size * inputs_shape[-1], self.filters),
-                # Of its own: one initializer gives the same numbers at each call.
-                initializer=fresh(self.kernel_initializer),
-            )
+            add_kernel(self, f"kernel_{number}", (size * inputs_shape[-1], self.filters))
             for number, size in enumerate(self._sizes)
         ]
         self.bias = self.add_weight(
@@ -77,12 +72,12 @@ class NGramConvolution(Entrance, keras.layers.Layer):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         x = masks.zero_masked(inputs, mask)
-        found = [
-            ops.matmul(_windows(x, size), kernel)  # (B, T, filters)
+        features = [
+            ops.matmul(_gather_windows(x, size), kernel)  # (B, T, filters)
             for size, kernel in zip(self._sizes, self._kernels, strict=True)
         ]
-        found = found[0] if len(found) == 1 else ops.concatenate(found, axis=-1)
-        return masks.zero_masked(self.activation(found + self.bias), mask)
+        joined = features[0] if len(features) == 1 else ops.concatenate(features, axis=-1)
+        return masks.zero_masked(self.activation(joined + self.bias), mask)
 
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         return (*inputs_shape[:-1], self.filters * len(self._sizes))
@@ -101,8 +96,8 @@ class NGramConvolution(Entrance, keras.layers.Layer):
         }
 
 
-def _windows(x: Any, size: int) -> Any:
-    """Each element of `(B, T, D)` with its neighbours: `(B, T, size * D)`."""
+def _gather_windows(x: Any, size: int) -> Any:
+    """Returns each element of `(B, T, D)` with its neighbours: `(B, T, size * D)`."""
     if size == 1:
         return x
     length = ops.shape(x)[1]

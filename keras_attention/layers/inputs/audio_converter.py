@@ -80,7 +80,7 @@ class AudioConverter(Entrance, keras.layers.Layer):
         self.supports_masking = True
 
     def encode(self, recordings: Any) -> np.ndarray:
-        """Waveforms `(B, T)` float32, padded with NaN to a multiple of `multiple`.
+        """Returns waveforms `(B, T)` float32, padded with NaN to a multiple of `multiple`.
 
         Args:
             recordings: a list of `pathlib.Path` of sound files (mixed to mono and resampled; of
@@ -100,18 +100,19 @@ class AudioConverter(Entrance, keras.layers.Layer):
             and recordings.ndim == 2
             and recordings.dtype.kind == "f"
         ):
-            more = self._padded(recordings.shape[1]) - recordings.shape[1]
+            more = self._round_up(recordings.shape[1]) - recordings.shape[1]
             padding = ((0, 0), (0, more))
             return np.pad(recordings.astype(np.float32), padding, constant_values=np.nan)
         rows = batches.items("recordings", recordings, "recordings")
-        waveforms = [self._waveform(recording)[: self.max_length] for recording in rows]
+        waveforms = [self._read_waveform(recording)[: self.max_length] for recording in rows]
         longest = max((len(waveform) for waveform in waveforms), default=0)
-        padded = np.full((len(waveforms), self._padded(longest)), np.nan, np.float32)
+        padded = np.full((len(waveforms), self._round_up(longest)), np.nan, np.float32)
         for row, waveform in zip(padded, waveforms, strict=True):
             row[: len(waveform)] = waveform
         return padded
 
-    def _waveform(self, recording: Any) -> np.ndarray:
+    def _read_waveform(self, recording: Any) -> np.ndarray:
+        """Returns the samples `(T,)` of a recording, float32."""
         if isinstance(recording, (str, bytes)):
             raise TypeError(
                 "A sound file must be named by a `pathlib.Path`: a string may come from anybody. "
@@ -152,8 +153,8 @@ class AudioConverter(Entrance, keras.layers.Layer):
                 f"at the end, as `encode` does. Received: audio of shape {tuple(shape)}"
             )
 
-    def _padded(self, length: int) -> int:
-        """The next multiple."""
+    def _round_up(self, length: int) -> int:
+        """Returns the least multiple of `multiple` that is not below `length`."""
         return -(-length // self.multiple) * self.multiple
 
     def compute_output_shape(self, audio_shape: tuple) -> tuple:
@@ -175,8 +176,10 @@ class AudioConverter(Entrance, keras.layers.Layer):
 def _read(
     path: os.PathLike, sampling_rate: int, max_length: int | None, max_samples: int
 ) -> np.ndarray:
-    """The first `max_length` samples of a file's mean over its channels, at the rate wanted; some
-    more, where the resampling filter sees them."""
+    """Returns the first `max_length` samples of a file, mixed to mono, at `sampling_rate`.
+
+    There may be some more, which the resampling filter has seen.
+    """
     try:
         import soundfile
     except ImportError as error:
@@ -187,12 +190,12 @@ def _read(
     try:
         with soundfile.SoundFile(path) as file:
             rate = file.samplerate
-            up, down = _ratio(path, rate, sampling_rate)
+            up, down = _find_ratio(path, rate, sampling_rate)
             wanted = max_samples + 1
             if max_length is not None:
                 seen = _FILTER * max(up, down) // up + 1  # samples to each side of one
                 wanted = min(wanted, -(-max_length * down // up) + seen)
-            waveform = _mono(file, wanted)
+            waveform = _read_mono(file, wanted)
     except (soundfile.SoundFileError, TypeError) as error:  # a raw file tells no rate
         raise ValueError(f"{path} cannot be read as sound: {error}") from error
     needed = max(len(waveform), len(waveform) * up // down)
@@ -214,8 +217,11 @@ def _read(
     return resample_poly(waveform, up, down)
 
 
-def _ratio(path: os.PathLike, rate: int, sampling_rate: int) -> tuple[int, int]:
-    """By how much to sample up and then down. The filter has 20 times as many taps as the more."""
+def _find_ratio(path: os.PathLike, rate: int, sampling_rate: int) -> tuple[int, int]:
+    """Returns by how much to sample up and then down.
+
+    The filter has 20 times as many taps as the larger of the two.
+    """
     common = gcd(rate, sampling_rate) or 1
     up, down = sampling_rate // common, rate // common
     if not 0 < rate <= _HIGHEST_RATE or max(up, down) > _MOST_RATIO:
@@ -223,8 +229,8 @@ def _ratio(path: os.PathLike, rate: int, sampling_rate: int) -> tuple[int, int]:
     return up, down
 
 
-def _mono(file: Any, wanted: int) -> np.ndarray:
-    """The mean over the channels of at most `wanted` samples, read piece by piece."""
+def _read_mono(file: Any, wanted: int) -> np.ndarray:
+    """Returns the mean over the channels of at most `wanted` samples, read piece by piece."""
     pieces, left = [np.zeros(0, np.float32)], wanted
     size = max(1, _PIECE // file.channels)
     while left > 0:

@@ -72,18 +72,23 @@ class CategoricalColumns(Entrance, keras.layers.Layer):
         self._starts = tuple(sum(self._sizes[:i]) for i in range(len(self._sizes)))
 
     def encode(self, rows: Any) -> np.ndarray:
-        """Indices `(B, F)` of rows: a mapping from column to values, a frame of pandas, or
-        a list of mappings, of sequences or of CSV lines; indices themselves pass."""
+        """Returns indices `(B, F)`; indices themselves pass.
+
+        Args:
+            rows: a mapping from column to values, a frame of pandas, or a list of mappings, of
+                sequences or of CSV lines.
+        """
         if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind in "iu":
             return rows.astype(np.int32)
         columns = tables.columns(rows, self.names, self.row_names)
         indices = [
             [known.get(tables.category(value), 0) for value in columns[name]]
-            for name, known in zip(self.names, self._indices(), strict=True)
+            for name, known in zip(self.names, self._index_categories(), strict=True)
         ]
         return np.array(indices, np.int32).T.reshape(-1, len(self.names))
 
-    def _indices(self) -> list[dict[str, int]]:
+    def _index_categories(self) -> list[dict[str, int]]:
+        """Returns for each column the index of each category."""
         return [{word: i for i, word in enumerate(words, 1)} for words in self.vocabularies]
 
     def build(self, categories_shape: tuple) -> None:

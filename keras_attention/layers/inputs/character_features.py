@@ -54,6 +54,7 @@ class CharacterFeatures(Entrance, keras.layers.Layer):
     takes = tensors(characters="integers (B, T, C)")
 
     encodes = "texts"
+    embeds_ids = True
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class CharacterFeatures(Entrance, keras.layers.Layer):
         self.supports_masking = True
 
     def encode(self, texts: Iterable[Any]) -> np.ndarray:
-        """Ids `(B, T, max_characters + 2)` int32; ids themselves pass.
+        """Returns ids `(B, T, max_characters + 2)` int32; ids themselves pass.
 
         Args:
             texts: lists of words; or strings, which `Tokenizer.split` cuts into words; or
@@ -112,17 +113,18 @@ class CharacterFeatures(Entrance, keras.layers.Layer):
         for row, words in zip(ids, rows, strict=True):
             for cell, word in zip(row, words, strict=False):
                 if word not in known:
-                    known[word] = self._ids(word)
+                    known[word] = self._encode_word(word)
                 cell[: len(known[word])] = known[word]
         return ids
 
-    def _ids(self, word: str) -> list[int]:
-        found = [_BYTE + byte for byte in unicodedata.normalize("NFC", word).encode("utf-8")]
-        if len(found) > self.max_characters:
+    def _encode_word(self, word: str) -> list[int]:
+        """Returns the ids of a word, its begin and end included."""
+        ids = [_BYTE + byte for byte in unicodedata.normalize("NFC", word).encode("utf-8")]
+        if len(ids) > self.max_characters:
             first = self.max_characters // 2
             last = self.max_characters - first - 1
-            found = [*found[:first], GAP, *found[len(found) - last :]]
-        return [BEGIN, *found, END]
+            ids = [*ids[:first], GAP, *ids[len(ids) - last :]]
+        return [BEGIN, *ids, END]
 
     def build(self, characters_shape: tuple) -> None:
         checks.rank("characters", characters_shape, "(B, T, C)")
@@ -149,31 +151,31 @@ class CharacterFeatures(Entrance, keras.layers.Layer):
         self._check(characters, mask)
         batch, length, count = ops.shape(characters)
         ids = ops.reshape(ops.cast(characters, "int32"), (-1, count))  # (B T, C)
-        there = ops.not_equal(ids, PAD)
+        valid = ops.not_equal(ids, PAD)
         x = ops.cast(ops.take(self.embeddings, ids, axis=0), self.compute_dtype)
         if training and self.dropout:
             x = keras.random.dropout(x, self.dropout, seed=self.seed_generator)
-        x = masks.zero_masked(x, there)
+        x = masks.zero_masked(x, valid)
         pooled = [
-            self._convolved(x, there, size, *weights)
+            self._convolve(x, valid, size, *weights)
             for size, weights in zip(self._sizes, self._kernels, strict=True)
         ]
         x = pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=-1)
         x = ops.reshape(x, (batch, length, self.filters * len(pooled)))
         return masks.zero_masked(x, self.compute_mask(characters, mask))
 
-    def _convolved(self, x: Any, there: Any, size: int, kernel: Any, bias: Any) -> Any:
-        """The largest response of each filter in each word: `(B T, filters)`."""
+    def _convolve(self, x: Any, valid: Any, size: int, kernel: Any, bias: Any) -> Any:
+        """Returns the largest response of each filter in each word: `(B T, filters)`."""
         if x.shape[0] == 0:  # TensorFlow has no maximum of nothing
             return ops.zeros((0, self.filters), x.dtype)
         count = ops.shape(x)[1]
         x = ops.pad(x, [[0, 0], [(size - 1) // 2, size // 2], [0, 0]])
         # One product of matrices: as fast as a convolution or faster, for words are short.
         windows = ops.concatenate([x[:, i : i + count] for i in range(size)], axis=-1)
-        found = ops.matmul(windows, kernel) + bias  # (B T, C, filters)
+        responses = ops.matmul(windows, kernel) + bias  # (B T, C, filters)
         lowest = -6e4  # that float16 can hold
         # `amax`, for PyTorch does not trace Keras's `max`.
-        return ops.amax(ops.where(there[..., None], found, lowest), axis=1)
+        return ops.amax(ops.where(valid[..., None], responses, lowest), axis=1)
 
     def _check(self, characters: Any, mask: Any) -> None:
         checks.sequence_mask("mask", mask, "characters", characters.shape)

@@ -36,6 +36,11 @@ class ClassToken(Entrance, keras.layers.Layer):
         self.num_registers = num_registers
         self.supports_masking = True
 
+    @property
+    def prepends(self) -> int:
+        """How many tokens come before the sequence."""
+        return 1 + self.num_registers
+
     def build(self, inputs_shape: tuple) -> None:
         checks.rank("inputs", inputs_shape, "(B, T, D)")
         checks.known("inputs", inputs_shape)

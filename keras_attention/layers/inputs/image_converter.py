@@ -79,8 +79,9 @@ class ImageConverter(Entrance, keras.layers.Layer):
         self.supports_masking = True
 
     def encode(self, images: Any) -> np.ndarray:
-        """Pixels `(B, height, width, channels)` from 0 to 255, uint8; float32 only if they were
-        given as other numbers.
+        """Returns pixels `(B, height, width, channels)` from 0 to 255.
+
+        They are uint8; float32 only if they were given as other numbers.
 
         Files and single images are turned upright as their camera noted, laid on white where they
         are transparent, made grey or coloured, and brought to the size by pillow's bilinear
@@ -100,16 +101,17 @@ class ImageConverter(Entrance, keras.layers.Layer):
         if ops.is_tensor(images):
             images = ops.convert_to_numpy(images)
         if isinstance(images, np.ndarray) and images.dtype.kind in "biuf":
-            return self._checked(images)
+            return self._check_pixels(images)
         rows = batches.items("images", images, "images")
         pixels = np.empty((len(rows), self.height, self.width, self.channels), np.uint8)
         first: dict[Any, int] = {}  # rows by what was read
         for row, image in enumerate(rows):
-            same = first.setdefault(_key(image), row)
-            pixels[row] = self._pixels(image) if same == row else pixels[same]
+            same = first.setdefault(_make_key(image), row)
+            pixels[row] = self._read_pixels(image) if same == row else pixels[same]
         return pixels
 
-    def _checked(self, images: np.ndarray) -> np.ndarray:
+    def _check_pixels(self, images: np.ndarray) -> np.ndarray:
+        """Returns an array of images as pixels, or raises `ValueError` if it is none."""
         size = (self.height, self.width)
         if images.shape[1:] == size and self.channels == 1:
             images = images[..., None]
@@ -131,9 +133,10 @@ class ImageConverter(Entrance, keras.layers.Layer):
             )
         return images if images.dtype == np.uint8 else images.astype(np.float32)
 
-    def _pixels(self, image: Any) -> np.ndarray:
-        pillow = _pillow()
-        picture = _opened(image, pillow, self.max_pixels)
+    def _read_pixels(self, image: Any) -> np.ndarray:
+        """Returns the pixels `(height, width, channels)` of an image of any size, uint8."""
+        pillow = _import_pillow()
+        picture = _open(image, pillow, self.max_pixels)
         if picture.mode.startswith("I"):  # 16 bits, which pillow would cut off at 255
             picture = pillow.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
         if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
@@ -141,10 +144,11 @@ class ImageConverter(Entrance, keras.layers.Layer):
             picture = pillow.alpha_composite(pillow.new("RGBA", picture.size, "white"), picture)
         picture = picture.convert("L" if self.channels == 1 else "RGB")
         if picture.size != (self.width, self.height):
-            picture = self._resized(picture, pillow.Resampling.BILINEAR)
+            picture = self._resize(picture, pillow.Resampling.BILINEAR)
         return np.asarray(picture).reshape(self.height, self.width, self.channels)
 
-    def _resized(self, picture: Any, method: Any) -> Any:
+    def _resize(self, picture: Any, method: Any) -> Any:
+        """Returns a pillow image of the size that the model takes."""
         from PIL import ImageOps
 
         size = (self.width, self.height)
@@ -192,8 +196,9 @@ class ImageConverter(Entrance, keras.layers.Layer):
 
 
 def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tuple[float, ...]:
-    several = value if isinstance(value, Sequence) else [value] * channels
-    numbers = tuple(float(number) for number in several)
+    """Returns a number for each channel."""
+    given = value if isinstance(value, Sequence) else [value] * channels
+    numbers = tuple(float(number) for number in given)
     if len(numbers) != channels:
         raise ValueError(
             f"`{name}` must be one number or one for each channel. Received: {name}={value}, "
@@ -202,13 +207,13 @@ def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tu
     return numbers
 
 
-def _key(image: Any) -> Any:
-    """What tells an image of a batch from others: its path, or the object itself."""
+def _make_key(image: Any) -> Any:
+    """Returns a key that tells an image of a batch from others: its path, or the object's id."""
     return os.fspath(image) if isinstance(image, os.PathLike) else id(image)
 
 
-def _opened(image: Any, pillow: Any, max_pixels: int) -> Any:
-    """A pillow image, upright."""
+def _open(image: Any, pillow: Any, max_pixels: int) -> Any:
+    """Returns a pillow image, upright."""
     from PIL import ImageOps
 
     if isinstance(image, (str, bytes)):
@@ -220,15 +225,15 @@ def _opened(image: Any, pillow: Any, max_pixels: int) -> Any:
         batches.regular_file(image)
         try:
             # Only these: of others pillow hands some, such as EPS, to programs.
-            with pillow.open(image, formats=_formats(pillow)) as file:
-                _bounded(image, file, max_pixels)
+            with pillow.open(image, formats=_list_formats(pillow)) as file:
+                _check_size(image, file, max_pixels)
                 file.load()
                 turned = file.getexif().get(_ORIENTATION, 1) != 1
                 return ImageOps.exif_transpose(file) if turned else file  # it would copy
         except (OSError, SyntaxError, ValueError, TypeError, pillow.DecompressionBombError) as e:
             raise ValueError(f"{image} cannot be read as an image: {e}") from e
     if isinstance(image, pillow.Image):
-        _bounded("An image", image, max_pixels)
+        _check_size("An image", image, max_pixels)
         return ImageOps.exif_transpose(image)
     array = np.asarray(image)
     channels = array.shape[2] if array.ndim == 3 else 1
@@ -240,8 +245,8 @@ def _opened(image: Any, pillow: Any, max_pixels: int) -> Any:
     return pillow.fromarray(array[..., 0] if array.ndim == 3 and channels == 1 else array)
 
 
-def _bounded(name: Any, picture: Any, max_pixels: int) -> None:
-    """Refuses an image by its header, before its pixels are there."""
+def _check_size(name: Any, picture: Any, max_pixels: int) -> None:
+    """Raises `ValueError` at an image too large, by its header, before its pixels are there."""
     width, height = picture.size
     if width * height > max_pixels:
         raise ValueError(
@@ -250,13 +255,13 @@ def _bounded(name: Any, picture: Any, max_pixels: int) -> None:
         )
 
 
-def _formats(pillow: Any) -> list[str]:
-    """Those of `_FORMATS` that this pillow was built with."""
+def _list_formats(pillow: Any) -> list[str]:
+    """Returns those of `_FORMATS` that this pillow was built with."""
     pillow.init()
     return [name for name in _FORMATS if name in pillow.OPEN]
 
 
-def _pillow() -> Any:
+def _import_pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:

@@ -49,6 +49,7 @@ class LogMelSpectrogram(Entrance, keras.layers.Layer):
     """
 
     takes = tensors(audio="(B, T)")
+    cuts = "frames"
 
     def __init__(
         self,
@@ -107,42 +108,42 @@ class LogMelSpectrogram(Entrance, keras.layers.Layer):
     def call(self, audio: Any, mask: Any = None) -> Any:
         checks.sequence_mask("mask", mask, "audio", audio.shape)
         x = ops.cast(masks.zero_masked(audio, mask), "float32")
-        frames = self._frames(x)  # (B, F, frame_length)
-        cosines, sines = self._transform()
+        frames = self._cut_frames(x)  # (B, F, frame_length)
+        cosines, sines = self._make_transform()
         power = ops.square(ops.matmul(frames, cosines)) + ops.square(ops.matmul(frames, sines))
-        bands = ops.matmul(power, self._filters())
+        bands = ops.matmul(power, self._make_filters())
         y = ops.log(ops.maximum(bands, self.floor))
         frame_mask = self.compute_mask(audio, mask)
         if self.normalize is not None:
-            y = self._normalized(y, frame_mask)
+            y = self._normalize(y, frame_mask)
         y = ops.cast(masks.zero_masked(y, frame_mask), self.compute_dtype)
         return y[..., None] if self.channel_axis else y
 
-    def _frames(self, x: Any) -> Any:
-        """`(B, F, frame_length)`: pieces of `hop_length` samples, side by side."""
+    def _cut_frames(self, x: Any) -> Any:
+        """Returns frames `(B, F, frame_length)`: pieces of `hop_length` samples, side by side."""
         pieces = -(-self.frame_length // self.hop_length)
-        x = self._pieces(x, pieces - 1)
+        x = self._cut_pieces(x, pieces - 1)
         count = ops.shape(x)[1] - (pieces - 1)
         frames = [x[:, i : i + count] for i in range(pieces)]
         return ops.concatenate(frames, axis=-1)[..., : self.frame_length]
 
-    def _pieces(self, x: Any, more: int) -> Any:
-        """`(B, T)` in pieces `(B, F + more, hop_length)`, zeros behind its end."""
+    def _cut_pieces(self, x: Any, more: int) -> Any:
+        """Returns `(B, T)` in pieces `(B, F + more, hop_length)`, zeros behind its end."""
         batch, length = ops.shape(x)
-        count = self._count(length) + more
+        count = self._count_frames(length) + more
         zeros = ops.zeros((batch, self.hop_length * (more + 1)), x.dtype)
         x = ops.concatenate([x, zeros], axis=1)[:, : count * self.hop_length]
         return ops.reshape(x, (batch, count, self.hop_length))
 
-    def _count(self, length: Any) -> Any:
-        """Frames of so many samples, a number or a tensor."""
+    def _count_frames(self, length: Any) -> Any:
+        """Returns how many frames so many samples have, a number or a tensor."""
         return (length + self.hop_length - 1) // self.hop_length
 
-    def _transform(self) -> tuple[Any, Any]:
-        """A periodic Hann window times cosines, and times sines: each `(frame_length, bins)`.
+    def _make_transform(self) -> tuple[Any, Any]:
+        """Returns a Hann window times cosines, and times sines: each `(frame_length, bins)`.
 
-        Products of matrices, since short transforms of many frames are a small part of a model,
-        and these are fast on every backend, compiled or not.
+        The transform is a product of matrices. That is fast on every backend, compiled or not,
+        and short transforms of many frames are a small part of a model.
         """
         steps = ops.arange(self.frame_length, dtype="int32")[:, None]
         bins = ops.arange(self.fft_length // 2 + 1, dtype="int32")[None]
@@ -152,8 +153,8 @@ class LogMelSpectrogram(Entrance, keras.layers.Layer):
         window = 0.5 - 0.5 * ops.cos(2 * math.pi * share)
         return window * ops.cos(2 * math.pi * turns), window * ops.sin(2 * math.pi * turns)
 
-    def _filters(self) -> Any:
-        """`(bins, M)`: triangles from 0 to 1 to 0 between neighbouring points of the mel scale."""
+    def _make_filters(self) -> Any:
+        """Returns filters `(bins, M)`: triangles between neighbouring points of the mel scale."""
         limits = (self.min_frequency, self.max_frequency)
         low, high = (2595 * math.log10(1 + hertz / 700) for hertz in limits)
         step = (high - low) / (self.num_mel_bins + 1)
@@ -165,8 +166,8 @@ class LogMelSpectrogram(Entrance, keras.layers.Layer):
         falling = (points[2:] - hertz) / (points[2:] - points[1:-1])
         return ops.maximum(ops.minimum(rising, falling), 0.0)
 
-    def _normalized(self, y: Any, mask: Any) -> Any:
-        """Mean 0 and standard deviation 1 over valid frames; and over bands, or in each."""
+    def _normalize(self, y: Any, mask: Any) -> Any:
+        """Gives valid frames mean 0 and standard deviation 1; over bands, or in each."""
         axes = (1, 2) if self.normalize == "recording" else 1
         valid = ops.ones_like(y) if mask is None else ops.cast(mask, y.dtype)[..., None]
         valid = ops.broadcast_to(valid, ops.shape(y))
@@ -185,7 +186,7 @@ class LogMelSpectrogram(Entrance, keras.layers.Layer):
     def compute_output_shape(self, audio_shape: tuple) -> tuple:
         checks.rank("audio", audio_shape, "(B, T)")
         batch, length = audio_shape
-        frames = None if length is None else self._count(length)
+        frames = None if length is None else self._count_frames(length)
         return (batch, frames, self.num_mel_bins, *((1,) if self.channel_axis else ()))
 
     def compute_output_spec(self, audio: Any, mask: Any = None) -> keras.KerasTensor:

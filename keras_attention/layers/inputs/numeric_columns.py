@@ -19,7 +19,7 @@ class NumericColumns(Entrance, keras.layers.Layer):
 
     As the first node of a model it carries the names of the columns and the statistics of the
     training data in the `.keras` file, so that the file alone goes from a row of a table to an
-    answer (`ka.predict`). A missing number counts as the mean; so has its token `b_j` alone.
+    answer (`ka.predict`). A missing number counts as the mean, so its token is `b_j`.
 
     Args:
         names: of the F columns.
@@ -65,9 +65,12 @@ class NumericColumns(Entrance, keras.layers.Layer):
         self.bias_initializer = tables.initializer(bias_initializer, hidden_dim)
 
     def encode(self, rows: Any) -> np.ndarray:
-        """Numbers `(B, F)` of rows: a mapping from column to values, a frame of pandas, or a
-        list of mappings, of sequences or of CSV lines; numbers themselves pass. Empty fields and
-        `?` are missing."""
+        """Returns numbers `(B, F)`, NaN for empty fields and `?`; numbers themselves pass.
+
+        Args:
+            rows: a mapping from column to values, a frame of pandas, or a list of mappings, of
+                sequences or of CSV lines.
+        """
         if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind == "f":
             return rows.astype(np.float32)
         return tables.numbers(tables.columns(rows, self.names, self.row_names))
@@ -84,13 +87,15 @@ class NumericColumns(Entrance, keras.layers.Layer):
     def build(self, numbers_shape: tuple) -> None:
         self._check(numbers_shape)
         count, dim = len(self.names), self.hidden_dim
-        self.mean = self._add("mean", (count,), "zeros", trainable=False)
-        self.scale = self._add("scale", (count,), "ones", trainable=False)
-        self.kernel = self._add("kernel", (count, dim), self.kernel_initializer)
-        self.bias = self._add("bias", (count, dim), self.bias_initializer)
+        self.mean = self._add_column_weight("mean", (count,), "zeros", trainable=False)
+        self.scale = self._add_column_weight("scale", (count,), "ones", trainable=False)
+        self.kernel = self._add_column_weight("kernel", (count, dim), self.kernel_initializer)
+        self.bias = self._add_column_weight("bias", (count, dim), self.bias_initializer)
         self.built = True
 
-    def _add(self, name: str, shape: tuple, initializer: Any, trainable: bool = True) -> Any:
+    def _add_column_weight(
+        self, name: str, shape: tuple, initializer: Any, trainable: bool = True
+    ) -> Any:
         dtype = self.variable_dtype if trainable else "float32"
         return self.add_weight(
             name=name, shape=shape, initializer=fresh(initializer), trainable=trainable, dtype=dtype

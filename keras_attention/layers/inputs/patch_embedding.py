@@ -48,6 +48,7 @@ class PatchEmbedding(Entrance, Composite):
     """
 
     takes = tensors(inputs="(...)")
+    cuts = "patches"
 
     def __init__(
         self,
@@ -73,8 +74,8 @@ class PatchEmbedding(Entrance, Composite):
                 "stem=None. Pass `stem`, or leave `stem_pooling` out."
             )
         self.hidden_dim = hidden_dim
-        self.patch_size: Any = None if patch_size is None else _pair("patch_size", patch_size)
-        self.stride: Any = self.patch_size if stride is None else _pair("stride", stride)
+        self.patch_size: Any = None if patch_size is None else _make_pair("patch_size", patch_size)
+        self.stride: Any = self.patch_size if stride is None else _make_pair("stride", stride)
         self.stem = None if stem is None else tuple(stem)
         self.stem_pooling = stem_pooling
         self.flatten = flatten
@@ -129,7 +130,7 @@ class PatchEmbedding(Entrance, Composite):
                     x = ops.where(mask[:, :, None, None], x, -np.inf)
                 x = ops.max_pool(x, 2, 2, "same", "channels_last")
             if mask is not None:  # padding stays what zero padding is to a shorter input
-                mask = self._halved(mask)
+                mask = self._halve(mask)
                 x = masks.zero_masked(x, mask)
             x = ops.gelu(norm(x), approximate=False)
             if mask is not None:
@@ -143,7 +144,7 @@ class PatchEmbedding(Entrance, Composite):
             return None
         mask = previous_mask
         for _ in self._convolutions:
-            mask = self._halved(mask)
+            mask = self._halve(mask)
         if self.patch_size is not None:
             size, stride = self.patch_size[0], self.stride[0]
             mask = ops.cast(mask, "float32")[..., None]
@@ -155,13 +156,23 @@ class PatchEmbedding(Entrance, Composite):
         return ops.repeat(mask, columns, axis=1)  # row by row
 
     @staticmethod
-    def _halved(mask: Any) -> Any:
-        """The mask behind a convolution of stride 2: a row is valid if either of its two is."""
+    def _halve(mask: Any) -> Any:
+        """Returns the mask behind a step of stride 2: a row is valid if one of its two is."""
         mask = ops.cast(mask, "float32")[..., None]
         return ops.max_pool(mask, 2, 2, "same", "channels_last")[..., 0] > 0.5
 
+    @property
+    def steps(self) -> tuple[int, int]:
+        """From one patch to the next, down and to the right."""
+        return self.stride if self.stem is None else (2 ** len(self.stem),) * 2
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of a patch."""
+        return self.patch_size or self.steps
+
     def grid(self, shape: tuple) -> tuple:
-        """Rows and columns of patches of a channels-last shape; `None` where not known."""
+        """Returns rows and columns of patches of a channels-last shape; `None` where not known."""
         sizes = []
         for axis in (0, 1):
             size = shape[1 + axis]
@@ -221,7 +232,7 @@ class PatchEmbedding(Entrance, Composite):
         }
 
 
-def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
+def _make_pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
     pair = (value, value) if isinstance(value, int) else tuple(value)
     if len(pair) != 2:
         raise ValueError(f"`{name}` must be one number or two. Received: {name}={value!r}")

@@ -73,12 +73,12 @@ class ReversibleNormalization(Entrance, keras.layers.Layer):
         self._check(inputs, series, mask, series_mask)
         x = ops.cast(masks.zero_masked(inputs, mask), "float32")
         if series is None:
-            mean, std = self._statistics(inputs, mask)
+            mean, std = self._measure(inputs, mask)
             y = (x - mean) / std
             if self.affine:
                 y = y * ops.cast(self.gamma, "float32") + ops.cast(self.beta, "float32")
         else:
-            mean, std = self._statistics(series, series_mask)
+            mean, std = self._measure(series, series_mask)
             y = x
             if self.affine:
                 # The authors' own guard against a scale of 0.
@@ -87,8 +87,8 @@ class ReversibleNormalization(Entrance, keras.layers.Layer):
             y = y * std + mean
         return ops.cast(masks.zero_masked(y, mask), self.compute_dtype)
 
-    def _statistics(self, series: Any, mask: Any) -> tuple[Any, Any]:
-        """Mean and standard deviation `(B, 1, C)` over the valid steps."""
+    def _measure(self, series: Any, mask: Any) -> tuple[Any, Any]:
+        """Returns mean and standard deviation `(B, 1, C)` over the valid steps."""
         x = ops.cast(masks.zero_masked(series, mask), "float32")
         if mask is None:
             mean = ops.mean(x, axis=1, keepdims=True)

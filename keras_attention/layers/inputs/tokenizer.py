@@ -79,7 +79,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
         start_end: bool = False,
         name: str | None = "tokenizer",
     ) -> "Tokenizer":
-        """A layer with the vocabulary of `texts`.
+        """Returns a layer with the vocabulary of `texts`.
 
         Args:
             texts: strings; or lists of words, if `words`.
@@ -108,8 +108,8 @@ class Tokenizer(Entrance, keras.layers.Layer):
         layer = cls(max_length=max_length, words=words, name=name)
         lowercase = model != "character" if lowercase is None else lowercase
         special = _SPECIAL if start_end else _SPECIAL[:START]
-        library, trainer = tokenizer_training.untrained(
-            _tokenizers(), model, lowercase, vocabulary_size, min_frequency, special
+        library, trainer = tokenizer_training.make_untrained(
+            _import_tokenizers(), model, lowercase, vocabulary_size, min_frequency, special
         )
         if isinstance(texts, (str, bytes)):
             raise TypeError(f"`texts` must be a list of texts. Received: {batches.short(texts)}")
@@ -124,14 +124,14 @@ class Tokenizer(Entrance, keras.layers.Layer):
         return layer
 
     def copy(self, *, name: str) -> "Tokenizer":
-        """A layer with the same vocabulary, for another input of a model."""
+        """Returns a layer with the same vocabulary, for another input of a model."""
         layer = type(self).from_config({**self.get_config(), "name": name})
         layer._set(self._json)
         return layer
 
     @property
     def has_vocabulary(self) -> bool:
-        """Whether there is a vocabulary; without one, ids alone are read."""
+        """Whether there is a vocabulary. Without one the layer reads nothing but ids."""
         return self._json is not None
 
     @property
@@ -146,12 +146,12 @@ class Tokenizer(Entrance, keras.layers.Layer):
 
     @property
     def start_id(self) -> int | None:
-        """What every text begins with; `None` where no vocabulary has a start and an end."""
+        """The id at the start of every text; `None` if the vocabulary has no start and end."""
         return START if self._has_ends else None
 
     @property
     def end_id(self) -> int | None:
-        """What every text ends with; `None` where no vocabulary has a start and an end."""
+        """The id at the end of every text; `None` if the vocabulary has no start and end."""
         return END if self._has_ends else None
 
     @property
@@ -162,7 +162,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
         return START in added and added[START].content == _SPECIAL[START]
 
     def encode(self, texts: Iterable[Any], *, end: bool = True, whole: bool = False) -> np.ndarray:
-        """Ids `(B, T)` int32 of texts, T being that of the longest; ids themselves pass.
+        """Returns ids `(B, T)` int32 of texts, T being that of the longest; ids themselves pass.
 
         Args:
             texts: strings; or lists of words, if `words`; as a list, an array or a series. Or
@@ -177,22 +177,21 @@ class Tokenizer(Entrance, keras.layers.Layer):
         given = batches.ids("token_ids", texts, "(B, T)")
         if given is not None:
             return given
-        ends = self._ends(end)
+        ends = self._get_ends(end)
         limit = None if whole else self.max_length
         rows = [
-            self._framed(self._ids(text, number), *ends, limit)
+            self._frame(self._encode_text(text, number), *ends, limit)
             for number, text in enumerate(batches.items("texts", texts, "texts"))
         ]
         ids = np.full((len(rows), max([1, *map(len, rows)])), PAD, np.int32)
-        for row, found in zip(ids, rows, strict=True):
-            row[: len(found)] = found
+        for padded, text_ids in zip(ids, rows, strict=True):
+            padded[: len(text_ids)] = text_ids
         return ids
 
     def decode(self, token_ids: Any) -> list[str]:
-        """The texts of ids `(B, T)`, without padding, unknown, start and end.
+        """Returns the texts of ids `(B, T)`, without padding, unknown, start and end.
 
-        Bytes that are no complete character, as in the midst of one, become the replacement
-        character.
+        Bytes that are not a complete character become the replacement character.
         """
         rows = np.asarray(ops.convert_to_numpy(token_ids))
         checks.rank("token_ids", rows.shape, "(B, T)")
@@ -206,40 +205,43 @@ class Tokenizer(Entrance, keras.layers.Layer):
         return texts
 
     def tokens(self, text: Any) -> list[str]:
-        """What the ids of one text stand for, as a reader would write it: labels of pictures."""
+        """Returns the piece of a text that each id stands for, as a reader would write it.
+
+        They are the labels of pictures.
+        """
         if self.words:
             return batches.words(text, 0, self.split)[: self.max_length]
-        encoding = self._encoding(batches.text(text, 0))
+        encoding = self._encode_string(batches.text(text, 0))
         pieces = [text[start:end] or "?" for start, end in encoding.offsets]
         pieces = [piece.strip() or piece for piece in pieces]
-        before, after = ([_SPECIAL[i] for i in ids] for ids in self._ends(True))
-        return self._framed(pieces, before, after, self.max_length)
+        before, after = ([_SPECIAL[i] for i in ids] for ids in self._get_ends(True))
+        return self._frame(pieces, before, after, self.max_length)
 
     @staticmethod
     def split(text: str) -> list[str]:
-        """A text cut into words and marks."""
+        """Returns the words and marks of a text."""
         return _WORD.findall(text)
 
-    def _ids(self, text: Any, row: int) -> list[int]:
-        """The ids of a text, without start and end."""
+    def _encode_text(self, text: Any, row: int) -> list[int]:
+        """Returns the ids of a text, without start and end."""
         if not self.words:
-            return self._encoding(batches.text(text, row)).ids
+            return self._encode_string(batches.text(text, row)).ids
         normalizer = self._tokenizer.normalizer
-        found = (
+        ids = (
             self._tokenizer.token_to_id(
                 word if normalizer is None else tokenizer_file.call(normalizer.normalize_str, word)
             )
             for word in batches.words(text, row, self.split)
         )
-        return [UNKNOWN if i is None or i == PAD else i for i in found]
+        return [UNKNOWN if i is None or i == PAD else i for i in ids]
 
-    def _ends(self, end: bool) -> tuple[list[int], list[int]]:
-        """The ids before a text and those after it."""
+    def _get_ends(self, end: bool) -> tuple[list[int], list[int]]:
+        """Returns the ids before a text and those after it."""
         return ([START], [END] if end else []) if self._has_ends else ([], [])
 
     @staticmethod
-    def _framed(content: list, before: list, after: list, limit: int | None) -> list:
-        """Content between what comes before and after it, `limit` together."""
+    def _frame(content: list, before: list, after: list, limit: int | None) -> list:
+        """Returns `before`, as much of `content` as fits within `limit` in all, and `after`."""
         if limit is not None:
             content = content[: max(0, limit - len(before) - len(after))]
         return [*before, *content, *after]
@@ -252,12 +254,12 @@ class Tokenizer(Entrance, keras.layers.Layer):
                     f"The layer {self.name!r} has no vocabulary. Make it with `Tokenizer.train`, "
                     "or load a model that was saved with one."
                 )
-            library = tokenizer_file.call(_tokenizers().Tokenizer.from_str, self._json)
+            library = tokenizer_file.call(_import_tokenizers().Tokenizer.from_str, self._json)
             library.encode_special_tokens = True  # "[END]" in a text ends nothing
             self._library = library
         return self._library
 
-    def _encoding(self, text: str) -> Any:
+    def _encode_string(self, text: str) -> Any:
         return tokenizer_file.call(self._tokenizer.encode, text)
 
     def _set(self, json: str | None) -> None:
@@ -267,13 +269,13 @@ class Tokenizer(Entrance, keras.layers.Layer):
         if self._json is not None:
             Path(dir_path, _FILE).write_text(self._json, encoding="utf-8")
 
-    def load_assets(self, dir_path: str) -> None:
-        file = Path(dir_path, _FILE)
-        if file.exists():  # not of a layer that was saved without a vocabulary
+    def load_assets(self, dir_path: str | None) -> None:
+        file = Path(dir_path or "", _FILE)  # Keras gives `None` where a file has no assets at all
+        if dir_path and file.exists():  # not of a layer that was saved without a vocabulary
             content = file.read_text(encoding="utf-8")
             tokenizer_file.check(content)
             self._set(content)
-            if find_spec("tokenizers"):  # without it, ids alone are read
+            if find_spec("tokenizers"):  # without it the layer reads nothing but ids
                 _ = self._tokenizer
 
     def build(self, token_ids_shape: tuple) -> None:
@@ -298,7 +300,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
         return {**super().get_config(), "max_length": self.max_length, "words": self.words}
 
 
-def _tokenizers() -> Any:
+def _import_tokenizers() -> Any:
     try:
         import tokenizers
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""How tokenizers of each kind are made, before they learn their vocabulary."""
+"""Tokenizers of each kind, before they learn their vocabulary."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from keras_attention.layers.inputs import tokenizer_file
 MODELS = ("bpe", "wordpiece", "word", "character")
 
 
-def untrained(
+def make_untrained(
     library: Any, model: str, lowercase: bool, size: int, min_frequency: int, special: list[str]
 ) -> tuple[Any, Any]:
-    """A tokenizer of the `tokenizers` library, and what trains it.
+    """Returns a tokenizer of the `tokenizers` library, and its trainer.
 
     Args:
         library: the module.

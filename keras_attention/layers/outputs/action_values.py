@@ -12,7 +12,7 @@ from keras_attention.layers.outputs.labels import Labels
 
 @dataclass(frozen=True)
 class Choice:
-    """What a Q-network says of one observation.
+    """Choice of a Q-network at one observation.
 
     Attributes:
         label: name of the action of the highest value.
@@ -51,7 +51,7 @@ class ActionValues(Labels):
     """
 
     def decode(self, logits: Any, *, top: int = 5) -> list[Any]:
-        """Choices `(B,)` as a list; lists of them for values with further axes, `(B, T, A)`.
+        """Returns a list of choices `(B,)`; lists of them for further axes, as of `(B, T, A)`.
 
         Args:
             logits: `(B, ..., A)`.

@@ -79,34 +79,35 @@ class EntityLabels(Labels):
         return super().compute_output_spec(logits)
 
     def decode(self, logits: Any, *, top: int = 5) -> list[list[Answer]]:
-        """For each sentence a list of answers, one per word.
+        """Returns for each sentence a list of answers, one per word.
 
         Args:
             logits: `(B, T, C)`.
             top: tags in each answer's ranking.
         """
-        logits = self._biased(logits)
+        logits = self._add_bias(logits)
         words = super().decode(logits.reshape(-1, self.num_classes), top=self.num_classes)
-        for number, tag in enumerate(self._best(logits).ravel()):
+        for number, tag in enumerate(self._find_best(logits).ravel()):
             name, ranking = self.class_names[tag], words[number].ranking
             words[number] = Answer(name, dict(ranking)[name], ranking[:top])
         length = logits.shape[1]
         return [words[i * length : (i + 1) * length] for i in range(len(logits))]
 
     def tags(self, logits: Any) -> np.ndarray:
-        """`(B, T)` indices of the tags that `decode` names."""
-        return self._best(self._biased(logits))
+        """Returns the indices `(B, T)` of the tags that `decode` names."""
+        return self._find_best(self._add_bias(logits))
 
-    def _biased(self, logits: Any) -> np.ndarray:
+    def _add_bias(self, logits: Any) -> np.ndarray:
+        """Returns the logits, those of `"O"` with `outside_bias`, as an array of float64."""
         logits = np.array(ops.convert_to_numpy(logits), np.float64)
         checks.rank("logits", logits.shape, "(B, T, C)")
         self._check(logits.shape)
         logits[..., self.class_names.index("O")] += self.outside_bias
         return logits
 
-    def _best(self, logits: np.ndarray) -> np.ndarray:
-        """The most probable valid sequences (Viterbi)."""
-        follows = self._follows()
+    def _find_best(self, logits: np.ndarray) -> np.ndarray:
+        """Returns the tags of the most probable valid sequences (Viterbi): `(B, T)`."""
+        follows = self._find_successors()
         batch, length, _ = logits.shape
         # Of a sequence only differences count, so logits do for the words' log probabilities.
         step = np.where(follows, 0.0, -np.inf)  # (from, to)
@@ -123,8 +124,8 @@ class EntityLabels(Labels):
             tags[:, t - 1] = origins[np.arange(batch), t, tags[:, t]]
         return tags
 
-    def _follows(self) -> np.ndarray:
-        """`(C, C)`: whether the second tag may stand behind the first."""
+    def _find_successors(self) -> np.ndarray:
+        """Returns `(C, C)`: whether the second tag may stand behind the first."""
         names = self.class_names
         return np.array(
             [

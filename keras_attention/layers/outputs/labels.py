@@ -14,7 +14,7 @@ from keras_attention.ops import checks
 
 @dataclass(frozen=True)
 class Answer:
-    """What a classifier says of one input.
+    """Answer of a classifier to one input.
 
     Attributes:
         label: name of the most probable class.
@@ -78,7 +78,7 @@ class Labels(Entrance, keras.layers.Layer):
         return ops.cast(logits, self.compute_dtype)
 
     def decode(self, logits: Any, *, top: int = 5) -> list[Any]:
-        """Answers `(B,)` as a list; lists of them for logits with further axes, `(B, T, C)`.
+        """Returns a list of answers `(B,)`; lists of them for further axes, as of `(B, T, C)`.
 
         Args:
             logits: `(B, ..., C)`.
@@ -97,6 +97,10 @@ class Labels(Entrance, keras.layers.Layer):
             ranking = tuple((names[i], float(row[i])) for i in best)
             answers.append(Answer(*ranking[0], ranking))
         return answers
+
+    def tags(self, logits: Any) -> np.ndarray:
+        """Returns the indices `(B, ...)` of the classes that `decode` names."""
+        return np.asarray(ops.convert_to_numpy(logits)).argmax(axis=-1)
 
     def _check(self, shape: tuple) -> None:
         if len(shape) < 2 or shape[-1] not in (None, self.num_classes):

@@ -64,7 +64,7 @@ class Quantities(Entrance, keras.layers.Layer):
         return ops.cast(outputs, self.compute_dtype)
 
     def decode(self, outputs: Any) -> list[dict[str, Any]]:
-        """Per row of `(B, ..., Q)` a dict from name to number, or to an array `(...)` of them."""
+        """Returns for each row of `(B, ..., Q)` a dict from name to number, or numbers `(...)`."""
         outputs = np.asarray(ops.convert_to_numpy(outputs), np.float64)
         self._check(outputs.shape)
         values = outputs * self.scale + self.offset

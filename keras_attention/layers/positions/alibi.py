@@ -1,12 +1,11 @@
 """Attention with linear biases."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
-from keras_attention.layers.outputs.logits_bias import LogitsBias
+from keras_attention.layers.positions.logits_bias import LogitsBias
 from keras_attention.ops import positions
+from keras_attention.types import Float, Int, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -26,7 +25,12 @@ class ALiBi(LogitsBias):
     def _build_heads(self, num_heads: int) -> None:
         self._slopes = positions.alibi_slopes(num_heads)
 
-    def bias(self, query: Any, query_positions: Any, key_positions: Any) -> Any:
+    def bias(
+        self,
+        query: Float[Tensor, "B N T H"],
+        query_positions: Int[Tensor, " T"],
+        key_positions: Int[Tensor, " S"],
+    ) -> Float[Tensor, "1 N T S"]:
         distance = ops.abs(positions.relative_positions(query_positions, key_positions))
         slopes = ops.convert_to_tensor(self._slopes, dtype="float32")[None, :, None, None]
         return -slopes * ops.cast(distance, "float32")

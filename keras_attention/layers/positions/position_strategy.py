@@ -1,47 +1,43 @@
-"""How self-attention knows about positions: the interface behind its `position` argument."""
+"""The interface behind the `position` argument of self-attention."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
-
-import keras
-
-from keras_attention.layers import strategy
-from keras_attention.layers.entrance import Entrance
+from keras_attention.ops.visibility import Span
+from keras_attention.types import Float, Int, Tensor
 
 
-class PositionStrategy(Entrance, keras.layers.Layer):
-    """Base of the position strategies of `MultiHeadSelfAttention`.
+class PositionStrategy:
+    """How self-attention knows about positions; by itself, not at all.
 
-    A strategy is a value: each attention layer keeps a copy of its own, built for queries of
-    shape `(B, N, T, H)`. It overrides what it changes. Positions are integer vectors, `(T,)`
-    for queries and `(S,)` for keys, offset by the index of a cache scope.
+    Those that do are layers as well, and values: each attention layer keeps a copy of its own,
+    built for queries of shape `(B, N, T, H)`. They override what they change. Positions are
+    offset by the index of a cache scope.
     """
 
     needs_logits = False  # whether it has a `bias`, which only dense attention has a place for
-    needs_weights = False  # whether `context` must be asked, which rules out a fused kernel
+    needs_weights = False  # whether it has a `context`, which rules out a fused kernel
 
-    def rotate(self, x: Any, positions: Any) -> Any:
-        """Changes queries `(B, N, T, H)` and keys `(B, K, S, H)`."""
-        return x
+    def build(self, query_shape: tuple) -> None:
+        """Makes what it learns, if anything."""
 
-    def bias(self, query: Any, query_positions: Any, key_positions: Any) -> Any:
-        """Added to the logits, broadcastable to `(B, N, T, S)`; `None` for nothing."""
-        return None
+    def rotate(
+        self, query: Float[Tensor, "B N T H"], key: Float[Tensor, "B K T H"], span: Span
+    ) -> tuple[Float[Tensor, "B N T H"], Float[Tensor, "B K T H"]]:
+        """Returns queries and keys of a call, changed by where they stand."""
+        return query, key
 
-    def context(self, weights: Any, query_positions: Any, key_positions: Any) -> Any:
-        """Added to the attention's output: `(B, N, T, H)`, where `needs_weights`."""
-        return None
+    def bias(
+        self,
+        query: Float[Tensor, "B N T H"],
+        query_positions: Int[Tensor, " T"],
+        key_positions: Int[Tensor, " S"],
+    ) -> Float[Tensor, "B N T S"]:
+        """Returns what is added to the logits, broadcastable, where `needs_logits`."""
+        raise NotImplementedError
 
-
-def copy_of(position: Any, *, causal: bool) -> PositionStrategy | None:
-    """The strategy that `position` names: `None`, a name, a layer or a layer's config."""
-    from keras_attention import layers  # the strategies subclass what this file defines
-
-    named: dict[str, Callable[[], PositionStrategy]] = {
-        "rotary": layers.RotaryEmbedding,
-        "relative_bias": partial(layers.RelativePositionBias, bidirectional=not causal),
-        "alibi": layers.ALiBi,
-        "shaw": layers.ShawRelativePosition,
-    }
-    return strategy.copy_of(position, named, PositionStrategy, "position")
+    def context(
+        self,
+        weights: Float[Tensor, "B N T S"],
+        query_positions: Int[Tensor, " T"],
+        key_positions: Int[Tensor, " S"],
+    ) -> Float[Tensor, "B N T H"]:
+        """Returns what is added to the attention's output, where `needs_weights`."""
+        raise NotImplementedError

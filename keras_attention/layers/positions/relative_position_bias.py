@@ -5,8 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention.layers.outputs.logits_bias import LogitsBias
+from keras_attention.layers.positions.logits_bias import LogitsBias
 from keras_attention.ops import checks, positions
+from keras_attention.types import Float, Int, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -57,7 +58,12 @@ class RelativePositionBias(LogitsBias):
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
 
-    def bias(self, query: Any, query_positions: Any, key_positions: Any) -> Any:
+    def bias(
+        self,
+        query: Float[Tensor, "B N T H"],
+        query_positions: Int[Tensor, " T"],
+        key_positions: Int[Tensor, " S"],
+    ) -> Float[Tensor, "1 N T S"]:
         buckets = positions.relative_position_buckets(
             positions.relative_positions(query_positions, key_positions),
             self.num_buckets,

@@ -5,13 +5,15 @@ from typing import Any
 import keras
 
 from keras_attention import scope
-from keras_attention.layers.entrance import tensors
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.positions.position_strategy import PositionStrategy
 from keras_attention.ops import checks, masks, positions
+from keras_attention.ops.visibility import Span
+from keras_attention.types import Float, Int, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class RotaryEmbedding(PositionStrategy):
+class RotaryEmbedding(PositionStrategy, Entrance, keras.layers.Layer):
     """Rotary position embedding of Su et al., 2021 (https://arxiv.org/abs/2104.09864).
 
     Turns pairs of channels of queries and keys by angles that grow with the position, so that
@@ -78,16 +80,22 @@ class RotaryEmbedding(PositionStrategy):
         )
         self.built = True
 
-    def rotate(self, x: Any, positions_: Any) -> Any:
-        return positions.rotate(x, positions_, self._frequencies, self.interleaved)
+    def rotate(
+        self, query: Float[Tensor, "B N T H"], key: Float[Tensor, "B K T H"], span: Span
+    ) -> tuple[Float[Tensor, "B N T H"], Float[Tensor, "B K T H"]]:
+        steps = span.positions()
+        return self._turn(query, steps), self._turn(key, steps)
 
-    def call(self, x: Any) -> Any:
-        return self.rotate(x, masks.positions(keras.ops.shape(x)[2], scope.first_position()))
+    def _turn(self, x: Float[Tensor, "B N T H"], steps: Int[Tensor, " T"]) -> Tensor:
+        return positions.rotate(x, steps, self._frequencies, self.interleaved)
+
+    def call(self, x: Float[Tensor, "B N T H"]) -> Float[Tensor, "B N T H"]:
+        return self._turn(x, masks.positions(keras.ops.shape(x)[2], scope.first_position()))
 
     def compute_output_shape(self, x_shape: tuple) -> tuple:
         return tuple(x_shape)
 
-    def compute_output_spec(self, x: Any) -> keras.KerasTensor:
+    def compute_output_spec(self, x: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(x.shape), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

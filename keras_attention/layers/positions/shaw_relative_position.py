@@ -6,14 +6,15 @@ import keras
 from keras import ops
 
 from keras_attention import kernels, scope
-from keras_attention.layers.entrance import tensors
+from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.positions.position_strategy import PositionStrategy
 from keras_attention.ops import checks, masks, positions
 from keras_attention.ops.precision import at_least_float32
+from keras_attention.types import Float, Int, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class ShawRelativePosition(PositionStrategy):
+class ShawRelativePosition(PositionStrategy, Entrance, keras.layers.Layer):
     """Relative position representations of Shaw et al., 2018 (https://arxiv.org/abs/1803.02155).
 
     Learns a vector per distance, clipped to `max_distance`, that is added to the keys
@@ -52,13 +53,23 @@ class ShawRelativePosition(PositionStrategy):
             self.value_table = self.add_weight(name="value_table", shape=shape)
         self.built = True
 
-    def bias(self, query: Any, query_positions: Any, key_positions: Any) -> Any:
+    def bias(
+        self,
+        query: Float[Tensor, "B N T H"],
+        query_positions: Int[Tensor, " T"],
+        key_positions: Int[Tensor, " S"],
+    ) -> Float[Tensor, "B N T S"]:
         query = at_least_float32(query)
         table = ops.cast(self.key_table, query.dtype)
         by_distance = ops.matmul(query, ops.transpose(table))  # (B, N, T, 2k + 1)
         return kernels.take_columns(by_distance, self._distances(query_positions, key_positions))
 
-    def context(self, weights: Any, query_positions: Any, key_positions: Any) -> Any:
+    def context(
+        self,
+        weights: Float[Tensor, "B N T S"],
+        query_positions: Int[Tensor, " T"],
+        key_positions: Int[Tensor, " S"],
+    ) -> Float[Tensor, "B N T H"]:
         # (T, S, H) is gathered once for all heads and rows of the batch, as the paper's
         # section 3.3 has it.
         values = ops.take(
@@ -68,18 +79,21 @@ class ShawRelativePosition(PositionStrategy):
         )
         return ops.einsum("bnts,tsh->bnth", weights, values)
 
-    def _distances(self, query_positions: Any, key_positions: Any) -> Any:
+    def _distances(
+        self, query_positions: Int[Tensor, " T"], key_positions: Int[Tensor, " S"]
+    ) -> Int[Tensor, "T S"]:
+        """Returns the row of the tables for each pair."""
         relative = positions.relative_positions(query_positions, key_positions)
         return ops.clip(relative, -self.max_distance, self.max_distance) + self.max_distance
 
-    def call(self, query: Any) -> Any:
+    def call(self, query: Float[Tensor, "B N T H"]) -> Float[Tensor, "B N T T"]:
         steps = masks.positions(ops.shape(query)[2], scope.first_position())
         return ops.cast(self.bias(query, steps, steps), query.dtype)
 
     def compute_output_shape(self, query_shape: tuple) -> tuple:
         return (*query_shape[:3], query_shape[2])
 
-    def compute_output_spec(self, query: Any) -> keras.KerasTensor:
+    def compute_output_spec(self, query: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(query.shape), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

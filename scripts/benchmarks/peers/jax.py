@@ -35,7 +35,7 @@ def sync(output: Any) -> None:
 
 
 def memory(run: Run) -> float | None:
-    """MiB that a call needs beside what is there already; on a GPU the compiler's word for it."""
+    """Returns the MiB that a call needs beside what is there already, on a GPU by the compiler."""
     if not on_gpu():
         return measure.resident_peak(run, sync)
     if not isinstance(run, Jitted):
@@ -45,7 +45,7 @@ def memory(run: Run) -> float | None:
 
 
 def memory_environment() -> dict[str, str]:
-    """Variables that a process needs for `memory` to be right."""
+    """Returns variables that a process needs for `memory` to be right."""
     return {} if on_gpu() else measure.PLAIN_MALLOC
 
 
@@ -89,19 +89,19 @@ def eager(call: Callable, *tensors: Any) -> Run:
 
 
 def self_attention(x: Any, mask: Any, *, heads: int, causal: bool, train: bool) -> Run:
-    """Forward, or forward and backward, of native self-attention."""
+    """Returns a run of native self-attention, forward or forward and backward."""
     call = partial(_self_attention, heads=heads, causal=causal)
     return (training if train else forward)(call, x, mask, *_projections(x.shape[-1], x.dtype))
 
 
 def eager_self_attention(x: Any, *, heads: int) -> Run:
-    """The same, operation by operation."""
+    """Returns a run of native self-attention, operation by operation."""
     call = partial(_self_attention, heads=heads, causal=False)
     return eager(call, x, None, *_projections(x.shape[-1], x.dtype))
 
 
 def dot_product_attention(query: Any, key: Any, value: Any, *, causal: bool) -> Any:
-    """Of `(B, N, T, H)`."""
+    """Returns scaled dot products of `(B, N, T, H)`."""
     query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))  # (B, T, N, H)
     y = jax.nn.dot_product_attention(query, key, value, is_causal=causal)
     return jnp.swapaxes(y, 1, 2)

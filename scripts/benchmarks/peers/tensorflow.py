@@ -22,7 +22,7 @@ def sync(output: Any) -> None:
 
 
 def memory(run: Run) -> float | None:
-    """MiB that a call needs beside what is there already."""
+    """Returns the MiB that a call needs beside what is there already."""
     if not on_gpu():
         return measure.resident_peak(run, sync)
     before = tf.config.experimental.get_memory_info("GPU:0")["current"]
@@ -32,7 +32,7 @@ def memory(run: Run) -> float | None:
 
 
 def memory_environment() -> dict[str, str]:
-    """Variables that a process needs for `memory` to be right.
+    """Returns variables that a process needs for `memory` to be right.
 
     With oneDNN, TensorFlow's CPU allocator keeps what it once got, and counts it rounded up by
     as much as half.
@@ -67,19 +67,19 @@ def eager(call: Callable, *tensors: Any) -> Run:
 
 
 def self_attention(x: Any, mask: Any, *, heads: int, causal: bool, train: bool) -> Run:
-    """Forward, or forward and backward, of native self-attention."""
+    """Returns a run of native self-attention, forward or forward and backward."""
     call = partial(_self_attention, heads=heads, causal=causal)
     return (training if train else forward)(call, x, mask, *_projections(x.shape[-1], x.dtype))
 
 
 def eager_self_attention(x: Any, *, heads: int) -> Run:
-    """The same, operation by operation."""
+    """Returns a run of native self-attention, operation by operation."""
     call = partial(_self_attention, heads=heads, causal=False)
     return eager(call, x, None, *_projections(x.shape[-1], x.dtype))
 
 
 def dot_product_attention(query: Any, key: Any, value: Any, *, causal: bool) -> Any:
-    """Of `(B, N, T, H)`."""
+    """Returns scaled dot products of `(B, N, T, H)`."""
     return _attend(query, key, value, None, causal, "bnth,bnsh->bnts", "bnts,bnsh->bnth")
 
 

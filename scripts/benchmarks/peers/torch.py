@@ -23,7 +23,7 @@ def sync(output: Any) -> None:
 
 
 def memory(run: Run) -> float | None:
-    """MiB that a call needs beside what is there already."""
+    """Returns the MiB that a call needs beside what is there already."""
     if not on_gpu():
         return measure.resident_peak(run, sync)
     before = torch.cuda.memory_allocated()
@@ -33,7 +33,7 @@ def memory(run: Run) -> float | None:
 
 
 def memory_environment() -> dict[str, str]:
-    """Variables that a process needs for `memory` to be right."""
+    """Returns variables that a process needs for `memory` to be right."""
     return {} if on_gpu() else measure.PLAIN_MALLOC
 
 
@@ -94,7 +94,7 @@ class SelfAttention(nn.Module):
 
 
 def self_attention(x: Any, mask: Any, *, heads: int, causal: bool, train: bool) -> Run:
-    """Forward, or forward and backward, of native self-attention."""
+    """Returns a run of native self-attention, forward or forward and backward."""
     module = SelfAttention(x.shape[-1], heads, causal).to(x.device, x.dtype)
     return (training if train else forward)(module, x, mask, layer=module)
 
@@ -107,7 +107,7 @@ def eager_self_attention(x: Any, *, heads: int) -> Run:
 
 
 def dot_product_attention(query: Any, key: Any, value: Any, *, causal: bool) -> Any:
-    """Of `(B, N, T, H)`."""
+    """Returns scaled dot products of `(B, N, T, H)`."""
     return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention import compiled, explain, scope
+from keras_attention import explain, scope
 from keras_attention.explain.attribution import gradients
 from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.maps import attention_maps as maps
+from keras_attention.kernels import compiled
 from tests.backend import to_numpy
 from tests.explain.attribution.test_propagation import joint_attention
 from tests.zoo.models.cases import cases_of
@@ -296,7 +297,7 @@ def test_an_error_leaves_the_model_as_it_was():
     with pytest.raises(RuntimeError, match="broken"):
         gradients.Ground(model, question.elements)
     with pytest.raises(RuntimeError, match="broken"):
-        question.recording()
+        question.record()
     weights = {model.layers[2].path: np.zeros((2, 1, 5, 5))}
     with pytest.raises(RuntimeError, match="broken"):
         gradients.by_weights(model, IDS, weights, question.target, None)

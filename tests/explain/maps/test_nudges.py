@@ -96,7 +96,7 @@ def recorder():
             outputs = model(inputs, training=False)
         return dict(recording.maps), outputs
 
-    return kernels.inference(run, model.variables)
+    return kernels.compile_inference(run, model.variables)
 
 
 def recorded(nudges, inputs):
@@ -165,7 +165,7 @@ def test_gradients_are_those_of_finite_differences():
             ops.sum(found[name] * ops.convert_to_tensor(factor)) for name, factor in factors.items()
         )
 
-    gradients = kernels.gradient_function(loss, model.variables)(
+    gradients = kernels.compile_gradient(loss, model.variables)(
         {path: ops.convert_to_tensor(np.zeros_like(x)) for path, x in weights.items()},
         keras.tree.map_structure(ops.convert_to_tensor, given()),
     )

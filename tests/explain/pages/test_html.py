@@ -1,4 +1,4 @@
-"""What a page of attention weights contains; `test_page` has it open in a browser."""
+"""The content of a page of attention weights; `test_page` opens one in a browser."""
 
 import base64
 import io
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attention.explain.pages import html
-from keras_attention.explain.pages.html import Patches, to_html
+from keras_attention.explain.pages.html import to_html
+from keras_attention.explain.pages.image import Patches
+from keras_attention.explain.pages.weights import check_size
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -29,7 +30,7 @@ def weights(*shape, seed=0):
 
 
 def parts_of(view):
-    """The page before its data, the data, the page after."""
+    """Returns the page before its data, the data, and the page after them."""
     return re.fullmatch(r'(.*id="data">)(.*?)(</script>.*)', str(view), re.DOTALL).groups()
 
 
@@ -38,7 +39,7 @@ def data_of(view):
 
 
 def stored(layer):
-    """The weights of a layer, as the page computes them, and the largest of each row."""
+    """Returns the weights of a layer, as the page computes them, and the largest of each row."""
     heads, queries, _ = layer["shape"]
     largest = np.frombuffer(base64.b64decode(layer["largest"]), "<f4").reshape(heads, queries, 1)
     levels = np.frombuffer(zlib.decompress(base64.b64decode(layer["levels"])), np.uint8)
@@ -52,9 +53,9 @@ def test_weights_come_back_within_the_stated_rounding():
     assert data["title"] == "Two layers"
     assert [layer["path"] for layer in data["maps"]] == ["a/attention", "b"]
     for layer, expected in zip(data["maps"], (weights(2, 3, 5, 5)[1], maps["b"]), strict=True):
-        found, largest = stored(layer)
+        restored, largest = stored(layer)
         allowed = np.sqrt(expected * largest) / 255 + largest / 510**2
-        assert (np.abs(found - expected) <= 1.001 * allowed).all()
+        assert (np.abs(restored - expected) <= 1.001 * allowed).all()
         np.testing.assert_allclose(largest[..., 0], expected.max(axis=-1), rtol=1e-6)
 
 
@@ -133,9 +134,9 @@ def test_text_is_data_and_nothing_else():
     assert (before, after) == parts_of(to_html({"a": weights(1, 4, 4)}, list("abcd")))[::2]
     assert data.isascii()
     assert not set(data) & set("<>&")
-    found = json.loads(data)
-    assert found["sequences"]["tokens"] == [{"tokens": HOSTILE}]
-    assert (found["title"], found["maps"][0]["path"]) == (HOSTILE[1], HOSTILE[0])
+    content = json.loads(data)
+    assert content["sequences"]["tokens"] == [{"tokens": HOSTILE}]
+    assert (content["title"], content["maps"][0]["path"]) == (HOSTILE[1], HOSTILE[0])
 
 
 def test_nothing_is_fetched():
@@ -157,10 +158,10 @@ def test_a_view_is_saved_and_shown_in_a_cell(tmp_path):
 
 def test_large_views_warn_and_larger_ones_are_refused(monkeypatch):
     maps = {f"block_{i}": weights(2, 8, 8) for i in range(3)}
-    monkeypatch.setattr(html, "_LARGEST_CELL", 1000)
+    monkeypatch.setattr("keras_attention.explain.pages.view._LARGEST_CELL", 1000)
     with pytest.warns(UserWarning, match=r"`layers=` or `heads=`, or save it"):
         to_html(maps)._repr_html_()
-    monkeypatch.setattr(html, "_MOST_WEIGHTS", 3 * 8 * 8)
+    monkeypatch.setattr("keras_attention.explain.pages.weights._MOST_WEIGHTS", 3 * 8 * 8)
     with pytest.raises(ValueError, match=r"hold 192 weights. Received: 384. Choose with `layers="):
         to_html(maps)
     to_html(maps, heads=[1])
@@ -172,7 +173,7 @@ def test_a_base_model_over_512_tokens_fits_and_one_over_1024_is_refused():
             self.shape = shape
 
     base = {f"block_{i}": Shape(1, 12, 512, 512) for i in range(12)}
-    html._check_size(base, {path: list(range(12)) for path in base})
+    check_size(base, {path: list(range(12)) for path in base})
     with pytest.raises(ValueError, match="Received: 150,994,944"):
         to_html({path: Shape(1, 12, 1024, 1024) for path in base})
 

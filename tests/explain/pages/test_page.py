@@ -8,7 +8,8 @@ import statistics
 import numpy as np
 import pytest
 
-from keras_attention.explain.pages.html import Patches, to_html
+from keras_attention.explain.pages.html import to_html
+from keras_attention.explain.pages.image import Patches
 
 pytestmark = [
     pytest.mark.runs_on("torch"),
@@ -105,12 +106,12 @@ class Page:
 
     def shares(self, side):
         """How dark the items are, from 0 to 1."""
-        found = []
+        shares = []
         for item in self.items(side):
             colour = item.value_of_css_property("background-color")
             alpha = re.search(r"[,/] ?([\d.]+)\)$", colour) if colour.startswith("rgba") else None
-            found.append(float(alpha[1]) / 0.85 if alpha else 1.0)
-        return found
+            shares.append(float(alpha[1]) / 0.85 if alpha else 1.0)
+        return shares
 
     @property
     def told(self):

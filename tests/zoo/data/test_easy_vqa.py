@@ -61,7 +61,7 @@ def pack(folder):
 
 
 def archive(folder):
-    """As the repository has them."""
+    """Returns an archive with the files as the repository has them."""
     with tarfile.open(folder / easy_vqa._ARCHIVE.name, "w:gz") as file:
         for part in COUNTS:
             for name, content in images(part).items():

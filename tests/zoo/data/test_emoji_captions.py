@@ -44,7 +44,7 @@ FILES["emoji_u1f408.png"] = png((0, 0, 0, 0))
 
 @pytest.fixture
 def remote(monkeypatch, tmp_path):
-    """What would be downloaded, in its folder."""
+    """A folder with the files that would be downloaded."""
     monkeypatch.setenv("KERAS_ATTENTION_DATA", str(tmp_path))
     folder = tmp_path / "emoji_captions"
     folder.mkdir()

@@ -74,7 +74,7 @@ def test_names_and_sound_of_a_file():
 
 
 def lengths(part):
-    """Of the files above, the index of each recording, from its length."""
+    """Returns the index of each recording of the files above, from its length."""
     return sorted({len(x) - 20 for x in part[0]})
 
 

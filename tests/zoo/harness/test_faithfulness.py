@@ -17,7 +17,7 @@ def texts():
 
 
 def record(recipe, elements, deletion, insertion):
-    """As `measure` and `metrics.json` have it, of two intervals for each comparison."""
+    """Returns a record as `measure` and `metrics.json` have it, of two intervals per comparison."""
     compared = [
         dict(
             first=first,

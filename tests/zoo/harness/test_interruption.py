@@ -79,7 +79,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path):
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
-    """As SIGHUP is under `nohup`."""
+    """SIGHUP is ignored under `nohup`."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert train(tmp_path, At(kill(signal.SIGHUP))).history["loss"]

@@ -85,7 +85,7 @@ def test_every_token_sees_the_whole_image(case):
 
 
 def log_probabilities(model, image, targets):
-    """Of each next token `(B, T, V)`, without padding and start."""
+    """Returns those of each next token `(B, T, V)`, without padding and start."""
     logits = call(model, {"image": image, "target_ids": targets}).astype("float64")
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     log_probabilities[..., [PAD, START]] = -np.inf  # which are never written

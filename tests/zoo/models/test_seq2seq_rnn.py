@@ -92,7 +92,7 @@ def test_the_first_state_does_not_saturate():
 
 
 def log_probabilities(model, sources, targets):
-    """Of each next token `(B, T, V)`, without padding and start."""
+    """Returns those of each next token `(B, T, V)`, without padding and start."""
     logits = call(model, {"source_ids": sources, "target_ids": targets}).astype("float64")
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     log_probabilities[..., [PAD, START]] = -np.inf  # which are never written

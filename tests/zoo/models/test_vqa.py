@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import keras_attention as ka
-from keras_attention.explain.pages import views
+from keras_attention.explain.plots import any_model
 from tests.backend import compiled, to_numpy
 from tests.scripts.running import run
 from tests.zoo.models.contracts import ModelCase, call, feed, recorded
@@ -244,12 +244,12 @@ def test_the_picture_is_of_words_and_of_patches(saved):
     folder, pixels = saved
     model = ka.load_model(folder / "model.keras")
     inputs = {"image": pixels[None], "question_ids": ["is there a circle?"]}
-    explanation, figure = views.explained(model, inputs, ka.explain.relevance)
+    explanation, figure = any_model.explain(model, inputs, ka.explain.relevance)
     assert explanation.elements.kind == "patches"
     written = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert written == ["is", "there", "a", "circle", "?"]
     assert [len(ax.images) for ax in figure.axes[:2]] == [1, 2]  # the image; and the scores on it
-    words, figure = views.explained(model, inputs, ka.explain.relevance, name="question_ids")
+    words, figure = any_model.explain(model, inputs, ka.explain.relevance, name="question_ids")
     assert words.elements.kind == "tokens"
     assert not any(ax.images for ax in figure.axes)
     with pytest.raises(ValueError, match="Draw a text about one with `heads`"):

@@ -5,6 +5,7 @@ Recipes compose models that pass the contract, so each runs on one backend, whic
 
 import importlib
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -61,7 +62,7 @@ def no_data(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch):
-    """Of few dots, which take less time."""
+    """Pictures have few dots, which take less time."""
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, file, **_: save(self, file, dpi=40))
 
@@ -106,7 +107,7 @@ def test_smoke(name, variant, tmp_path):
 
 
 def encode(model, example):
-    """What the model's encoders make of a file that the training left."""
+    """Returns what the model's encoders make of a file that the training left."""
     layers = [layer for layer in encoders(model).values() if hasattr(layer, "encode")]
     kind = {".png": "images", ".wav": "recordings", ".csv": "tables"}[example.suffix]
     (layer, *_) = [layer for layer in layers if getattr(layer, "encodes", None) == kind]
@@ -139,3 +140,11 @@ def test_recipe_says_what_it_is(name):
     assert len(promise) < 120
     with pytest.raises(ValueError, match=r"no variant 'huge'\. Variants: "):
         module.recipe(variant="huge", smoke=True)
+
+
+@pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("name", recipes.names())
+def test_recipes_do_not_import_each_other(name):
+    """What they share is in `zoo.tasks`."""
+    source = Path(recipes.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    assert "zoo.recipes" not in source

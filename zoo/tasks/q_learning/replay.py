@@ -16,7 +16,7 @@ class Replay(keras.utils.PyDataset):
     An epoch's batches are drawn as it begins, from NumPy's global random numbers, and their
     targets are computed at once then: inference is fastest on many rows, and `fit` reads ahead of
     training, on each backend by another number of batches. x is an observation, y a pair of the
-    action taken and what it turned out to be worth, see `ActionHuber`.
+    action taken and what it turned out to be worth, see `ka.training.ActionHuber`.
 
     What an action is worth is the return of n steps (Sutton, 1988,
     https://doi.org/10.1007/BF00115009) and the value of where they led, as `values` has it:
@@ -115,11 +115,11 @@ class Replay(keras.utils.PyDataset):
         if not len(known):
             return
         chosen = known[np.random.randint(len(known), size=self.num_batches * self.batch_size)]
-        returns, factors, there = self.returns(chosen)
+        returns, factors, ends = self.returns(chosen)
         if self.values is None:
             raise ValueError("`values` must be a function of observations before `fit` is called.")
-        worth = returns + factors * self.values(self._at(self._observations, there))
-        y = np.stack([self._at(self._actions, chosen), worth], axis=1).astype(np.float32)
+        targets = returns + factors * self.values(self._at(self._observations, ends))
+        y = np.stack([self._at(self._actions, chosen), targets], axis=1).astype(np.float32)
         self._drawn = self._at(self._observations, chosen), y
 
     def returns(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

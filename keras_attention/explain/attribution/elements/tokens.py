@@ -1,0 +1,74 @@
+"""Tokens of texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from keras_attention import prediction, roles
+from keras_attention.explain.attribution.elements.base import Batch, Elements
+
+
+@dataclass(frozen=True)
+class Tokens(Elements):
+    """Ids `(B, T)`. What is taken away becomes padding, which the model's masks hide."""
+
+    kind: ClassVar[str] = "tokens"
+    replacement: int = 0
+
+    def at_elements(self, values: np.ndarray) -> np.ndarray:
+        return values.sum(axis=tuple(range(2, values.ndim)))
+
+    def _remove(self, array: np.ndarray, removed: np.ndarray, rows: Any) -> np.ndarray:
+        removed = removed.reshape(*removed.shape, *[1] * (array.ndim - 2))
+        return np.where(removed, self.replacement, array).astype(array.dtype)
+
+
+def tokens(model: keras.Model, batch: Batch, name: str, *, texts: Any, replacement: Any) -> Tokens:
+    """Returns the tokens of an input.
+
+    Args:
+        model: functional.
+        batch: of the input.
+        name: of the input.
+        texts: those of the ids, if they are known.
+        replacement: the id that stands for what is taken away.
+    """
+    if not isinstance(replacement, (int, np.integer)):
+        raise ValueError(
+            f"`replacement` of tokens must be an id. Received: replacement={replacement!r}"
+        )
+    encoders = prediction.encoders(model)
+    ids = batch.array
+    present = ids != 0
+    labels = number(present)
+    vocabulary = roles.vocabulary(encoders[name])
+    if vocabulary is not None and vocabulary.has_vocabulary:
+        if texts is None:
+            words = vocabulary.vocabulary
+            labels = [[words[i] if i else "" for i in row] for row in ids]
+        else:
+            labels = [list(vocabulary.tokens(text)) for text in texts]
+    others = batch.inputs if isinstance(batch.inputs, Mapping) else {}
+    beside = tuple(
+        other
+        for other, x in others.items()
+        if other != name
+        and x.dtype.kind in "iu"
+        and x.ndim > 2
+        and x.shape[:2] == ids.shape
+        and encoders[other] is not None
+    )
+    return Tokens(
+        batch.inputs, batch.name, present, labels, replacement=int(replacement), beside=beside
+    )
+
+
+def number(present: np.ndarray) -> list[list[str]]:
+    """Returns numbers from 0 on for labels of those that are there."""
+    return [
+        [str(n) if there else "" for n, there in zip(row.cumsum() - 1, row, strict=True)]
+        for row in present
+    ]

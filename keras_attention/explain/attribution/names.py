@@ -1,0 +1,59 @@
+"""Names of what is explained, and of the elements that explain it."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_attention import prediction, roles
+from keras_attention.explain.attribution.explanation import Explanation
+
+
+def class_names(model: keras.Model) -> Sequence[str]:
+    """Returns the names of the model's outputs; none where no layer has them."""
+    return roles.class_names(prediction.decoder(model))
+
+
+def class_index(model: keras.Model, name: str | None) -> int | None:
+    """Returns the index of a class, by its name or its index in writing; `None` for no name.
+
+    Raises:
+        ValueError: there is no such class.
+    """
+    if name is None:
+        return None
+    names = list(class_names(model))
+    if name in names:
+        return names.index(name)
+    if name.lstrip("-").isdigit():
+        return int(name)
+    raise ValueError(
+        f"`target` must be an index or one of {', '.join(names[:20])}"
+        f"{', ...' if len(names) > 20 else ''}. Received: target={name!r}"
+    )
+
+
+def name_targets(model: keras.Model, explanation: Explanation) -> list[str]:
+    """Returns for each input a line that names the output that is explained."""
+    names = class_names(model)
+    targets = [names[target] if names else str(target) for target in explanation.target]
+    if explanation.position is None:
+        return [f"for {name}" for name in targets]
+    return [
+        f"for {name} at {position}"
+        for name, position in zip(targets, explanation.position, strict=True)
+    ]
+
+
+def name_highest(explanation: Explanation, count: int = 5) -> list[tuple[str, float]]:
+    """Returns the names of the elements of the first input with the largest scores, and these."""
+    scores, elements = explanation.scores[0], explanation.elements
+    order = np.argsort(-np.abs(scores), kind="stable")[: min(count, elements.present[0].sum())]
+    columns = max(1, elements.grid[1])
+
+    def name(index: int) -> str:
+        if elements.labels:
+            return elements.labels[0][index]
+        return f"row {index // columns + 1}, column {index % columns + 1}"
+
+    return [(name(int(i)), float(scores[i])) for i in order]

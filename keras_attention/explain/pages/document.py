@@ -1,0 +1,37 @@
+"""The HTML document that shows data, and keeps them from being anything else than data."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+
+def make_document(data: dict[str, Any]) -> str:
+    """Returns the page in which `page.js` shows data, complete: it fetches nothing.
+
+    The browser itself refuses whatever is not in the document, and any other script.
+    """
+    style, script, page = (_read(f"page.{kind}") for kind in ("css", "js", "html"))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; "
+        f"script-src {_digest(script)}"
+    )
+    return Template(page).substitute(policy=policy, style=style, script=script, data=_json(data))
+
+
+def _read(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _digest(source: str) -> str:
+    """Returns the hash by which a content security policy allows a style or a script."""
+    digest = hashlib.sha256(source.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def _json(data: Any) -> str:
+    """Returns JSON in ASCII, without what could end a `<script>` element or begin another."""
+    text = json.dumps(data, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,0 +1,31 @@
+"""Attention: which of its computations runs, and those that a backend has a kernel for.
+
+The table in `branches` says which branch runs when.
+"""
+
+from keras_attention.kernels.attention.branches import (
+    BRANCHES,
+    attention_branch,
+    block_size,
+    describe,
+    forced,
+)
+from keras_attention.kernels.backend import BACKEND
+
+if BACKEND == "torch":
+    from keras_attention.kernels.attention.torch import (
+        additive_scores,
+        fused_attention,
+        merge_heads,
+        split_blocks,
+        split_heads,
+        take_columns,
+    )
+else:  # the branch "fused" is PyTorch's
+    from keras_attention.kernels.attention.default import (
+        additive_scores,
+        merge_heads,
+        split_blocks,
+        split_heads,
+        take_columns,
+    )

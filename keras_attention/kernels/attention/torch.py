@@ -1,0 +1,87 @@
+"""Parts of attention for PyTorch: its fused kernel, views, and additive scores in one buffer."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+
+from keras_attention.kernels import runtime
+from keras_attention.kernels.attention import default, torch_additive
+from keras_attention.kernels.runtime.torch import becomes_graph
+from keras_attention.types import Float, Int, Shaped, Tensor
+
+
+def fused_attention(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K S H"],
+    value: Float[Tensor, "B K S H"],
+    *,
+    mask: Shaped[Tensor, "B N T S"] | None = None,
+    causal: bool = False,
+    scale: float,
+    dropout: float = 0.0,
+) -> Float[Tensor, "B N T H"]:
+    """Returns `F.scaled_dot_product_attention`.
+
+    `mask` is boolean, or a float to add with -inf where it hides: with a large negative number
+    instead, the CPU kernel's gradient of a fully masked row is wrong. Not with `causal`. The
+    dropout is drawn from PyTorch's own generator.
+    """
+    groups = int(query.shape[1]) // int(key.shape[1])  # of tensors, in a trace
+    if groups > 1 and torch.jit.is_tracing():  # ONNX knows no groups
+        key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
+        groups = 1
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        is_causal=causal,
+        scale=scale,
+        dropout_p=dropout,
+        enable_gqa=groups > 1,
+    )
+
+
+def split_heads(x: Float[Tensor, "B T N*H"], head_dim: int) -> Float[Tensor, "B N T H"]:
+    """Returns heads of the size `head_dim`, a view."""
+    # Not `unflatten`, of which the export to ONNX takes the sizes for constants.
+    batch, length, width = x.shape
+    return x.view(batch, length, width // head_dim, head_dim).transpose(1, 2)
+
+
+def merge_heads(x: Float[Tensor, "B N T H"]) -> Float[Tensor, "B T N*H"]:
+    """Returns the heads side by side."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def split_blocks(x: Float[Tensor, "B N T H"], size: int) -> Sequence[Float[Tensor, "B N size H"]]:
+    """Returns `x` in blocks of `size` along T, whose gradients are of that size too."""
+    return x.split(size, dim=2)
+
+
+def take_columns(
+    data: Float[Tensor, "B N T C"], columns: Int[Tensor, "T S"]
+) -> Float[Tensor, "B N T S"]:
+    """Returns of each row of `data` its own `columns`, which must be inside."""
+    batch, heads, *_ = data.shape
+    return data.gather(-1, columns.long().expand(batch, heads, *columns.shape))
+
+
+def additive_scores(
+    query: Float[Tensor, "... T U"],
+    key: Float[Tensor, "... S U"],
+    vector: Float[Tensor, "... U"],
+    activation: Callable[[Tensor], Tensor] | None = None,
+) -> Float[Tensor, "... T S"]:
+    """Returns `vector . activation(q_t + k_s)`; see `ops.additive`.
+
+    With tanh in chunks of queries, in one buffer, with a gradient of its own. Compiled, in one
+    piece: then nothing of T x S x U is held either. Traced too, for a loop would be that of one
+    length.
+    """
+    if activation is not None or vector.ndim > 1 or query.shape[0] == 0:
+        return default.additive_scores(query, key, vector, activation)
+    if becomes_graph():
+        return torch_additive.scores(query, key, vector)
+    return torch_additive.Scores.apply(query, key, vector, runtime.chunk_numbers())

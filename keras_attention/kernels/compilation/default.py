@@ -1,0 +1,12 @@
+"""Checks of values, in `keras.ops`."""
+
+from keras import ops
+
+from keras_attention.kernels.runtime import is_concrete
+from keras_attention.types import Int, Tensor
+
+
+def check_below(indices: Int[Tensor, "..."], limit: int, message: str) -> None:
+    """Raises `ValueError` if an index is not below `limit`, where that can be known now."""
+    if is_concrete(indices) and int(ops.max(indices)) >= limit:
+        raise ValueError(message)

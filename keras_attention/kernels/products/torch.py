@@ -1,0 +1,61 @@
+"""Products for PyTorch."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from keras_attention.kernels.products import loop_weights
+from keras_attention.types import Float, Tensor
+
+
+def linear(
+    x: Float[Tensor, "... D"],
+    kernel: Float[Tensor, "D U"],
+    bias: Float[Tensor, " U"] | None = None,
+    *,
+    transposed: bool = False,
+) -> Float[Tensor, "... U"]:
+    """Returns `x W + b` of variables; W is `(U, D)` if `transposed`."""
+    in_loop = loop_weights.find(x, [kernel], transposed)
+    weights, transposed = in_loop or (kernel.value, transposed)
+    added = None if bias is None else bias.value
+    return _multiply(x, weights, added, transposed, in_loop is not None)
+
+
+def linears(
+    x: Float[Tensor, "... D"], projections: Sequence[tuple[Tensor, Tensor | None]]
+) -> Sequence[Float[Tensor, "... U"]]:
+    """Returns `linear` of one input for each (kernel, bias).
+
+    Without gradients as one product, which reads the input once. With gradients, those of the
+    pieces would cost what that saves; for few rows the copy of the kernels would, which a loop
+    keeps.
+    """
+    variables = [kernel for kernel, _ in projections]
+    biases = [bias.value for _, bias in projections if bias is not None]
+    alike = len(biases) in (0, len(projections))
+    in_loop = loop_weights.find(x, variables, False) if alike else None
+    rows = x[..., 0].numel()
+    known = isinstance(rows, int)  # and not a symbol or a tensor, in a trace
+    few = not known or (rows < 64 and not loop_weights.active())
+    if few or torch.is_grad_enabled() or not alike:
+        return [linear(x, kernel, bias) for kernel, bias in projections]
+    weights, transposed = in_loop or (torch.cat([v.value for v in variables], dim=1), False)
+    added = torch.cat(biases) if biases else None
+    y = _multiply(x, weights, added, transposed, in_loop is not None)
+    return y.split([variable.shape[1] for variable in variables], dim=-1)
+
+
+def _multiply(
+    x: Float[Tensor, "... D"],
+    weights: Float[Tensor, "D U"],
+    bias: Float[Tensor, " U"] | None,
+    transposed: bool,
+    in_loop: bool,
+) -> Float[Tensor, "... U"]:
+    if not (in_loop and transposed and x[..., 0].numel() in loop_weights.AS_COLUMNS):
+        return F.linear(x, weights if transposed else weights.T, bias)
+    columns = x.reshape(-1, x.shape[-1]).T
+    y = weights @ columns if bias is None else torch.addmm(bias[:, None], weights, columns)
+    return y.T.contiguous().view(*x.shape[:-1], -1)  # fused attention wants rows

@@ -1,0 +1,133 @@
+"""Pictures and pages of any kind of model."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from keras_attention.explain.attribution import names
+from keras_attention.explain.maps.generation_maps import generation_maps
+from keras_attention.explain.plots import any_model
+from tests.decoding.models import image_captioner
+from zoo.models.audio_transformer import VARIANTS as AUDIO
+from zoo.models.audio_transformer import audio_transformer
+from zoo.models.gat import VARIANTS as GAT
+from zoo.models.gat import gat
+from zoo.models.transformer import VARIANTS as TRANSFORMER
+from zoo.models.transformer import transformer
+from zoo.models.vit import VARIANTS as VIT
+from zoo.models.vit import vit
+
+pytestmark = pytest.mark.runs_on("torch")
+
+
+@pytest.fixture(scope="module")
+def images():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1)).astype("float32")
+    return vit(**VIT["tiny"], image_size=8, channels=1, class_names=["no", "yes"], num_classes=2), (
+        pixels
+    )
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    inputs = {
+        "features": np.random.default_rng(0).normal(size=(1, 5, 4)).astype("float32"),
+        "edges": np.array([[[0, 2], [1, 2], [3, 4], [2, 2]]]),
+    }
+    return gat(**GAT["tiny"], num_features=4, num_classes=3), inputs
+
+
+def test_the_page_of_an_image_has_its_class_token_and_its_patches(images):
+    page = str(ka.explain.page(*images))
+    assert "block_0/attention" in page
+    assert '"class"' in page
+    assert "data:image/png;base64," in page
+
+
+def test_heads_of_images_have_a_row_for_each_layer(images):
+    figure = ka.explain.heads(*images)
+    assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()][:2] == ["image", "block_0"]
+
+
+def test_titles_and_scores_have_names(images):
+    model, pixels = images
+    explanation = ka.explain.rollout(model, pixels, target=1)
+    assert names.name_targets(model, explanation) == ["for yes", "for yes"]
+    row, column = np.unravel_index(explanation.scores[0].argmax(), (2, 2))
+    name, score = names.name_highest(explanation, 1)[0]
+    assert name == f"row {row + 1}, column {column + 1}"
+    assert score == pytest.approx(explanation.scores[0].max())
+    assert names.class_index(model, "yes") == 1
+    assert names.class_index(model, "0") == 0
+    assert names.class_index(model, None) is None
+
+
+def test_heads_of_a_node_are_its_edges(graphs):
+    model, inputs = graphs
+    weights = list(ka.explain.attention_maps(model, inputs).values())[-1][0].mean(axis=0)
+    texts = [text.get_text() for text in ka.explain.heads(model, inputs, position=2).axes[0].texts]
+    assert sorted(texts[:2]) == sorted(f"{weights[edge]:.2f}" for edge in (0, 1))
+    with pytest.raises(ValueError, match="Pass its `position`"):
+        ka.explain.heads(model, inputs)
+    with pytest.raises(ValueError, match="A page shows sequences and images"):
+        ka.explain.page(model, inputs)
+    explanation = ka.explain.rollout(model, inputs, position=2)
+    assert names.name_targets(model, explanation)[0].endswith(" at 2")
+
+
+def test_heads_of_recordings_lie_on_the_spectrogram():
+    model = audio_transformer(**AUDIO["tiny"])
+    waves = [np.sin(np.arange(n) / 5).astype("float32") for n in (1600, 3000)]
+    figure = ka.explain.heads(model, waves)
+    assert "spectrogram" in [ax.get_ylabel() for ax in figure.axes]
+    page = str(ka.explain.page(model, waves))
+    tokens = re.findall(r'"(0\.\d\d s[^"]*)"', page)
+    frames = ka.explain.elements(model, waves)
+    assert len(tokens) >= frames.present[0].sum() * frames.bands
+    assert json.dumps(tokens[0])
+
+
+def test_what_a_translator_reads_while_it_writes():
+    texts = ["the cat sat on the mat", "a dog ran in the park"] * 3
+    source = ka.layers.Tokenizer.train(texts, start_end=True, name="source_tokenizer")
+    model = transformer(
+        **TRANSFORMER["tiny"],
+        source_tokenizer=source,
+        target_tokenizer=source.copy(name="target_tokenizer"),
+    )
+    (written,) = ka.explain.generation_maps(model, texts[:1], max_new_tokens=64)
+    figure = ka.explain.heads(model, texts[:1])
+    drawn = [ax for ax in figure.axes if "cross_attention, head" in ax.get_title()]
+    path = "decoder_block_0/cross_attention"
+    assert len(drawn) == len(written.maps[path])
+    np.testing.assert_allclose(drawn[0].images[0].get_array(), written.maps[path][0], atol=1e-6)
+    page = str(ka.explain.page(model, texts[:1]))
+    assert all(path in page for path in written.maps)
+
+
+def test_a_caption_is_drawn_word_by_word():
+    """Beside the image: what the cross-attention read of its grid for each, mean over heads."""
+    model = image_captioner()
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    options = {"max_new_tokens": 4, "sampler": ka.decoding.BeamSearch(2)}
+    figure = any_model.caption(model, images, **options, title="Test")
+    written = generation_maps(model, images[:1], **options)[0]
+    assert figure.get_suptitle() == f"Test\n{written.output}"
+    drawn = [ax for ax in figure.axes if ax.images]
+    np.testing.assert_array_equal(drawn[0].images[0].get_array(), images[0])
+    assert [ax.get_title() for ax in drawn[1:]] == written.output.split()
+    for ax, weights in zip(
+        drawn[1:], written.maps["decoder/cross_attention"].mean(0), strict=False
+    ):
+        np.testing.assert_allclose(ax.images[1].get_array(), weights.reshape(4, 4), atol=1e-6)
+
+    # One that has learned to end at once.
+    kernel, bias = (np.zeros_like(weights) for weights in model.layers[-1].get_weights())
+    bias[model.get_layer("target_tokenizer").end_id] = 1
+    model.layers[-1].set_weights([kernel, bias])
+    alone = any_model.caption(model, images, **options)
+    assert alone.get_suptitle() == "(no word)"
+    assert len(alone.axes) == 1

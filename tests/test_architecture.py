@@ -1,6 +1,7 @@
 """The house: who imports whom, what files look like, what imports cost."""
 
 import ast
+import graphlib
 import itertools
 import re
 import subprocess
@@ -26,16 +27,13 @@ FLOORS = [
     ("keras_attention.types", "keras_attention.version"),
     ("keras_attention.kernels",),
     ("keras_attention.ops",),
-    ("keras_attention.scope",),
+    ("keras_attention.scope", "keras_attention.roles"),
     ("keras_attention.layers",),
     ("keras_attention.training",),
-    tuple(
-        f"keras_attention.{name}"
-        for name in (
-            *("decoding", "explain", "saving", "callbacks"),
-            *("prediction", "raw_batches", "reading", "inference"),
-        )
-    ),
+    ("keras_attention.inference", "keras_attention.reading"),
+    ("keras_attention.prediction", "keras_attention.raw_batches"),
+    ("keras_attention.saving",),
+    ("keras_attention.decoding", "keras_attention.explain", "keras_attention.callbacks"),
     ("keras_attention",),
     ("zoo", "zoo.data", "zoo.models"),
     ("zoo.harness",),
@@ -66,8 +64,19 @@ def floor_of(module):
     return max(found)[1] if found else None
 
 
-def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports_of(path, *, typing=True):
+    """Yields what a file imports; without `typing`, not what it does under `TYPE_CHECKING`."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        node
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
+        for node in ast.walk(branch)
+        if not typing
+    }
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -88,6 +97,29 @@ def test_imports_point_down(path):
                 assert path.stem.split("_")[0] == top, f"{module} imports {imported}"
         if floor_of(imported) is not None:
             assert floor_of(imported) <= floor_of(module), f"{module} imports {imported}"
+
+
+def test_no_circle_of_files():
+    """Imports inside functions count too; those for annotations alone do not."""
+    modules = {module_of(path) for path in SOURCES}
+    order = graphlib.TopologicalSorter()
+    for path in SOURCES:
+        imported = set()
+        for name in imports_of(path, typing=False):
+            # `from a import b` is the module a.b, or something in the module a
+            parent = name.rpartition(".")[0]
+            imported |= {name} if name in modules else {parent} & modules
+        order.add(module_of(path), *(imported - {module_of(path)}))
+    order.prepare()  # raises `CycleError`
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_decoding_and_explain_know_no_layer(path):
+    """Layers say what they do, see `roles`."""
+    if module_of(path).startswith(("keras_attention.decoding", "keras_attention.explain")):
+        for imported in imports_of(path):
+            assert not imported.startswith("keras_attention.layers"), imported
+            assert imported != "keras_attention", "which has them too"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_of)

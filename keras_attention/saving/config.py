@@ -181,6 +181,8 @@ class Checker:
         for key, value in inner.items():
             if key in _NO_SIZES or "seed" in key or "steps" in key:
                 continue
+            if isinstance(value, dict) and "class_name" not in value:  # settings of a layer's parts
+                self._sizes(value, (where, key))
             for each in value if isinstance(value, list) and len(value) <= _RANK else [value]:
                 if type(each) is int and each > self._largest[0]:
                     self._largest = each, (where, key)

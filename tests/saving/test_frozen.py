@@ -1,4 +1,4 @@
-"""What is set on a layer in a layer, or on a weight, is kept: that it is frozen, its policy."""
+"""What is set on a layer in a layer, or on a weight, is kept: that it is frozen, its policy, ..."""
 
 import copy
 import pickle
@@ -102,6 +102,25 @@ def test_a_policy_that_is_set_afterwards_is_that_of_the_parts(way, tmp_path):
     np.testing.assert_array_equal(*(to_numpy(each(values)) for each in (first, second)))
     for each in (first, second):
         assert each.get_layer("block").attention.compute_dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("way", [*WAYS, "a file of ours"])
+def test_what_is_set_on_parts_afterwards_is_kept(way, tmp_path):
+    def through_our_file(model, path):
+        return ka.load_model(ka.save_model(model, path))
+
+    x = keras.Input((4, 6))
+    first = keras.Model(x, ka.layers.TransformerBlock(2, 8, name="block")(x))
+    values = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    before = to_numpy(first(values))
+    first.get_layer("block").attention_norm.epsilon = 0.5
+    first.get_layer("block").attention.dropout = 0.25
+    second = {**WAYS, "a file of ours": through_our_file}[way](first, tmp_path / "model.keras")
+    second.set_weights(first.get_weights())
+    outputs = [to_numpy(each(values)) for each in (first, second)]
+    np.testing.assert_array_equal(*outputs)
+    assert np.abs(outputs[0] - before).max() > 1e-3
+    assert second.get_layer("block").attention.dropout == 0.25
 
 
 @pytest.mark.parametrize("name", ["part of ours", "a weight"])

@@ -132,7 +132,7 @@ def test_exported(name):
             torch.testing.assert_close(program.module()(x), model(x), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("mechanism", [None, "linear", "block_sparse"])
+@pytest.mark.parametrize("mechanism", [None, "linear"])
 def test_compiled_as_one_graph(mechanism):
     """A shape in an inner function's annotation, for one, breaks the graph of `torch.compile`."""
     layer = L.TransformerBlock(4, 32, causal=True, mechanism=mechanism)

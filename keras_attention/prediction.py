@@ -234,7 +234,7 @@ def _cut_into_words(inputs: Mapping[str, Any], raw: Any) -> Any:
     return [batches.words(text, row, taggers[0].split) for row, text in rows]
 
 
-def _kinds(inputs: Mapping[str, Any]) -> set[str]:
+def _kinds(inputs: Mapping[str, Any]) -> set[str | None]:
     """Returns the kinds of raw values that the encoders take: texts, images and the like."""
     return {roles.encodes(layer) for layer in inputs.values() if layer is not None}
 

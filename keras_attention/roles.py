@@ -1,32 +1,38 @@
-"""What a layer says of itself. Decoding, explanation and prediction ask here; none lists layers.
+"""The words by which a layer says what it does, and the questions that others ask.
 
-A layer says it in attributes of its class, and a layer of your own takes part by the same ones:
+Decoding, explanation and prediction know no layer by its class or its name. They ask here, and a
+layer answers by attributes of its class. One of your own takes part by the same attributes:
 
 ```python
-class LastWords(keras.layers.Layer):
-    reads = "pool"  # its queries are its own
+class Pooling(keras.layers.Layer):
+    reads = "pool"
 
-    def call(self, words):
-        weights = ...  # (B, N, 1, S)
-        weights = scope.record(self, weights)
+    def call(self, x):  # (B, S, D)
+        weights = ops.softmax(ops.matmul(x, self.context)[..., 0])  # (B, S)
+        weights = scope.record(self, weights[:, None, None])  # (B, N, T, S)
+        return ops.matmul(weights[:, 0], x)[:, 0]
 ```
 
-| attribute | of a layer that | values |
+| attribute | a layer has it that | its value |
 |---|---|---|
 | `reads` | attends, or makes a vector of a sequence | a word of `READS` |
-| `num_positions` | has a place for each position | `int`, or `None` for any number |
+| `num_positions` | learns a table of positions | their number, or `None` if there is no end |
 | `prepends` | puts tokens before a sequence | how many |
-| `self_loops` | reads the neighbours of nodes | whether it adds each node to them |
-| `embeds_ids` | turns ids to vectors | whether gradients of tokens are taken at its output |
-| `cuts` | turns an image or a waveform to a sequence | `"patches"`, `"frames"`: see below |
-| `encodes`, `encode` | stands behind an input | see `Encoder`, and `Vocabulary` for texts |
-| `decode` | makes the output | see `Decoder` |
+| `self_loops` | attends to the neighbours of nodes | whether each node is one of its own |
+| `embeds_ids` | turns ids to vectors, by which gradients of tokens are taken | `True` |
+| `cuts` | makes a sequence of an image or a waveform | `"patches"`, `"frames"` |
+| `encodes`, `encode` | makes an input's array of raw values | see `Encoder`, `Vocabulary` |
+| `decode` | makes answers of outputs | see `Decoder` |
 
-What the layers of Keras say stands in one table, `_OF_KERAS`, for what is derived from them too.
+`"patches"` are explained at `PatchCutter`, `"frames"` at `FrameCutter`.
+
+What the layers of Keras would say stands in one table, `_OF_KERAS`. It holds for what is derived
+from them too.
 """
 
 import inspect
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import keras
@@ -110,7 +116,7 @@ class Decoder(Protocol):
         ...
 
 
-class Patches(Protocol):
+class PatchCutter(Protocol):
     """A layer that cuts images or spectrograms `(B, height, width, C)` to patches, row by row.
 
     Attributes:
@@ -128,7 +134,7 @@ class Patches(Protocol):
         ...
 
 
-class Frames(Protocol):
+class FrameCutter(Protocol):
     """A layer that cuts waveforms `(B, samples)` to frames `(B, F, bands)`.
 
     Attributes:
@@ -195,12 +201,18 @@ def attends(layer: Any) -> bool:
     word = reads(layer)
     if word is not None:
         return word != "mean"
-    if "return_attention_scores" in inspect.signature(layer.call).parameters:
+    if _gives_scores(layer.__class__):
         return True
     parts = layer._flatten_layers(recursive=False, include_self=False)
     return not isinstance(layer, keras.Model) and any(
         isinstance(part, keras.layers.Softmax) for part in parts
     )
+
+
+@cache
+def _gives_scores(cls: Any) -> bool:
+    """Whether the layers of a class return their weights to a caller who asks for them."""
+    return "return_attention_scores" in inspect.signature(cls.call).parameters
 
 
 def num_positions(layers: Iterable[Any]) -> int | None:

@@ -1,4 +1,4 @@
-"""What flows beside the tensors: captured attention weights and the key/value cache.
+"""State beside the tensors of a call: captured attention weights and the key/value cache.
 
 Layers ask for the current scope, so models need no extra arguments and no plumbing. Both
 scopes are pure inside a compiled function: what they yield are the tensors of that trace.

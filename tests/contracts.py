@@ -194,7 +194,7 @@ def _shared(_, kept):
 
 
 class Shared:
-    """What the checks of one case have in common. They leave the layer as it is.
+    """The layer and the results that the checks of one case share. They leave the layer as it is.
 
     JAX takes longer to compile a function, or each operation by itself, than to run it, so all
     checks run the same few functions on inputs of the same shapes.
@@ -234,8 +234,8 @@ def _array(output):
     return to_numpy(first(output))
 
 
-def functional(case, layer, batch=None, length=None, masks=()):
-    """A functional model of one layer, with its masks as inputs."""
+def make_model(case, layer, batch=None, length=None, masks=()):
+    """Returns a functional model of one layer, with its masks as inputs."""
     data = case.data()
     inputs = {
         name: keras.Input(batch_shape=shape, dtype=data[name].dtype.name, name=name)
@@ -275,7 +275,7 @@ class MaskOf(keras.layers.Layer):
 
 
 def _propagating(case, layer):
-    """A model of a model of the layer, whose masks come only from Keras's propagation."""
+    """Returns a model of a model of the layer, whose masks come only from Keras's propagation."""
     inputs, attached = [], {}
     data = case.data()
     mask_of = {of: name for name, of in case.masks.items()}
@@ -287,7 +287,7 @@ def _propagating(case, layer):
             mask = keras.Input(batch_shape=shape[:2], dtype="bool", name=mask_of[name])
             inputs.append(mask)
             attached[name] = WithMask()([x, mask])
-    outputs = functional(case, layer)(attached)
+    outputs = make_model(case, layer)(attached)
     pooled = outputs
     if case.residual and len(outputs.shape) == 3:  # what is behind sees the mask as well
         pooled = keras.layers.GlobalAveragePooling1D()(outputs)
@@ -304,7 +304,7 @@ def round_trip(case, tmp_path):
     copy = case.layer.from_config(config)
     assert copy.get_config() == config
     data = case.data()
-    inner = functional(case, layer)
+    inner = make_model(case, layer)
     inputs = {x.name: keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in inner.inputs}
     model = keras.Model(inputs, inner(inputs))
     first, last = model, model
@@ -394,8 +394,8 @@ def batch_invariance(case):
     data = {**data, **case.padding(data)}
     together = _array(case.shared.run(data))
     for i in range(3):
-        alone = _array(case.shared.run({name: x[i : i + 1] for name, x in data.items()}))
-        np.testing.assert_allclose(alone[0], together[i], atol=1e-5)
+        single = _array(case.shared.run({name: x[i : i + 1] for name, x in data.items()}))
+        np.testing.assert_allclose(single[0], together[i], atol=1e-5)
 
 
 # 4
@@ -508,8 +508,8 @@ def nothing_to_attend_to(case):
         sees[0, 1::2] = False
         sees[1] = False
         call = {**data, "attention_mask": sees}
-        output, weights, alone = _with_and_without_weights(layer)(call)
-        for result in (output, alone):
+        output, weights, without_weights = _with_and_without_weights(layer)(call)
+        for result in (output, without_weights):
             np.testing.assert_array_equal(to_numpy(result)[~sees.any(-1)], 0.0)
         hidden = np.broadcast_to(~sees if weights.ndim == 3 else ~sees[:, None], weights.shape)
         np.testing.assert_array_equal(to_numpy(weights)[hidden], 0.0)
@@ -528,7 +528,7 @@ def nothing_to_attend_to_in_16_bits(case):
 
 
 def _with_and_without_weights(layer):
-    """The layer as a function: output and weights, and the output alone."""
+    """Returns the layer as a function: output and weights, and the output without them."""
     return compiled(
         lambda call: (*layer(**call, return_attention_scores=True), layer(**call)), layer.variables
     )
@@ -642,7 +642,7 @@ def low_precision_of_other_policies(case):
 
 def low_precision_in_a_graph(case):
     """16 bits compute what 32 bits do where TensorFlow traces them too."""
-    model = functional(case, case.make(dtype="mixed_float16"))
+    model = make_model(case, case.make(dtype="mixed_float16"))
     output = np.asarray(_array(model.predict(case.data(), verbose=0)), "float32")
     close = DIGITS["float16"] * max(1.0, np.abs(case.shared.output).max())
     np.testing.assert_allclose(output, case.shared.output, atol=close)
@@ -701,7 +701,7 @@ def predict_equals_call(case):
     """`predict` of a model gives what the call gives."""
     data = case.data()
     call = {**data, **case.padding(data)}
-    model = functional(case, case.shared.layer, masks=case.masks)
+    model = make_model(case, case.shared.layer, masks=case.masks)
     output = model.predict(call, verbose=0)
     np.testing.assert_allclose(output, _array(case.shared.run(call)), atol=1e-5)
 
@@ -725,7 +725,7 @@ def fits_one_batch(case):
     rng = np.random.default_rng(5)
     for variable in student.trainable_variables:
         variable.assign_add(0.3 * rng.normal(size=variable.shape))
-    model = functional(case, student)
+    model = make_model(case, student)
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
     model.optimizer.build(model.trainable_variables)  # or TensorFlow traces the step twice
     target = case.shared.output

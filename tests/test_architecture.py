@@ -114,6 +114,15 @@ def test_no_circle_of_files():
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_decoding_and_explain_know_no_layer(path):
+    """Layers say what they do, see `roles`."""
+    if module_of(path).startswith(("keras_attention.decoding", "keras_attention.explain")):
+        for imported in imports_of(path):
+            assert not imported.startswith("keras_attention.layers"), imported
+            assert imported != "keras_attention", "which has them too"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
 def test_files_are_of_house_size(path):
     lines = path.read_text().splitlines()
     assert len(lines) <= (80 if path.parent.name == "scripts" else 500), len(lines)

@@ -5,12 +5,12 @@ from typing import Any
 from keras import ops
 
 from keras_attention import kernels, scope
-from keras_attention.decoding.loop import without
+from keras_attention.decoding.loop import ban
 from keras_attention.decoding.parts import Parts
 from keras_attention.decoding.samplers import BeamSearch, History, Sampler
 from keras_attention.decoding.steps import Cached, Recomputed
+from keras_attention.types import Bool, Int, Tensor
 
-Tensor = Any
 _NEVER = -float("inf")
 _LOWEST = -1e9  # of a sum of log probabilities that is impossible, and yet a number
 
@@ -57,7 +57,8 @@ class BeamLoop:
         self._continued = kernels.compile_with(self._go_on, parts.variables)
 
     def go_on(self, carry: dict, end: Tensor) -> dict:
-        """`carry` when all beams have ended, or `end` positions are filled, as `begin` was told.
+        """Returns `carry` when all beams have ended, or as many positions are filled as `begin` was
+        told.
 
         Its sequences are `"ended"` `(B, K, R)`, the best first, with `"ended_scores"` `(B, K)`;
         where `"has_ended"` is false there are no more.
@@ -66,9 +67,14 @@ class BeamLoop:
         return {**carry, **self._continued(others, carry["weights"])}
 
     def _begin(
-        self, sources: list, token_ids: Tensor, present: Tensor | None, stops: Tensor, end: Tensor
+        self,
+        sources: list[Tensor],
+        token_ids: Int[Tensor, "B T"],
+        present: Bool[Tensor, "B T"] | None,
+        stops: Int[Tensor, " stops"],
+        end: Int[Tensor, ""],
     ) -> dict:
-        """What a step starts from, with the first new token of each beam chosen.
+        """Returns what a step starts from, with the first new token of each beam chosen.
 
         Args:
             sources, token_ids, present, stops: as in `Loop`.
@@ -77,7 +83,7 @@ class BeamLoop:
         search, beams = self._search, self._search.num_beams
         batch, length = token_ids.shape
         memory = self._parts.memory(sources)
-        maps, ((logits, state), weights) = self._captured(
+        maps, ((logits, state), weights) = self._capture(
             lambda: kernels.lay_out_weights(
                 lambda: self._steps.begin(token_ids, present, memory, self.room),
                 self._parts.variables,
@@ -90,7 +96,7 @@ class BeamLoop:
         present = ops.pad(present, [[0, 0], [0, self.room - length]], constant_values=True)
         # The prompt is read once; from here on each of its beams is a row.
         repeated = {"logits": logits, "state": state, "memory": memory, "present": present}
-        repeated = _mapped(lambda tensor: ops.repeat(tensor, beams, axis=0), repeated)
+        repeated = _map(lambda tensor: ops.repeat(tensor, beams, axis=0), repeated)
         first = ops.arange(beams)[None] == 0  # the others would be its copies
         running = ops.repeat(tokens[:, None], beams, axis=1)
         carry = {
@@ -113,16 +119,16 @@ class BeamLoop:
             carry["coverage"] = ops.repeat(
                 self._coverage(maps, state, present[:, :length]), beams, axis=1
             )
-        return self._extended(carry, repeated["logits"], None)
+        return self._extend(carry, repeated["logits"], None)
 
     def _go_on(self, carry: dict, weights: dict) -> dict:
-        """What `go_on` changes of `carry`."""
+        """Returns what `go_on` changes of `carry`."""
 
         def unfinished(carry: dict) -> Tensor:
             return ops.logical_and(carry["index"] < carry["end"], ops.any(carry["open"]))
 
         def step(carry: dict) -> dict:
-            maps, (logits, state, written) = self._captured(
+            maps, (logits, state, written) = self._capture(
                 lambda: self._steps.step(
                     carry["token"], carry["memory"], carry["state"], carry["index"] - 1
                 )
@@ -131,7 +137,7 @@ class BeamLoop:
             if self._search.coverage_penalty:
                 read = ops.reshape(self._read(maps), ops.shape(carry["coverage"]))
                 carry["coverage"] = carry["coverage"] + read
-            return self._extended(carry, logits, written)
+            return self._extend(carry, logits, written)
 
         return kernels.while_loop(
             unfinished,
@@ -142,13 +148,13 @@ class BeamLoop:
             graphs=self._graphs,
         )
 
-    def _extended(self, carry: dict, logits: Tensor, written: list | None) -> dict:
-        """`carry` with each beam one token longer, and those that end put aside."""
+    def _extend(self, carry: dict, logits: Tensor, written: list | None) -> dict:
+        """Returns `carry` with each beam one token longer, and those that end put aside."""
         search, beams = self._search, self._search.num_beams
         batch, _, room = carry["tokens"].shape
         index, end, start = carry["index"], carry["end"], carry["start"]
         history = History(ops.reshape(carry["tokens"], (-1, room)), carry["present"], index)
-        scores = without(ops.log_softmax(logits, axis=-1), self._banned)  # (B * K, V)
+        scores = ban(ops.log_softmax(logits, axis=-1), self._banned)  # (B * K, V)
         for sampler in self._samplers:
             scores = sampler(scores, history)
         size = scores.shape[-1]
@@ -194,7 +200,7 @@ class BeamLoop:
         state = carry["state"]
         if written is not None:  # before the first step all beams are alike
             state = {
-                key: _mapped(lambda tensor: ops.take(tensor, flat_rows, axis=0), entry)
+                key: _map(lambda tensor: ops.take(tensor, flat_rows, axis=0), entry)
                 if key in written
                 else entry
                 for key, entry in state.items()
@@ -225,20 +231,20 @@ class BeamLoop:
         new["open"] = ops.logical_and(carry["open"], better)
         return new
 
-    def _captured(self, call: Any) -> tuple[dict, Any]:
-        """The attention maps of a call, where the score needs them, and what it returns."""
+    def _capture(self, call: Any) -> tuple[dict, Any]:
+        """Returns the attention maps of a call, where the score needs them, and its result."""
         if not self._search.coverage_penalty:
             return {}, call()
         with scope.capture() as maps:
             return maps, call()
 
     def _read(self, maps: dict) -> Tensor:
-        """`(B, T, S)`: how much each token read of each source position, in the last layer."""
+        """Returns `(B, T, S)`: how much each token read of each source position at last."""
         (*_, last) = [path for path in maps if path in self._parts.cross_attention]
         return ops.mean(ops.cast(maps[last], "float32"), axis=1)
 
     def _coverage(self, maps: dict, state: dict, present: Tensor) -> Tensor:
-        """`(B, 1, S)`: how much the prompt read of the source; 1 where there is no source."""
+        """Returns `(B, 1, S)`: how much the prompt read of the source; 1 where there is none."""
         (*_, last) = [path for path in maps if path in self._parts.cross_attention]
         read = self._read(maps) * ops.cast(present, "float32")[..., None]
         read, mask = ops.sum(read, axis=1), state[last].get("mask")
@@ -246,13 +252,13 @@ class BeamLoop:
 
 
 def _rows(tensor: Tensor, index: Tensor) -> Tensor:
-    """`tensor` `(B, K, ...)` at `index` `(B, C)` of the axis 1."""
+    """Returns `tensor` `(B, K, ...)` at `index` `(B, C)` of the axis 1."""
     index = ops.reshape(index, (*index.shape, *[1] * (len(tensor.shape) - 2)))
     return ops.take_along_axis(tensor, ops.cast(index, "int32"), axis=1)
 
 
-def _mapped(function: Any, tree: Any) -> Any:
-    """A dict of dicts of tensors, each tensor replaced by `function` of it."""
+def _map(function: Any, tree: Any) -> Any:
+    """Returns a dict of dicts of tensors, each tensor replaced by `function` of it."""
     if isinstance(tree, dict):
-        return {key: _mapped(function, value) for key, value in tree.items()}
+        return {key: _map(function, value) for key, value in tree.items()}
     return function(tree)

@@ -1,7 +1,5 @@
 """The compiled loop: a prompt is read, then one token after the other is chosen."""
 
-from typing import Any
-
 from keras import ops
 
 from keras_attention import kernels
@@ -9,8 +7,7 @@ from keras_attention.decoding.noise import gumbel
 from keras_attention.decoding.parts import Parts
 from keras_attention.decoding.samplers import History, Sampler
 from keras_attention.decoding.steps import Cached, Recomputed
-
-Tensor = Any
+from keras_attention.types import Bool, Float, Int, Tensor
 
 
 class Loop:
@@ -43,14 +40,19 @@ class Loop:
         self._continued = kernels.compile_with(self._go_on, parts.variables)
 
     def go_on(self, carry: dict, end: Tensor) -> dict:
-        """`carry` when `end` positions are filled, or all rows have ended."""
+        """Returns `carry` when `end` positions are filled, or all rows have ended."""
         others = {name: value for name, value in carry.items() if name != "weights"}
         return {**carry, **self._continued(others, carry["weights"], end)}
 
     def _begin(
-        self, sources: list, token_ids: Tensor, present: Tensor | None, stops: Tensor, seed: Tensor
+        self,
+        sources: list[Tensor],
+        token_ids: Int[Tensor, "B T"],
+        present: Bool[Tensor, "B T"] | None,
+        stops: Int[Tensor, " stops"],
+        seed: Int[Tensor, ""],
     ) -> dict:
-        """What a step starts from, with the first new token chosen.
+        """Returns what a step starts from, with the first new token chosen.
 
         Args:
             sources: arrays of the encoder's inputs.
@@ -81,10 +83,10 @@ class Loop:
             "until": ops.full((batch,), length, "int32"),
             "index": ops.convert_to_tensor(length, "int32"),
         }
-        return self._chosen(carry, logits)
+        return self._choose(carry, logits)
 
     def _go_on(self, carry: dict, weights: dict, end: Tensor) -> dict:
-        """What `go_on` changes of `carry`."""
+        """Returns what `go_on` changes of `carry`."""
 
         def unfinished(carry: dict) -> Tensor:
             return ops.logical_and(carry["index"] < carry["end"], ops.any(~carry["finished"]))
@@ -93,7 +95,7 @@ class Loop:
             logits, state, _ = self._steps.step(
                 carry["token"], carry["memory"], carry["state"], carry["index"] - 1
             )
-            return self._chosen({**carry, "state": state}, logits)
+            return self._choose({**carry, "state": state}, logits)
 
         return kernels.while_loop(
             unfinished,
@@ -104,20 +106,20 @@ class Loop:
             graphs=self._graphs,
         )
 
-    def _chosen(self, carry: dict, logits: Tensor) -> dict:
-        """`carry` with the next token of each row; 0 for rows that have ended.
+    def _choose(self, carry: dict, logits: Tensor) -> dict:
+        """Returns `carry` with the next token of each row; 0 for rows that have ended.
 
         A row where no token may come ends without one: `until` tells how many positions it has.
         """
         index = carry["index"]
         history = History(carry["tokens"], carry["present"], index)
-        chosen = without(logits, self._banned)
+        scores = ban(logits, self._banned)
         for sampler in self._samplers:
-            chosen = sampler(chosen, history)
+            scores = sampler(scores, history)
         if self._random:
-            chosen = chosen + gumbel(carry["seed"], index, *chosen.shape)
-        token = ops.cast(ops.argmax(chosen, axis=-1), "int32")
-        possible = ops.max(chosen, axis=-1) > -float("inf")  # and no NaN
+            scores = scores + gumbel(carry["seed"], index, *scores.shape)
+        token = ops.cast(ops.argmax(scores, axis=-1), "int32")
+        possible = ops.max(scores, axis=-1) > -float("inf")  # and no NaN
         finished = ops.logical_or(carry["finished"], ~possible)
         token = ops.where(finished, 0, token)
         ends = ops.any(ops.equal(token[:, None], carry["stops"][None]), axis=-1)
@@ -132,8 +134,8 @@ class Loop:
         }
 
 
-def without(logits: Tensor, ids: tuple[int, ...]) -> Tensor:
-    """Logits `(B, V)` with -inf at `ids`."""
+def ban(logits: Float[Tensor, "B V"], ids: tuple[int, ...]) -> Float[Tensor, "B V"]:
+    """Returns logits with -inf at `ids`."""
     for i in ids:
         logits = ops.where(ops.arange(logits.shape[-1])[None] == i, -float("inf"), logits)
     return logits

@@ -1,14 +1,15 @@
 """Random numbers of the samplers, the same on every backend."""
 
-from typing import Any
-
 from keras import ops
 
 from keras_attention.ops import hashing
+from keras_attention.types import Float, Int, Tensor
 
 
-def gumbel(seed: Any, step: Any, batch: int, size: int) -> Any:
-    """Standard Gumbel noise `(batch, size)`, float32, by two integers, `seed` and `step`.
+def gumbel(
+    seed: Int[Tensor, ""], step: Int[Tensor, ""], batch: int, size: int
+) -> Float[Tensor, "batch size"]:
+    """Returns standard Gumbel noise in float32, by two integers, `seed` and `step`.
 
     The largest of logits and such noise is a draw from their softmax. The bits are a hash of seed,
     step, row and column, so that no generator has to be carried along.

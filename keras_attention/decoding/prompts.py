@@ -1,4 +1,4 @@
-"""What the caller hands over as arrays, and what was generated in the caller's types."""
+"""Prompts: from what the caller gives to arrays, and from new ids to what the caller wants."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence

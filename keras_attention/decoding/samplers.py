@@ -9,14 +9,14 @@ from keras import ops
 
 from keras_attention import kernels
 from keras_attention.ops import checks
+from keras_attention.types import Bool, Float, Int, Tensor
 
-Tensor = Any
 _NEVER = -float("inf")
 
 
 @dataclass(frozen=True)
 class History:
-    """What was read and generated so far.
+    """The tokens that were read and generated so far.
 
     Attributes:
         tokens: `(B, R)` int32, prompt and continuation; what is beyond `length` is undefined.
@@ -24,9 +24,9 @@ class History:
         length: how many of the R positions are filled, a scalar.
     """
 
-    tokens: Tensor
-    present: Tensor
-    length: Tensor
+    tokens: Int[Tensor, "B R"]
+    present: Bool[Tensor, "B R"]
+    length: Int[Tensor, ""]
 
 
 class Sampler:
@@ -38,8 +38,8 @@ class Sampler:
 
     random: ClassVar[bool] = False
 
-    def __call__(self, logits: Tensor, history: History) -> Tensor:
-        """The logits to choose from; -inf for what must not come."""
+    def __call__(self, logits: Float[Tensor, "B V"], history: History) -> Float[Tensor, "B V"]:
+        """Returns the logits to choose from; -inf for what must not come."""
         raise NotImplementedError
 
 
@@ -47,7 +47,7 @@ class Sampler:
 class Greedy(Sampler):
     """The most probable token."""
 
-    def __call__(self, logits: Tensor, history: History) -> Tensor:
+    def __call__(self, logits: Float[Tensor, "B V"], history: History) -> Float[Tensor, "B V"]:
         return logits
 
 
@@ -59,10 +59,10 @@ class Temperature(Sampler):
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _positive(temperature=self.temperature)
+        _check_positive(temperature=self.temperature)
 
-    def __call__(self, logits: Tensor, history: History) -> Tensor:
-        return _cooled(logits, self.temperature)
+    def __call__(self, logits: Float[Tensor, "B V"], history: History) -> Float[Tensor, "B V"]:
+        return _cool(logits, self.temperature)
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ class TopK(Sampler):
 
     def __post_init__(self) -> None:
         checks.positive_int(k=self.k)
-        _positive(temperature=self.temperature)
+        _check_positive(temperature=self.temperature)
 
-    def __call__(self, logits: Tensor, history: History) -> Tensor:
+    def __call__(self, logits: Float[Tensor, "B V"], history: History) -> Float[Tensor, "B V"]:
         largest, _ = ops.top_k(logits, min(self.k, logits.shape[-1]))
         kept = ops.where(logits >= largest[:, -1:], logits, _NEVER)
-        return _cooled(kept, self.temperature)
+        return _cool(kept, self.temperature)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class TopP(Sampler):
 
     Args:
         p: above 0, at most 1, which keeps all. Tokens as probable as the last one are kept too.
-        temperature: divides the logits, before the nucleus is found.
+        temperature: divides the logits, before the nucleus is cut off.
     """
 
     p: float
@@ -103,17 +103,17 @@ class TopP(Sampler):
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _share(p=self.p)
-        _positive(temperature=self.temperature)
+        _check_share(p=self.p)
+        _check_positive(temperature=self.temperature)
 
-    def __call__(self, logits: Tensor, history: History) -> Tensor:
-        logits = _cooled(logits, self.temperature)
+    def __call__(self, logits: Float[Tensor, "B V"], history: History) -> Float[Tensor, "B V"]:
+        logits = _cool(logits, self.temperature)
         if self.p == 1:  # whatever the sum of rounded probabilities
             return logits
         ordered = ops.flip(ops.sort(logits, axis=-1), axis=-1)  # (B, V), the largest first
         probabilities = ops.softmax(ordered, axis=-1)
         before = ops.cumsum(probabilities, axis=-1) - probabilities
-        inside = before < _moderate(self.p)  # the first one always is
+        inside = before < _clip(self.p)  # the first one always is
         least = ops.min(ops.where(inside, ordered, float("inf")), axis=-1, keepdims=True)
         return ops.where(logits >= least, logits, _NEVER)
 
@@ -125,7 +125,7 @@ class MinP(Sampler):
 
     Args:
         p: above 0, at most 1.
-        temperature: divides the logits, before those are found.
+        temperature: divides the logits, before those are chosen.
     """
 
     p: float
@@ -133,11 +133,11 @@ class MinP(Sampler):
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _share(p=self.p)
-        _positive(temperature=self.temperature)
+        _check_share(p=self.p)
+        _check_positive(temperature=self.temperature)
 
-    def __call__(self, logits: Tensor, history: History) -> Tensor:
-        logits = _cooled(logits, self.temperature)
+    def __call__(self, logits: Float[Tensor, "B V"], history: History) -> Float[Tensor, "B V"]:
+        logits = _cool(logits, self.temperature)
         probabilities = ops.softmax(logits, axis=-1)
         least = self.p * ops.max(probabilities, axis=-1, keepdims=True)
         return ops.where(probabilities >= least, logits, _NEVER)
@@ -155,13 +155,13 @@ class RepetitionPenalty(Sampler):
     penalty: float
 
     def __post_init__(self) -> None:
-        _positive(penalty=self.penalty)
+        _check_positive(penalty=self.penalty)
 
-    def __call__(self, logits: Tensor, history: History) -> Tensor:
+    def __call__(self, logits: Float[Tensor, "B V"], history: History) -> Float[Tensor, "B V"]:
         size = logits.shape[-1]
         filled = ops.arange(history.tokens.shape[1])[None] < history.length
-        seen = _occurring(history.tokens, ops.logical_and(filled, history.present), size)
-        penalty = _moderate(self.penalty)
+        seen = _mark_occurring(history.tokens, ops.logical_and(filled, history.present), size)
+        penalty = _clip(self.penalty)
         punished = ops.where(logits < 0, logits * penalty, logits / penalty)
         return ops.where(seen, punished, logits)
 
@@ -180,7 +180,7 @@ class NoRepeatNGrams(Sampler):
     def __post_init__(self) -> None:
         checks.positive_int(n=self.n)
 
-    def __call__(self, logits: Tensor, history: History) -> Tensor:
+    def __call__(self, logits: Float[Tensor, "B V"], history: History) -> Float[Tensor, "B V"]:
         tokens, length, n = history.tokens, history.length, self.n
         room = tokens.shape[1]
         if room < n:
@@ -196,7 +196,7 @@ class NoRepeatNGrams(Sampler):
             first = ops.maximum(length - (n - 1), 0)
             same = ops.logical_and(same, ops.take(history.present, first, axis=1)[:, None])
             same = ops.logical_and(same, length >= n)
-        banned = _occurring(tokens[:, n - 1 :], same, logits.shape[-1])
+        banned = _mark_occurring(tokens[:, n - 1 :], same, logits.shape[-1])
         return ops.where(banned, _NEVER, logits)
 
 
@@ -237,8 +237,8 @@ class BeamSearch:
                 "`early_stopping` must be True, False or 'never'. Received: "
                 f"early_stopping={self.early_stopping!r}"
             )
-        _between(-8, 8, length_penalty=self.length_penalty)
-        _between(0, 1e6, coverage_penalty=self.coverage_penalty)
+        _check_between(-8, 8, length_penalty=self.length_penalty)
+        _check_between(0, 1e6, coverage_penalty=self.coverage_penalty)
         if self.num_results is not None:
             checks.positive_int(num_results=self.num_results)
             checks.at_most(
@@ -250,8 +250,10 @@ class BeamSearch:
             )
 
 
-def _occurring(tokens: Tensor, where: Tensor, size: int) -> Tensor:
-    """`(B, size)` boolean: which ids are among `tokens` `(B, L)` at the places of `where`."""
+def _mark_occurring(
+    tokens: Int[Tensor, "B L"], where: Bool[Tensor, "B L"], size: int
+) -> Bool[Tensor, "B size"]:
+    """Returns which ids below `size` are among the tokens, at the places of `where`."""
     batch = ops.shape(tokens)[0]
     rows = ops.arange(batch, dtype=kernels.INDEX_DTYPE)[:, None] * size
     ids = ops.reshape(ops.cast(tokens, kernels.INDEX_DTYPE) + rows, (-1,))
@@ -259,17 +261,19 @@ def _occurring(tokens: Tensor, where: Tensor, size: int) -> Tensor:
     return ops.reshape(counts, (batch, size)) > 0
 
 
-def _cooled(logits: Tensor, temperature: float) -> Tensor:
-    return logits / _moderate(temperature)
+def _cool(logits: Float[Tensor, "B V"], temperature: float) -> Float[Tensor, "B V"]:
+    return logits / _clip(temperature)
 
 
-def _moderate(number: float) -> float:
-    """A positive number, so that float32 can multiply by it and divide: what is beyond makes no
-    difference."""
+def _clip(number: float) -> float:
+    """Returns a positive number that float32 can multiply by and divide by.
+
+    A number beyond these limits makes no difference to which tokens are drawn.
+    """
     return min(max(float(number), 1e-12), 1e12)
 
 
-def _positive(**values: float) -> None:
+def _check_positive(**values: float) -> None:
     for name, value in values.items():
         if not _is_number(value) or value <= 0:
             raise ValueError(
@@ -278,13 +282,13 @@ def _positive(**values: float) -> None:
             )
 
 
-def _share(**values: float) -> None:
+def _check_share(**values: float) -> None:
     for name, value in values.items():
         if not _is_number(value) or not 0 < value <= 1:
             raise ValueError(f"`{name}` must be above 0 and at most 1. Received: {name}={value!r}")
 
 
-def _between(least: float, most: float, **values: float) -> None:
+def _check_between(least: float, most: float, **values: float) -> None:
     for name, value in values.items():
         if not _is_number(value) or not least <= value <= most:
             raise ValueError(

@@ -7,8 +7,7 @@ from keras import ops
 from keras_attention import scope
 from keras_attention.decoding.parts import Parts
 from keras_attention.ops import masks
-
-Tensor = Any
+from keras_attention.types import Bool, Float, Int, Tensor
 
 
 class Cached:
@@ -18,13 +17,17 @@ class Cached:
         self._parts = parts
 
     def rows(self, batch: int) -> int | None:
-        """How many rows a step multiplies by weights."""
+        """Returns how many rows a step multiplies by weights."""
         return batch
 
     def begin(
-        self, token_ids: Tensor, padding_mask: Tensor | None, memory: dict, room: int
-    ) -> tuple[Tensor, dict]:
-        """Logits `(B, V)` after the prompt, float32, and the state that a step continues.
+        self,
+        token_ids: Int[Tensor, "B T"],
+        padding_mask: Bool[Tensor, "B T"] | None,
+        memory: dict[str, Tensor],
+        room: int,
+    ) -> tuple[Float[Tensor, "B V"], dict]:
+        """Returns float32 logits after the prompt, and the state that a step continues.
 
         Args:
             token_ids: `(B, T)`, padded on the left.
@@ -37,10 +40,10 @@ class Cached:
         return ops.cast(logits[:, -1], "float32"), cache.state
 
     def step(
-        self, token: Tensor, memory: dict, state: dict, index: Any
-    ) -> tuple[Tensor, dict, list[str]]:
-        """Logits `(B, V)` after the token `(B,)` at position `index`, the state, and the keys of
-        it that were written, which are what differs between beams."""
+        self, token: Int[Tensor, " B"], memory: dict[str, Tensor], state: dict, index: Any
+    ) -> tuple[Float[Tensor, "B V"], dict, list[str]]:
+        """Returns logits after the token at position `index`, the state, and the keys of it that
+        were written, which are what differs between beams."""
         with scope.cache(state, index=index, in_place=True) as cache:
             logits = self._parts.logits(token[:, None], memory)
         return ops.cast(logits[:, -1], "float32"), cache.state, cache.written
@@ -62,8 +65,12 @@ class Recomputed:
         return None  # many, which take weights as they are
 
     def begin(
-        self, token_ids: Tensor, padding_mask: Tensor | None, memory: dict, room: int
-    ) -> tuple[Tensor, dict]:
+        self,
+        token_ids: Int[Tensor, "B T"],
+        padding_mask: Bool[Tensor, "B T"] | None,
+        memory: dict[str, Tensor],
+        room: int,
+    ) -> tuple[Float[Tensor, "B V"], dict]:
         batch, length = token_ids.shape
         before = ops.zeros((batch,), "int32")
         if padding_mask is not None:
@@ -75,8 +82,8 @@ class Recomputed:
         return self._after(tokens, last, memory), {self._STATE: {"ids": tokens, "before": before}}
 
     def step(
-        self, token: Tensor, memory: dict, state: dict, index: Any
-    ) -> tuple[Tensor, dict, list[str]]:
+        self, token: Int[Tensor, " B"], memory: dict[str, Tensor], state: dict, index: Any
+    ) -> tuple[Float[Tensor, "B V"], dict, list[str]]:
         tokens, before = state[self._STATE]["ids"], state[self._STATE]["before"]
         last = index - before
         here = masks.positions(tokens.shape[1])[None] == last[:, None]
@@ -84,8 +91,10 @@ class Recomputed:
         logits = self._after(tokens, last, memory)
         return logits, {self._STATE: {"ids": tokens, "before": before}}, [self._STATE]
 
-    def _after(self, tokens: Tensor, last: Tensor, memory: dict) -> Tensor:
-        """Logits `(B, V)` after the token at `last` `(B,)`."""
+    def _after(
+        self, tokens: Int[Tensor, "B R"], last: Int[Tensor, " B"], memory: dict[str, Tensor]
+    ) -> Float[Tensor, "B V"]:
+        """Returns logits after the token at `last`."""
         logits = self._parts.logits(tokens, memory)
         logits = ops.take_along_axis(logits, last[:, None, None], axis=1)[:, 0]
         return ops.cast(logits, "float32")

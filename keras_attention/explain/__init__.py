@@ -1,12 +1,16 @@
-"""Looking at what models attend to, why they predict what they predict, and whether that is true.
+"""What models attend to, why they predict what they predict, and whether that is true.
 
 ```python
 maps = ka.explain.attention_maps(model, texts)      # {"block_0/attention": (B, N, T, T), ...}
-found = ka.explain.relevance(model, texts)          # a score for each token
-ka.explain.faithfulness(model, texts)               # do the scores tell what the model reads?
+explanation = ka.explain.relevance(model, texts)    # a score for each token
+explanation.figure().savefig("relevance.png")
+ka.explain.faithfulness(model, texts).table()       # do the scores tell what the model reads?
+ka.explain.page(model, texts).save("attention.html")
 ```
 
-`plots` draws; it imports matplotlib when a figure is asked for, not before.
+A room each: `maps` are attention weights, `attribution` explains by scores of elements,
+`evaluation` measures how faithful these are, `plots` draws, and `pages` are interactive. Matplotlib
+is imported when a figure is asked for, not before.
 """
 
 from keras_attention.explain import plots

@@ -6,7 +6,7 @@ from keras_attention.types import Float, Tensor
 
 
 class Softmax(NamedTuple):
-    """How logits become weights, and how many of those training drops.
+    """The scale of logits, and the share of their weights that training drops.
 
     Attributes:
         scale: factor of the logits; `1 / sqrt(H)` if `None`.

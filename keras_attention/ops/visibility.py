@@ -30,7 +30,7 @@ class Pattern(Protocol):
 
     @property
     def causal(self) -> bool:
-        """Whether the keys after each query are hidden."""
+        """Returns whether the keys after each query are hidden."""
 
     def order(
         self, queries: Span, keys: Span, key_mask: Bool[Tensor, "B S"] | None

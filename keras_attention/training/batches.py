@@ -70,9 +70,9 @@ class Batches(keras.utils.PyDataset):
         self.sample_weight = sample_weight
         self.batch_size = batch_size
         self.shuffle = shuffle
-        self._width = None if mask is None else mask.shape[1]
+        self._width = 0 if mask is None else mask.shape[1]
         self._lengths = None if mask is None else mask.sum(axis=1)
-        self._buckets = [*(b for b in buckets if b < (self._width or 0)), self._width]
+        self._buckets = [*(bucket for bucket in buckets if bucket < self._width), self._width]
         self._batches = self._split(np.arange(len(y)))
 
     @property
@@ -90,8 +90,10 @@ class Batches(keras.utils.PyDataset):
             if isinstance(self.x, dict)
             else self._cut(self.x[rows], length)
         )
-        others = (a for a in (self.y, self.sample_weight) if a is not None)
-        return (x, *(self._cut(array[rows], length) for array in others))
+        y = self._cut(self.y[rows], length)
+        if self.sample_weight is None:
+            return x, y
+        return x, y, self._cut(self.sample_weight[rows], length)
 
     def on_epoch_begin(self) -> None:
         if self.workers > 1 or self.use_multiprocessing:
@@ -106,17 +108,7 @@ class Batches(keras.utils.PyDataset):
 
     def _split(self, order: np.ndarray) -> list[tuple[np.ndarray, int | None]]:
         """Returns the rows of each batch, and the length at which it is cut off."""
-        if self._lengths is None:
-            groups = [(order, None)]
-        else:
-            groups, rest, shortest = [], order[:0], -1
-            for bucket in self._buckets:
-                inside = (self._lengths[order] > shortest) & (self._lengths[order] <= bucket)
-                group = np.concatenate([rest, order[inside]])
-                full = len(group) if bucket == self._width else len(group) // self.batch_size
-                full = full if bucket == self._width else full * self.batch_size
-                groups.append((group[:full], bucket))
-                rest, shortest = group[full:], bucket
+        groups = self._group(order)
         batches = [
             (group[start : start + self.batch_size], length)
             for group, length in groups
@@ -130,6 +122,21 @@ class Batches(keras.utils.PyDataset):
                 batches[1], batches[i] = batches[i], batches[1]
                 break
         return batches
+
+    def _group(self, order: np.ndarray) -> list[tuple[np.ndarray, int | None]]:
+        """Returns rows of similar length together, each group with the length of its bucket."""
+        if self._lengths is None:
+            return [(order, None)]
+        groups: list[tuple[np.ndarray, int | None]] = []
+        rest, shortest = order[:0], -1
+        for bucket in self._buckets:
+            inside = (self._lengths[order] > shortest) & (self._lengths[order] <= bucket)
+            group = np.concatenate([rest, order[inside]])
+            is_last = bucket == self._width
+            full = len(group) if is_last else len(group) // self.batch_size * self.batch_size
+            groups.append((group[:full], bucket))
+            rest, shortest = group[full:], bucket
+        return groups
 
     def _cut(self, array: np.ndarray, length: int | None) -> np.ndarray:
         if length is None or array.ndim < 2 or array.shape[1] != self._width:

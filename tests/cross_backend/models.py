@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tests.backend import BACKEND, BACKENDS, to_numpy, whole
-from tests.contracts import first, functional
+from tests.contracts import first, make_model
 from tests.layers import test_contract
 from tests.zoo.models.cases import MODELS, cases_of
 from tests.zoo.models.contracts import call
@@ -19,7 +19,7 @@ def save(folder, share):
     """Writes each `share`-th model, beginning with another one on each backend."""
     mine = slice(BACKENDS.index(BACKEND) % share, None, share)
     for name, case in list(LAYERS.items())[mine]:
-        model = functional(case, case.make(), masks=case.masks)
+        model = make_model(case, case.make(), masks=case.masks)
         if model.trainable_variables:
             model.compile(keras.optimizers.SGD(1.0), "mse")
         model.save(folder / f"{name}.keras")

@@ -34,6 +34,6 @@ def test_behind_a_masked_embedding_in_a_functional_model():
     x = keras.layers.Embedding(9, 8, mask_zero=True)(ids)
     x = ka.layers.ClassToken(num_registers=1)(x)
     model = keras.Model(ids, ka.layers.TransformerBlock(2, 16, position="rotary")(x)[:, 0])
-    alone = to_numpy(model(np.array([[3, 5, 2]])))
+    unpadded = to_numpy(model(np.array([[3, 5, 2]])))
     padded = to_numpy(model(np.array([[3, 5, 2, 0, 0], [1, 1, 1, 1, 1]])))[:1]
-    np.testing.assert_allclose(padded, alone, atol=1e-6)
+    np.testing.assert_allclose(padded, unpadded, atol=1e-6)

@@ -95,7 +95,7 @@ def test_files_load_in_a_fresh_process(tmp_path):
     """After `import keras_attention` alone, with the same outputs."""
     for number, case in enumerate(FIRST.values()):
         data = case.data()
-        model = contracts.functional(case, case.make())
+        model = contracts.make_model(case, case.make())
         model.save(tmp_path / f"{number}.keras")
         np.savez(tmp_path / f"{number}.npz", **data, output=to_numpy(contracts.first(model(data))))
     program = """

@@ -1,4 +1,4 @@
-"""What every layer does with inputs that it cannot compute with: a table of faults.
+"""Inputs that no layer can compute with: a table of faults, and what every layer says.
 
 Each is refused before anything is computed, in the same words on every backend.
 """

@@ -198,7 +198,7 @@ def test_logits_far_apart(self_loops, hub, slope):
     rng = np.random.default_rng(0)
     layer = sparse(variant="gat", self_loops=self_loops, negative_slope=slope).make()
     x = rng.normal(size=(12, 6)).astype("float32")
-    # Feature 0 alone makes the logit of a source; the rest is small.
+    # Only feature 0 makes the logit of a source; the rest is small.
     kernel = 0.3 * rng.normal(size=(6, 8))
     kernel[0] = 0.25
     layer.source_kernel.assign(kernel)
@@ -228,7 +228,7 @@ def test_logits_far_apart(self_loops, hub, slope):
 
 
 def test_gradients_do_not_depend_on_the_bound(monkeypatch):
-    """What is subtracted from the logits cancels, in gradients too."""
+    """The number that is subtracted from the logits cancels, in gradients too."""
     layer = sparse(variant="gat", edge_features=True).make()
     data = CASES[2].data()
     names = ("features", "edge_features")
@@ -270,7 +270,7 @@ def test_no_edges_at_all(case):
 
 
 def test_input_dropout_drops_features():
-    """What is left is scaled; without `training` nothing is dropped."""
+    """The rest is scaled; without `training` nothing is dropped."""
     layer = ka.layers.GraphAttention(
         5, variant="gat", input_dropout=0.5, use_bias=False, kernel_initializer="identity", seed=0
     )

@@ -172,6 +172,21 @@ def test_cells_are_those_of_keras(cell):
         np.testing.assert_allclose(output[shown], expected[shown], atol=1e-5)
 
 
+def test_attention_says_when_it_attends():
+    """An attention of one's own may attend before the cell's step, with the state before it."""
+
+    class AttendsFirst(L.LuongAttention):
+        attends_first = True
+
+    one = case("gru", AttendsFirst("dot"))
+    layer, data = one.make(), one.data()
+    with ka.capture() as maps:
+        layer(**data)
+    (weights,) = maps.values()
+    first = softmax(np.einsum("bd,bsd->bs", data["initial_state"], data["value"]))
+    np.testing.assert_allclose(to_numpy(weights)[:, 0, 0], first, atol=1e-6)
+
+
 def test_an_lstm_remembers_at_first():
     layer = L.RecurrentDecoder(3, "lstm")
     layer.build((None, None, 2))

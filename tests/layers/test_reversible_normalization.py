@@ -71,8 +71,8 @@ def test_a_shifted_and_stretched_series_is_the_same_normalised(series):
 def test_statistics_are_of_valid_steps_alone(series):
     mask = np.arange(9)[None] < np.array([[9], [5]])
     output = to_numpy(LAYER()(series, mask=mask))
-    alone = to_numpy(LAYER()(series[1:, :5]))
-    np.testing.assert_allclose(output[1, :5], alone[0], atol=1e-4)
+    cut_out = to_numpy(LAYER()(series[1:, :5]))
+    np.testing.assert_allclose(output[1, :5], cut_out[0], atol=1e-4)
 
 
 def test_statistics_are_not_trained_through(series):

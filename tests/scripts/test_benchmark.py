@@ -337,7 +337,7 @@ def test_help_lists_promises_without_keras():
     run = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT / "scripts", capture_output=True, text=True
     )
-    assert "overhead         What one call of a layer costs" in run.stdout, run.stderr
+    assert "overhead         The cost of one call of a layer" in run.stdout, run.stderr
     assert run.stdout.splitlines()[-1] == "False"
 
 

@@ -13,7 +13,6 @@ from zoo.data import cartpole as data
 from zoo.harness.experiment import Recipe
 from zoo.models.q_network import q_network
 from zoo.tasks.q_learning import pictures
-from zoo.tasks.q_learning.losses import ActionHuber
 from zoo.tasks.q_learning.networks import Networks, greedy, values
 from zoo.tasks.q_learning.play import Exploration, Play
 from zoo.tasks.q_learning.replay import Replay
@@ -78,7 +77,7 @@ def make_recipe(
         model=model,
         data=splits,
         optimizer=keras.optimizers.Adam(rate, global_clipnorm=10.0),
-        loss=ActionHuber(),
+        loss=ka.training.ActionHuber(),
         metrics=(),
         score="mean_return",
         epochs=epochs,

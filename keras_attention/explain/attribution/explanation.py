@@ -1,4 +1,4 @@
-"""What a method of explanation says."""
+"""An explanation: a score for each element."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from keras_attention.explain.attribution.elements import Elements
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a method says of a batch.
+    """Scores of the elements of a batch.
 
     Attributes:
-        method: its name.
+        method: name of the method that gave them.
         scores: `(B, E)`, zero where there is no element.
         elements: which elements these are.
         target: `(B,)` the outputs that are explained, mostly classes.

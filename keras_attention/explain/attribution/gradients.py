@@ -19,7 +19,7 @@ from keras_attention.kernels import compiled_for
 
 
 def objective(outputs: Any, target: Any, position: Any) -> Any:
-    """The sum of the outputs to explain: that of each input depends on it alone.
+    """Returns the sum of the outputs to explain: that of each input depends on it alone.
 
     Args:
         outputs: `(B, C)`, or `(B, T, C)` if there is a `position`.
@@ -36,8 +36,10 @@ def objective(outputs: Any, target: Any, position: Any) -> Any:
 def by_weights(
     model: keras.Model, inputs: Any, weights: Mapping[str, Any], target: Any, position: Any
 ) -> dict[str, np.ndarray]:
-    """The gradient of the outputs to explain by the weights of each attention layer, as if these
-    were independent of all else."""
+    """Returns the gradient of the outputs to explain by the weights of each attention layer.
+
+    As if these were independent of all else.
+    """
 
     def run(model: keras.Model, nudges: Any, inputs: Any, target: Any, position: Any) -> Any:
         with scope.recording(scope.Recording(nudges=nudges)), foreign.recorded():
@@ -49,7 +51,7 @@ def by_weights(
 
 
 class Ground:
-    """What elements are made of, as floats: embeddings of tokens, else the input itself.
+    """The floats that elements are made of: embeddings of tokens, else the input itself.
 
     Attributes:
         values: the floats by name.
@@ -59,13 +61,13 @@ class Ground:
     def __init__(self, model: keras.Model, elements: Elements) -> None:
         self._model, self._elements = model, elements
         if isinstance(elements, Tokens):
-            found = _embeddings(model, elements)
-            if not found:
+            embeddings = _embeddings(model, elements)
+            if not embeddings:
                 raise ValueError(
                     f"The model {model.name!r} has no `keras.layers.Embedding` that reads "
                     f"{elements.name or model.inputs[0].name!r}."
                 )
-            self.values = {name: to_numpy(x) for name, x in found.items()}
+            self.values = {name: to_numpy(x) for name, x in embeddings.items()}
             self.baseline = {name: np.zeros_like(x) for name, x in self.values.items()}
         else:
             self.values = {"input": np.nan_to_num(elements.array.astype(np.float32))}
@@ -74,14 +76,14 @@ class Ground:
     def gradients(
         self, values: Mapping[str, np.ndarray], target: Any, position: Any
     ) -> dict[str, np.ndarray]:
-        """Of the outputs to explain, at `values`."""
+        """Returns the gradients of the outputs to explain, at `values`."""
         elements = self._elements
         given_as = elements.name  # not the elements, which the function would keep
 
         def of_embeddings(
             model: keras.Model, values: Any, inputs: Any, target: Any, position: Any
         ) -> Any:
-            with _embedding_calls(model, lambda name, found, _: values.get(name, found)):
+            with _embedding_calls(model, lambda name, vectors, _: values.get(name, vectors)):
                 outputs = model(inputs, training=False)
             return objective(outputs, target, position)
 
@@ -100,8 +102,8 @@ class Ground:
         inputs = elements.inputs
         if not tokens:
             inputs = elements.given(elements.array.astype(np.float32))
-        found = _gradients(self._model, name, run, values, inputs, target, position)
-        return {name: np.nan_to_num(x) for name, x in found.items()}
+        gradients = _gradients(self._model, name, run, values, inputs, target, position)
+        return {name: np.nan_to_num(x) for name, x in gradients.items()}
 
 
 def _gradients(
@@ -113,7 +115,7 @@ def _gradients(
     target: Any,
     position: Any,
 ) -> dict[str, np.ndarray]:
-    """The gradient of `run(model, values, inputs, target, position)` by `values`."""
+    """Returns the gradient of `run(model, values, inputs, target, position)` by `values`."""
     known = compiled_for(model)
     name = f"gradient by {name}"
     if name not in known:
@@ -123,12 +125,12 @@ def _gradients(
     inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
     target = ops.convert_to_tensor(target, "int32")
     position = None if position is None else ops.convert_to_tensor(position, "int32")
-    found = known[name](tensors, inputs, target, position)
-    return {path: to_numpy(x) for path, x in found.items()}
+    gradients = known[name](tensors, inputs, target, position)
+    return {path: to_numpy(x) for path, x in gradients.items()}
 
 
 def _embeddings(model: keras.Model, elements: Tokens) -> dict[str, Any]:
-    """What embeddings make of the elements' ids, by the call.
+    """Returns what embeddings make of the elements' ids, by the call.
 
     They are told by what they read: positions, and tokens of other inputs that share the table,
     are something else.
@@ -148,9 +150,9 @@ def _embeddings(model: keras.Model, elements: Tokens) -> dict[str, Any]:
         def run(inputs: Any) -> dict[str, Any]:
             calls = {}
 
-            def keep(name: str, found: Any, ids: Any) -> Any:
-                calls[name] = found, ids
-                return found
+            def keep(name: str, vectors: Any, ids: Any) -> Any:
+                calls[name] = vectors, ids
+                return vectors
 
             with _embedding_calls(itself, keep):
                 itself(inputs, training=False)
@@ -159,8 +161,8 @@ def _embeddings(model: keras.Model, elements: Tokens) -> dict[str, Any]:
         known["embeddings"] = compiled(run, model)
     calls = known["embeddings"](inputs)
     return {
-        name: found
-        for name, (found, ids) in calls.items()
+        name: vectors
+        for name, (vectors, ids) in calls.items()
         if _among(ops.convert_to_numpy(ids), given)
     }
 
@@ -173,7 +175,7 @@ def _among(array: np.ndarray, arrays: Sequence[np.ndarray]) -> bool:
 def _embedding_calls(
     model: keras.Model, function: Callable[[str, Any, Any], Any]
 ) -> Iterator[None]:
-    """`function(name, output, ids)` takes the place of what embeddings give for ids."""
+    """Puts `function(name, output, ids)` in the place of what embeddings give for ids."""
     calls: Counter[str] = Counter()
 
     def patched(layer: keras.Layer) -> Callable:
@@ -184,8 +186,8 @@ def _embedding_calls(
             if not keras.backend.is_int_dtype(inputs.dtype):  # vectors to logits
                 return outputs
             calls[layer.path] += 1
-            found = function(f"{layer.path}:{calls[layer.path]}", outputs, inputs)
-            return ops.cast(found, outputs.dtype)
+            vectors = function(f"{layer.path}:{calls[layer.path]}", outputs, inputs)
+            return ops.cast(vectors, outputs.dtype)
 
         return call
 

@@ -32,7 +32,7 @@ def attention(
     head_fusion: str = "mean",
     **how: Any,
 ) -> Explanation:
-    """What the last attention layer looks at: its raw weights, fused over heads.
+    """Explains by what the last attention layer looks at: its raw weights, fused over heads.
 
     The weakest explanation, which others are compared with: it knows no layer before the last one
     and no class (Jain and Wallace, 2019, https://aclanthology.org/N19-1357).
@@ -42,17 +42,17 @@ def attention(
         head_fusion: `"mean"`, `"max"` or `"min"`.
     """
     question = Question(model, inputs, target, position, how)
-    recording = question.recording()
+    recording = question.record()
     weights = {
-        path: propagation.fused(to_numpy(x), head_fusion) for path, x in recording.maps.items()
+        path: propagation.fuse_heads(to_numpy(x), head_fusion) for path, x in recording.maps.items()
     }
-    return question.answered("attention", _last(question, recording, weights))
+    return question.answer("attention", _last(question, recording, weights))
 
 
 def attention_gradient(
     model: keras.Model, inputs: Any, *, target: Any = None, position: Any = None, **how: Any
 ) -> Explanation:
-    """Attention times gradient in the last attention layer: what of it speaks for the target.
+    """Explains by attention times gradient in the last layer: what of it speaks for the target.
 
     The mean over heads of the positive part of weights times their gradient, equation 5 of
     Chefer et al., 2021 (https://arxiv.org/abs/2103.15679).
@@ -62,7 +62,7 @@ def attention_gradient(
     """
     question = Question(model, inputs, target, position, how)
     recording, weights = _positive(question)
-    return question.answered("attention_gradient", _last(question, recording, weights))
+    return question.answer("attention_gradient", _last(question, recording, weights))
 
 
 def rollout(
@@ -76,7 +76,7 @@ def rollout(
     residual: bool = True,
     **how: Any,
 ) -> Explanation:
-    """Attention rollout of Abnar and Zuidema, 2020
+    """Explains by the attention rollout of Abnar and Zuidema, 2020
     (https://aclanthology.org/2020.acl-main.385), along the streams of a model.
 
     The same for every target. Graph attention has no residual connection, and no identity here.
@@ -86,27 +86,28 @@ def rollout(
         head_fusion, discard_ratio, residual: see `rollout_matrix`.
     """
     question = Question(model, inputs, target, position, how)
-    recording = question.recording()
+    recording = question.record()
     weights = {
-        path: propagation.fused(to_numpy(x), head_fusion, discard_ratio)
+        path: propagation.fuse_heads(to_numpy(x), head_fusion, discard_ratio)
         for path, x in recording.maps.items()
     }
     if question.edges is not None:
         loops = {roles.adds_self_loops(layer) for layer in recording.owners.values()}
-        scores = propagation.rolled_through_edges(
+        scores = propagation.roll_out_through_edges(
             list(weights.values()), *question.graph, self_loops=loops == {True}
         )
-        return question.answered("rollout", scores)
-    found = streams(model, recording)
-    relations = propagation.rolled(found.reads, weights, residual=residual)
-    return question.answered("rollout", question.read(relations, found))
+        return question.answer("rollout", scores)
+    along = streams(model, recording)
+    relations = propagation.roll_out(along.reads, weights, residual=residual)
+    return question.answer("rollout", question.read(relations, along))
 
 
 def relevance(
     model: keras.Model, inputs: Any, *, target: Any = None, position: Any = None, **how: Any
 ) -> Explanation:
-    """Relevance of Chefer et al., 2021 (https://arxiv.org/abs/2103.15679), equations 5 to 11: of
-    self-attention, cross-attention and both in encoder-decoders, for one class.
+    """Explains by the relevance of Chefer et al., 2021 (equations 5 to 11 of
+    https://arxiv.org/abs/2103.15679), through self-attention, cross-attention and both in
+    encoder-decoders, for one class.
 
     Along the streams of the model: what a pooling by attention or a class token makes of a
     sequence is read at its row, an average as the mean of all rows. Of graph attention the edges
@@ -130,27 +131,27 @@ def relevance(
     question = Question(model, inputs, target, position, how)
     recording, weights = _positive(question)
     if question.edges is not None:
-        scores = propagation.through_edges(list(weights.values()), *question.graph)
-        return question.answered("relevance", scores)
-    found = streams(model, recording)
-    relations = propagation.relevant(found.reads, weights)
-    return question.answered("relevance", question.read(relations, found))
+        scores = propagation.relate_through_edges(list(weights.values()), *question.graph)
+        return question.answer("relevance", scores)
+    along = streams(model, recording)
+    relations = propagation.relate(along.reads, weights)
+    return question.answer("relevance", question.read(relations, along))
 
 
 def gradient_x_input(
     model: keras.Model, inputs: Any, *, target: Any = None, position: Any = None, **how: Any
 ) -> Explanation:
-    """Gradient times input of Shrikumar et al., 2016 (https://arxiv.org/abs/1605.01713), summed up
-    in each element; of tokens, by their embeddings.
+    """Explains by the gradient times input of Shrikumar et al., 2016 (https://arxiv.org/abs/1605.01713),
+    summed up in each element; of tokens, by their embeddings.
 
     Args:
         model, inputs, target, position, how: see `relevance`.
     """
     question = Question(model, inputs, target, position, how)
     ground = Ground(model, question.elements)
-    found = ground.gradients(ground.values, question.target, question.position)
-    products = {name: found[name] * x for name, x in ground.values.items()}
-    return question.answered("gradient_x_input", question.summed(products))
+    gradients = ground.gradients(ground.values, question.target, question.position)
+    products = {name: gradients[name] * x for name, x in ground.values.items()}
+    return question.answer("gradient_x_input", question.sum_up(products))
 
 
 def integrated_gradients(
@@ -162,7 +163,7 @@ def integrated_gradients(
     steps: int = 32,
     **how: Any,
 ) -> Explanation:
-    """Integrated gradients of Sundararajan et al., 2017 (https://arxiv.org/abs/1703.01365),
+    """Explains by the integrated gradients of Sundararajan et al., 2017 (https://arxiv.org/abs/1703.01365),
     equation 1, from an input without elements.
 
     Their sum is the difference between the outputs of the two inputs (completeness), as exactly
@@ -183,11 +184,11 @@ def integrated_gradients(
             name: (ground.baseline[name] + point * way).astype(np.float32)
             for name, way in ways.items()
         }
-        found = ground.gradients(there, question.target, question.position)
-        for name, gradient in found.items():
+        gradients = ground.gradients(there, question.target, question.position)
+        for name, gradient in gradients.items():
             total[name] += share * gradient
     products = {name: total[name] * way for name, way in ways.items()}
-    return question.answered("integrated_gradients", question.summed(products))
+    return question.answer("integrated_gradients", question.sum_up(products))
 
 
 def leave_one_out(
@@ -199,7 +200,7 @@ def leave_one_out(
     batch_size: int = 64,
     **how: Any,
 ) -> Explanation:
-    """What the target's probability loses when an element is taken away (Li et al., 2016,
+    """Explains by what the target's probability loses without an element (Li et al., 2016,
     https://arxiv.org/abs/1612.08220).
 
     Args:
@@ -207,14 +208,17 @@ def leave_one_out(
         batch_size: inputs computed at a time.
     """
     question = Question(model, inputs, target, position, how)
-    _, _, scores = question.singly(batch_size=batch_size)
-    return question.answered("leave_one_out", scores)
+    _, _, scores = question.leave_each_out(batch_size=batch_size)
+    return question.answer("leave_one_out", scores)
 
 
 def _positive(question: Question) -> tuple[scope.Recording, dict[str, np.ndarray]]:
-    """Equation 5: the mean over heads of the positive part of weights times gradient."""
-    recording = question.recording()
-    found = by_weights(
+    """Returns the weights, and the mean over heads of their positive part times gradient.
+
+    Equation 5 of Chefer et al., 2021.
+    """
+    recording = question.record()
+    gradients = by_weights(
         question.model,
         question.elements.inputs,
         recording.maps,
@@ -222,7 +226,7 @@ def _positive(question: Question) -> tuple[scope.Recording, dict[str, np.ndarray
         question.position,
     )
     return recording, {
-        path: np.maximum(to_numpy(a).astype(np.float64) * found[path], 0).mean(axis=1)
+        path: np.maximum(to_numpy(a).astype(np.float64) * gradients[path], 0).mean(axis=1)
         for path, a in recording.maps.items()
     }
 
@@ -230,31 +234,33 @@ def _positive(question: Question) -> tuple[scope.Recording, dict[str, np.ndarray
 def _last(
     question: Question, recording: scope.Recording, weights: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Scores by the last layer that reads the elements, in the row of the output."""
+    """Returns scores by the last layer that reads the elements, in the row of the output."""
     if question.edges is not None:
         path = list(weights)[-1]
-        return propagation.rolled_through_edges([weights[path]], *question.graph, self_loops=False)
-    found = streams(question.model, recording)
+        return propagation.roll_out_through_edges(
+            [weights[path]], *question.graph, self_loops=False
+        )
+    along = streams(question.model, recording)
     name = question.elements.name or question.model.inputs[0].name
-    holders = {found.inputs[name]}
-    for read in found.reads:  # what is put together of the elements holds them too
+    holders = {along.inputs[name]}
+    for read in along.reads:  # what is put together of the elements holds them too
         holders |= {
             stream
             for stream in (read.query, read.key)
             if any(part in holders for part, _ in stream.parts)
         }
-    reads = [read for read in found.reads if read.key in holders]
+    reads = [read for read in along.reads if read.key in holders]
     if not reads:
         raise ValueError(f"No attention that was recorded reads the input {name!r}.")
     last = reads[-1]
-    relations = propagation.alone(last, weights[last.path])
-    readouts = tuple(out for out in found.readouts if out.stream == last.query)
+    relations = propagation.read_once(last, weights[last.path])
+    readouts = tuple(out for out in along.readouts if out.stream == last.query)
     if readouts:
-        return question.read(relations, replace(found, readouts=readouts))
+        return question.read(relations, replace(along, readouts=readouts))
     # Where later layers read its rows, all of them count alike that look at anything.
     raw = to_numpy(recording.maps[last.path]).sum(axis=(1, 3))
     rows = (raw > 0) / np.maximum((raw > 0).sum(axis=1, keepdims=True), 1)
     written = replace(last.query, written=None)
-    scores = propagation.at_input(relations, written, found.inputs[name], rows)
+    scores = propagation.at_input(relations, written, along.inputs[name], rows)
     assert scores is not None
     return scores

@@ -32,8 +32,8 @@ def neighborhoods(inputs: Mapping[str, Any], nodes: Any, hops: int) -> Neighborh
     in the whole one, and a thousand small graphs fit in memory:
 
     ```python
-    found = ka.explain.neighborhoods(graph, [17, 99], hops=2)
-    ka.explain.faithfulness(model, found.inputs, position=found.position)
+    around = ka.explain.neighborhoods(graph, [17, 99], hops=2)
+    ka.explain.faithfulness(model, around.inputs, position=around.position)
     ```
 
     Args:
@@ -70,10 +70,10 @@ def neighborhoods(inputs: Mapping[str, Any], nodes: Any, hops: int) -> Neighborh
         members.append(np.concatenate([[node], others[others != node]]))
         inner.append(pairs[reads])  # a node `hops` away is read, and reads nothing itself
     width, most = max(map(len, members)), max(1, *map(len, inner))
-    found = {name: np.asarray(array)[0] for name, array in inputs.items() if name != "edges"}
+    by_node = {name: np.asarray(array)[0] for name, array in inputs.items() if name != "edges"}
     small: dict[str, np.ndarray] = {
         name: np.zeros((len(nodes), width, *array.shape[1:]), array.dtype)
-        for name, array in found.items()
+        for name, array in by_node.items()
     }
     small["edges"] = np.full((len(nodes), most, 2), -1, edges.dtype)
     indices = np.full((len(nodes), width), -1)
@@ -82,6 +82,6 @@ def neighborhoods(inputs: Mapping[str, Any], nodes: Any, hops: int) -> Neighborh
         indices[row, : len(own)] = own
         place[own] = np.arange(len(own))
         small["edges"][row, : len(between)] = place[between]
-        for name, array in found.items():
+        for name, array in by_node.items():
             small[name][row, : len(own)] = array[own]
     return Neighborhoods(small, np.zeros(len(nodes), int), indices)

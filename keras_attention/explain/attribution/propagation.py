@@ -14,8 +14,8 @@ from keras_attention.ops import checks
 _FUSIONS: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}
 
 
-def fused(weights: Any, head_fusion: str = "mean", discard_ratio: float = 0.0) -> np.ndarray:
-    """`(B, N, T, S)` weights of heads as one `(B, T, S)`.
+def fuse_heads(weights: Any, head_fusion: str = "mean", discard_ratio: float = 0.0) -> np.ndarray:
+    """Returns the weights of heads `(B, N, T, S)` as one `(B, T, S)`.
 
     Args:
         weights: `(B, N, T, S)`, or `(B, N, E)` of edges.
@@ -40,8 +40,9 @@ def rollout_matrix(
     discard_ratio: float = 0.0,
     residual: bool = True,
 ) -> np.ndarray:
-    """Attention rollout of Abnar and Zuidema, 2020 (https://aclanthology.org/2020.acl-main.385,
-    section 3): the product of the layers' `(A + I)`, each row divided by its sum.
+    """Returns the attention rollout of Abnar and Zuidema, 2020 (section 3 of
+    https://aclanthology.org/2020.acl-main.385): the product of the layers' `(A + I)`, each
+    row divided by its sum.
 
     Args:
         maps: weights `(B, N, T, T)` of the self-attention of each layer, the first one first.
@@ -73,67 +74,67 @@ def rollout_matrix(
                 f"Received: shapes {[np.shape(x) for x in layers]}"
             )
         reads.append(Read(str(i), stream, stream))
-        weights[str(i)] = fused(layer, head_fusion, discard_ratio)
-    return rolled(reads, weights, residual=residual)[stream, stream]
+        weights[str(i)] = fuse_heads(layer, head_fusion, discard_ratio)
+    return roll_out(reads, weights, residual=residual)[stream, stream]
 
 
-def rolled(
+def roll_out(
     reads: Sequence[Read], weights: Mapping[str, np.ndarray], *, residual: bool = True
 ) -> "Relations":
-    """Rollout along the streams of a model.
+    """Returns the rollout along the streams of a model.
 
     Cross-attention goes between the rollouts of its two sides; of several layers of it the last
     one counts, as in the comparison of Chefer et al., 2021, section 4. (Their code transposes the
     rollout of the queries, by which a decoder's position would go back to later ones.)
     """
-    found = Relations(reads, weights)
+    relations = Relations(reads, weights)
     for read in reads:
         a, own = weights[read.path], read.query
         if own == read.key:
-            a = _by_row(a + np.eye(a.shape[-1]) if residual else a)
-            update = {key: a @ relation for key, relation in found.of(own, last=True).items()}
+            a = _normalize_rows(a + np.eye(a.shape[-1]) if residual else a)
+            update = {key: a @ relation for key, relation in relations.of(own, last=True).items()}
         else:
-            before = found.of(own)[own] @ a
-            there = found.of(read.key).items()
+            before = relations.of(own)[own] @ a
+            there = relations.of(read.key).items()
             update = {key: before @ relation for key, relation in there if key != own}
-        found.write(own, update)
-    return found
+        relations.write(own, update)
+    return relations
 
 
-def relevant(reads: Sequence[Read], weights: Mapping[str, np.ndarray]) -> "Relations":
-    """Relevance of Chefer et al., 2021 (https://arxiv.org/abs/2103.15679, section 3.2).
+def relate(reads: Sequence[Read], weights: Mapping[str, np.ndarray]) -> "Relations":
+    """Returns the relevance of Chefer et al., 2021 (https://arxiv.org/abs/2103.15679, section 3.2).
 
     Args:
         reads: the attention of a model in the order of its calls.
         weights: `(B, T, S)` of each: the mean over heads of the positive part of weights times
             their gradient (equation 5).
     """
-    found = Relations(reads, weights)
+    relations = Relations(reads, weights)
     for read in reads:
         a, own = weights[read.path], read.query
-        mine, its = found.of(own), found.of(read.key)
+        mine, its = relations.of(own), relations.of(read.key)
         if own == read.key:  # equations 6 and 7
             update = {key: a @ relation for key, relation in its.items()}
         else:
-            before = np.swapaxes(_normalised(mine[own]), 1, 2) @ a
+            before = np.swapaxes(_normalize(mine[own]), 1, 2) @ a
             update = {}
             for key, relation in its.items():
                 if key == own:
                     update[key] = a @ relation  # equation 11
                 elif key == read.key:
-                    update[key] = before @ _normalised(relation)  # equation 10
+                    update[key] = before @ _normalize(relation)  # equation 10
                 else:  # what the other side had read before
                     update[key] = before @ relation
-        found.add(own, update)
-    return found
+        relations.add(own, update)
+    return relations
 
 
-def alone(read: Read, weights: np.ndarray) -> "Relations":
-    """One layer's `(B, T, S)` as they are."""
-    found = Relations([read], {read.path: weights})
-    found.of(read.query).clear()  # no residual connection
-    found.write(read.query, {read.key: weights})
-    return found
+def read_once(read: Read, weights: np.ndarray) -> "Relations":
+    """Returns what one layer reads, by its weights `(B, T, S)` as they are."""
+    relations = Relations([read], {read.path: weights})
+    relations.of(read.query).clear()  # no residual connection
+    relations.write(read.query, {read.key: weights})
+    return relations
 
 
 class Relations:
@@ -163,12 +164,12 @@ class Relations:
 
     def __getitem__(self, streams: tuple[Stream, Stream]) -> np.ndarray:
         query, key = streams
-        found = self.of(query, last=True).get(key)
+        relations = self.of(query, last=True).get(key)
         shape = (self.batch, self.lengths[query], self.lengths[key])
-        return np.zeros(shape) if found is None else found
+        return np.zeros(shape) if relations is None else relations
 
     def of(self, query: Stream, *, last: bool = False) -> dict[Stream, np.ndarray]:
-        """What a stream goes back to, by streams: when so much was written to it, or at last."""
+        """Returns what a stream goes back to, by streams, as it was when it was read or at last."""
         if query not in self._states:
             eye = np.eye(self.lengths[query])
             self._states[query] = [{query: np.broadcast_to(eye, (self.batch, *eye.shape))}]
@@ -178,28 +179,28 @@ class Relations:
         return states[min(query.written, len(states) - 1)]  # not all that is written is followed
 
     def write(self, query: Stream, update: Mapping[Stream, np.ndarray]) -> None:
-        """The next state of a stream: the last one, and `update` in place of what it has."""
+        """Adds a state to a stream: the last one, with `update` in place of what it has."""
         state = {**self.of(query, last=True), **update}
         self._states[query].append(state)
 
     def add(self, query: Stream, update: Mapping[Stream, np.ndarray]) -> None:
-        """The next state of a stream: the last one, and `update` more."""
+        """Adds a state to a stream: the last one, and `update` more."""
         last = self.of(query, last=True)
         self.write(query, {key: last.get(key, 0) + more for key, more in update.items()})
 
 
 def at_input(
-    found: Relations, output: Stream, target: Stream, rows: np.ndarray
+    relations: Relations, output: Stream, target: Stream, rows: np.ndarray
 ) -> np.ndarray | None:
-    """Scores `(B, S)` of the positions of an input; `None` where no attention goes to it.
+    """Returns scores `(B, S)` of the positions of an input; `None` where no attention goes to it.
 
     Args:
-        found: of `rolled` or `relevant`.
+        relations: of `roll_out` or `relate`.
         output: the sequence of the output.
         target: that of the input.
         rows: which row of the output's sequence `(B,)`; or weights of rows `(B, T)`.
     """
-    back = _back(found, output, target) if output in found.lengths else None
+    back = _back(relations, output, target) if output in relations.lengths else None
     if back is None:
         return None
     if rows.ndim == 1:
@@ -207,24 +208,24 @@ def at_input(
     return np.einsum("bt,bts->bs", rows, back)
 
 
-def _back(found: Relations, query: Stream, target: Stream) -> np.ndarray | None:
-    """How the positions of a stream go back to those of an input, `(B, T, S)`, if they do."""
+def _back(relations: Relations, query: Stream, target: Stream) -> np.ndarray | None:
+    """Returns how a stream goes back to an input, `(B, T, S)`, or `None` if it does not."""
     total = None
-    for key, relation in found.of(query).items():
-        begun = _begun(found, key, target)
+    for key, relation in relations.of(query).items():
+        begun = _begun(relations, key, target)
         if begun is not None:
             more = relation @ begun
             total = more if total is None else total + more
     return total
 
 
-def _measure_parts(found: Relations, stream: Stream) -> None:
+def _measure_parts(relations: Relations, stream: Stream) -> None:
     """Finds the lengths of parts that no attention of their own tells."""
-    unknown = [part for part, _ in stream.parts if part not in found.lengths]
+    unknown = [part for part, _ in stream.parts if part not in relations.lengths]
     for part in unknown:
-        if len(unknown) > 1 and part in found.sizes:
-            found.lengths[part] = found.sizes[part]
-    unknown = [part for part in unknown if part not in found.lengths]
+        if len(unknown) > 1 and part in relations.sizes:
+            relations.lengths[part] = relations.sizes[part]
+    unknown = [part for part in unknown if part not in relations.lengths]
     if len(unknown) > 1:
         names = ", ".join(repr(part.name) for part in unknown)
         raise ValueError(
@@ -232,29 +233,31 @@ def _measure_parts(found: Relations, stream: Stream) -> None:
             "is not known. Use a method that needs no attention, such as `integrated_gradients`."
         )
     for part in unknown:  # the rest
-        others = sum(found.lengths[other] for other, _ in stream.parts if other != part)
-        found.lengths[part] = found.lengths[stream] - (stream.parts[0][1] or 0) - others
+        others = sum(relations.lengths[other] for other, _ in stream.parts if other != part)
+        relations.lengths[part] = relations.lengths[stream] - (stream.parts[0][1] or 0) - others
 
 
-def _begun(found: Relations, stream: Stream, target: Stream) -> np.ndarray | None:
-    """The same, of what a stream was before its attention: an input, or parts put together."""
+def _begun(relations: Relations, stream: Stream, target: Stream) -> np.ndarray | None:
+    """Returns the same of a stream before its attention: an input, or parts put together."""
     if stream == target:
-        size = found.lengths[target]
-        return np.broadcast_to(np.eye(size), (found.batch, size, size))
-    total, first, size = None, 0, found.lengths[stream]
-    _measure_parts(found, stream)
+        size = relations.lengths[target]
+        return np.broadcast_to(np.eye(size), (relations.batch, size, size))
+    total, first, size = None, 0, relations.lengths[stream]
+    _measure_parts(relations, stream)
     for part, start in stream.parts:
         first = first if start is None else start % size
-        back = _back(found, part, target)
+        back = _back(relations, part, target)
         if back is not None:
             room = ((0, 0), (first, size - first - back.shape[1]), (0, 0))
             total = (0 if total is None else total) + np.pad(back, room)
-        first += found.lengths[part]
+        first += relations.lengths[part]
     return total
 
 
-def through_edges(weights: Sequence[np.ndarray], edges: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Relevance of nodes by graph attention, `R = R + A R`.
+def relate_through_edges(
+    weights: Sequence[np.ndarray], edges: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Returns the relevance of nodes by graph attention, `R = R + A R`.
 
     Backwards from the rows that are read, in time and memory linear in the edges.
 
@@ -266,13 +269,13 @@ def through_edges(weights: Sequence[np.ndarray], edges: np.ndarray, rows: np.nda
     Returns:
         `(B, N)`.
     """
-    return _through_edges(weights, edges, rows, lambda row, sums: (row, row))
+    return _go_through_edges(weights, edges, rows, lambda row, sums: (row, row))
 
 
-def rolled_through_edges(
+def roll_out_through_edges(
     weights: Sequence[np.ndarray], edges: np.ndarray, rows: np.ndarray, *, self_loops: bool
 ) -> np.ndarray:
-    """Rollout of nodes by graph attention; arguments as of `through_edges`.
+    """Returns the rollout of nodes by graph attention; arguments as of `relate_through_edges`.
 
     No identity is added, as there is no residual connection; what a node's edges leave of 1 is the
     weight of its own loop, where the layer has one.
@@ -282,10 +285,10 @@ def rolled_through_edges(
         own = np.maximum(1 - sums, 0) if self_loops else 0.0
         return row * own, row
 
-    return _through_edges(weights, edges, rows, split)
+    return _go_through_edges(weights, edges, rows, split)
 
 
-def _through_edges(
+def _go_through_edges(
     weights: Sequence[np.ndarray], edges: np.ndarray, rows: np.ndarray, split: Any
 ) -> np.ndarray:
     scores = np.zeros(rows.shape)
@@ -301,13 +304,16 @@ def _through_edges(
     return scores
 
 
-def _by_row(a: np.ndarray) -> np.ndarray:
-    """Rows divided by their sum, where it is not zero."""
+def _normalize_rows(a: np.ndarray) -> np.ndarray:
+    """Returns rows divided by their sum, where it is not zero."""
     sums = a.sum(axis=-1, keepdims=True)
     return np.divide(a, sums, out=np.zeros_like(a), where=sums != 0)
 
 
-def _normalised(relation: np.ndarray) -> np.ndarray:
-    """Equations 8 and 9: what was added to the identity weighs as much as the identity."""
+def _normalize(relation: np.ndarray) -> np.ndarray:
+    """Returns a relation in which what was added to the identity weighs as much as the identity.
+
+    Equations 8 and 9.
+    """
     identity = np.eye(relation.shape[-1])
-    return _by_row(relation - identity) + identity
+    return _normalize_rows(relation - identity) + identity

@@ -1,4 +1,4 @@
-"""What is to be explained: elements of inputs, and which output for each."""
+"""The question that an explanation answers, and the means to answer it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,22 +10,22 @@ from keras_attention import inference, scope
 from keras_attention.explain.attribution import propagation
 from keras_attention.explain.attribution.elements import Nodes, elements
 from keras_attention.explain.attribution.explanation import Explanation
-from keras_attention.explain.maps.attention_maps import predicted, record, to_numpy
+from keras_attention.explain.maps import attention_maps
 from keras_attention.explain.maps.stream import Readout, Streams
 
 _CHUNK = 8  # batches of perturbed inputs that are in memory at a time
 
 
 class Question:
-    """What is to be explained: elements of inputs, and which output for each."""
+    """A question: which elements of the inputs speak for which output of each."""
 
     def __init__(
         self, model: keras.Model, inputs: Any, target: Any, position: Any, how: Mapping[str, Any]
     ) -> None:
         self.model = model
         self.elements = elements(model, inputs, **how)
-        self._outputs = predicted(model, self.elements.inputs)
-        outputs = to_numpy(_first(self._outputs))
+        self._outputs = attention_maps.predicted(model, self.elements.inputs)
+        outputs = attention_maps.to_numpy(_first(self._outputs))
         batch = len(outputs)
         if outputs.ndim == 2 and position is not None:
             raise ValueError(
@@ -55,21 +55,21 @@ class Question:
 
     @property
     def graph(self) -> tuple[np.ndarray, np.ndarray]:
-        """Edges, and weights `(B, N)` of the nodes that the output comes from."""
+        """The edges, and weights `(B, N)` of the nodes that the output comes from."""
         assert self.edges is not None
         present = self.elements.present
         if self.position is not None:
             return self.edges, np.eye(present.shape[1])[self.position]
         return self.edges, present / np.maximum(present.sum(axis=1, keepdims=True), 1)
 
-    def recording(self) -> scope.Recording:
-        """The weights of all attention layers."""
-        return record(self.model, self.elements.inputs, expected=self._outputs)
+    def record(self) -> scope.Recording:
+        """Returns the weights of all attention layers."""
+        return attention_maps.record(self.model, self.elements.inputs, expected=self._outputs)
 
-    def read(self, relations: propagation.Relations, found: Streams) -> np.ndarray:
-        """Scores of the elements by the rows that the output is made of."""
+    def read(self, relations: propagation.Relations, along: Streams) -> np.ndarray:
+        """Returns scores of the elements by the rows that the output is made of."""
         name = self.elements.name or self.model.inputs[0].name
-        target = found.inputs[name]
+        target = along.inputs[name]
         if relations.batch != len(self.target):
             raise ValueError(
                 f"The attention of the model {self.model.name!r} has {relations.batch} rows for a "
@@ -78,7 +78,7 @@ class Question:
             )
         relations.sizes[target] = self.elements.present.shape[1]
         scores = []
-        for out in found.readouts:
+        for out in along.readouts:
             rows = self._rows(relations, out)
             of_one = propagation.at_input(relations, out.stream, target, rows)
             scores += [] if of_one is None else [of_one]
@@ -90,7 +90,7 @@ class Question:
         return np.mean(scores, axis=0)
 
     def _rows(self, relations: propagation.Relations, out: Readout) -> np.ndarray:
-        """Which row of its sequence the output comes from, `(B,)`; or weights of rows."""
+        """Returns which row of its sequence the output comes from, `(B,)`; or weights of rows."""
         length = relations.lengths.get(out.stream, 1)
         batch, present = len(self.target), self.elements.present
         if self.position is not None:
@@ -101,36 +101,37 @@ class Question:
             return present / np.maximum(present.sum(axis=1, keepdims=True), 1)
         return np.full((batch, length), 1 / length)
 
-    def summed(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Values of the shape of what the elements are made of, summed up."""
+    def sum_up(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns values of the shape of what the elements are made of, summed up in each."""
         sums = [self.elements.at_elements(np.asarray(x, np.float64)) for x in values.values()]
         return np.sum(sums, axis=0)
 
-    def answered(self, method: str, scores: np.ndarray) -> Explanation:
+    def answer(self, method: str, scores: np.ndarray) -> Explanation:
+        """Returns the explanation with these scores of elements, or of tokens of the model."""
         present = self.elements.present
         if scores.shape != present.shape:
             scores = self.elements.of_tokens(scores)
         scores = np.where(present, scores, 0.0)
         return Explanation(method, scores, self.elements, self.target, self.position)
 
-    def singly(self, *, batch_size: int = 64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The target's probability with all elements `(B,)` and with none; and what it loses
-        without each of them, `(B, E)`."""
+    def leave_each_out(self, *, batch_size: int = 64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the target's probability with all elements `(B,)` and with none; and what it
+        loses without each of them, `(B, E)`."""
         present = self.elements.present
         batch, size = present.shape
         rows, left = np.nonzero(present)
         rows = np.concatenate([np.arange(batch), np.arange(batch), rows])
         removed = np.concatenate([np.zeros_like(present), present, np.eye(size, dtype=bool)[left]])
-        found = self.probabilities(removed, rows, batch_size=batch_size)
-        whole, empty = found[:batch], found[batch : 2 * batch]
-        alone = np.zeros(present.shape)
-        alone[present] = whole[rows[2 * batch :]] - found[2 * batch :]
-        return whole, empty, alone
+        values = self.probabilities(removed, rows, batch_size=batch_size)
+        whole, empty = values[:batch], values[batch : 2 * batch]
+        lost = np.zeros(present.shape)
+        lost[present] = whole[rows[2 * batch :]] - values[2 * batch :]
+        return whole, empty, lost
 
     def probabilities(
         self, removed: np.ndarray, rows: np.ndarray, *, batch_size: int = 64
     ) -> np.ndarray:
-        """The target's probability when elements are taken away.
+        """Returns the target's probability when elements are taken away.
 
         Each perturbed input is computed once, in batches of one size, of which few are in memory
         at a time.
@@ -151,8 +152,8 @@ class Question:
         for start in range(0, len(first), _CHUNK * batch_size):
             some = first[start : start + _CHUNK * batch_size]
             full = np.resize(some, -(-len(some) // batch_size) * batch_size)
-            found = self._probabilities(removed[full], rows[full], batch_size)
-            values[start : start + len(some)] = found[: len(some)]
+            computed = self._probabilities(removed[full], rows[full], batch_size)
+            values[start : start + len(some)] = computed[: len(some)]
         return values[back.ravel()]
 
     def _probabilities(self, removed: np.ndarray, rows: np.ndarray, batch_size: int) -> np.ndarray:

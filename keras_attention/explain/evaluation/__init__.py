@@ -1,1 +1,1 @@
-"""Whether explanations are faithful to the model."""
+"""Evaluation of explanations: are they faithful to the model, and do they depend on it?"""

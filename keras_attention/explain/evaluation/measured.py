@@ -1,4 +1,4 @@
-"""What `faithfulness` measures: per input, as a table, and one ranking against another."""
+"""The results of `faithfulness`: for each input, as a table, and one ranking against another."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ from keras_attention.explain.evaluation import ranks
 from keras_attention.ops import checks
 
 FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5)
-# By measure: what it is called in a table, and whether more is better.
+# By measure: its name in a table, and whether more is better.
 MEASURES = {
     "deletion": ("deletion", False),
     "insertion": ("insertion", True),
@@ -24,7 +24,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What a ranking of the elements of each of B inputs gave.
+    """The measures of a ranking of the elements of each of B inputs.
 
     Attributes:
         deletion_curve, insertion_curve: `(B, steps + 1)` probability of the target at evenly
@@ -44,12 +44,12 @@ class Measured:
 
     @property
     def comprehensiveness(self) -> np.ndarray:
-        """`(B,)` mean over the fractions."""
+        """Returns `(B,)` the mean over the fractions."""
         return self.comprehensiveness_at.mean(axis=1)
 
     @property
     def sufficiency(self) -> np.ndarray:
-        """`(B,)` mean over the fractions."""
+        """Returns `(B,)` the mean over the fractions."""
         return self.sufficiency_at.mean(axis=1)
 
 
@@ -74,13 +74,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """What `faithfulness` measured.
+    """The results of `faithfulness`.
 
     Attributes:
         measured: by ranking: each method, `"random"`, then each `"method, reversed"`.
         explanations: by method.
         whole: `(B,)` probability of the target of the inputs as they are.
-        empty: `(B,)` the same without any element.
+        empty: `(B,)` probability without any element.
         sizes: `(B,)` number of elements.
         draws: random rankings, of which `"random"` is the mean.
         seed: of these, and of the order of elements with the same score.
@@ -97,7 +97,7 @@ class Faithfulness:
     skipped: Mapping[str, str]
 
     def compare(self, first: str, second: str, measure: str = "deletion") -> Comparison:
-        """The first ranking against the second on each input, by one of `MEASURES`."""
+        """Compares the first ranking with the second on each input, by one of `MEASURES`."""
         checks.one_of("measure", measure, tuple(MEASURES))
         for name, ranking in (("first", first), ("second", second)):
             checks.one_of(name, ranking, tuple(self.measured))
@@ -116,11 +116,11 @@ class Faithfulness:
         )
 
     def table(self) -> str:
-        """In Markdown: mean ± standard error over inputs, a row for each ranking."""
+        """Returns mean ± standard error over inputs in Markdown, a row for each ranking."""
         heads = [f"{name} {'↑' if more else '↓'}" for name, more in MEASURES.values()]
         lines = [f"| ranking | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
-        for name, found in self.measured.items():
-            cells = [spread(getattr(found, measure)) for measure in MEASURES]
+        for name, measured in self.measured.items():
+            cells = [format_mean(getattr(measured, measure)) for measure in MEASURES]
             lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
         return "\n".join(lines)
 
@@ -129,30 +129,32 @@ class Faithfulness:
         return plots.faithfulness_curves(self, title=title)
 
     def as_dict(self) -> dict[str, Any]:
-        """All but the explanations, as JSON has it: of curves the mean, else each input's value."""
-        measured = {}
-        for name, found in self.measured.items():
-            values = {field.name: getattr(found, field.name) for field in fields(Measured)}
-            measured[name] = {
-                field: rounded(x if x.ndim == 1 else x.mean(axis=0)) for field, x in values.items()
+        """Returns all but the explanations as JSON has it: of curves the mean, else each input's
+        value."""
+        content = {}
+        for name, measured in self.measured.items():
+            values = {field.name: getattr(measured, field.name) for field in fields(Measured)}
+            content[name] = {
+                field: round_values(x if x.ndim == 1 else x.mean(axis=0))
+                for field, x in values.items()
             }
             for field in ("comprehensiveness", "sufficiency"):
-                measured[name][field] = rounded(getattr(found, field))
+                content[name][field] = round_values(getattr(measured, field))
         return {
             "inputs": len(self.whole),
             "draws": self.draws,
             "seed": self.seed,
             "fractions": list(FRACTIONS),
             "sizes": self.sizes.tolist(),
-            "whole": rounded(self.whole),
-            "empty": rounded(self.empty),
+            "whole": round_values(self.whole),
+            "empty": round_values(self.empty),
             "skipped": dict(self.skipped),
-            "measured": measured,
+            "measured": content,
         }
 
 
-def spread(values: np.ndarray) -> str:
-    """Mean ± standard error of what is not NaN."""
+def format_mean(values: np.ndarray) -> str:
+    """Returns mean ± standard error of the values that are not NaN."""
     values = values[~np.isnan(values)]
     if not values.size:
         return "none"
@@ -161,6 +163,6 @@ def spread(values: np.ndarray) -> str:
     return f"{values.mean():.3f} ± {values.std(ddof=1) / np.sqrt(values.size):.3f}"
 
 
-def rounded(values: np.ndarray) -> list[float | None]:
-    """Four digits, and `None` for NaN, which JSON lacks."""
+def round_values(values: np.ndarray) -> list[float | None]:
+    """Returns values with four digits, and `None` for NaN, which JSON lacks."""
     return [None if np.isnan(x) else round(float(x), 4) for x in values]

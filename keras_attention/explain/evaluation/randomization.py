@@ -11,14 +11,14 @@ from keras import ops
 
 from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.evaluation import ranks
-from keras_attention.explain.evaluation.measured import rounded, spread
-from keras_attention.explain.evaluation.measures import Method, explained, named
+from keras_attention.explain.evaluation.candidates import Method, Methods, explain, name_methods
+from keras_attention.explain.evaluation.measured import format_mean, round_values
 from keras_attention.ops import checks
 
 
 @dataclass(frozen=True)
 class Randomization:
-    """What `randomization` measured.
+    """The results of `randomization`.
 
     Attributes:
         stages: names of the layers in the order in which they lost what they had learned.
@@ -33,30 +33,30 @@ class Randomization:
 
     @property
     def failed(self) -> list[str]:
-        """Methods that rank elements for a model of random weights as for the trained one."""
-        last = {name: found[-1] for name, found in self.correlations.items()}
+        """Returns methods that rank elements for random weights as for the trained ones."""
+        last = {name: stages[-1] for name, stages in self.correlations.items()}
         return [
             name for name, x in last.items() if not np.isnan(x).all() and np.nanmean(x) > self.limit
         ]
 
     def table(self) -> str:
-        """In Markdown: mean ± standard error over inputs, a row for each stage."""
+        """Returns mean ± standard error over inputs in Markdown, a row for each stage."""
         names = [name.replace("_", " ") for name in self.correlations]
         lines = [f"| random from | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
         for i, stage in enumerate(self.stages):
-            cells = [spread(found[i]) for found in self.correlations.values()]
+            cells = [format_mean(values[i]) for values in self.correlations.values()]
             lines.append(f"| {stage} | {' | '.join(cells)} |")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Returns all of it as JSON has it."""
         return {
             "stages": list(self.stages),
             "limit": self.limit,
             "failed": self.failed,
             "correlations": {
-                name: [rounded(stage) for stage in found]
-                for name, found in self.correlations.items()
+                name: [round_values(stage) for stage in stages]
+                for name, stages in self.correlations.items()
             },
         }
 
@@ -64,7 +64,7 @@ class Randomization:
 def randomization(
     model: keras.Model,
     inputs: Any,
-    methods: Mapping[str, Method] | Sequence[Method] | Method | None = None,
+    methods: Methods = None,
     *,
     target: Any = None,
     position: Any = None,
@@ -73,15 +73,15 @@ def randomization(
     batch_size: int = 64,
     **how: Any,
 ) -> Randomization:
-    """The sanity check of Adebayo et al., 2018 (https://arxiv.org/abs/1810.03292, section 3):
-    explanations of a model that loses what it has learned, layer by layer, from the output on.
+    """Runs the sanity check of Adebayo et al., 2018 (https://arxiv.org/abs/1810.03292, section 3):
+    explanations of a model whose layers lose their weights one after the other, from the output on.
 
-    A method whose scores stay as they were tells of the input or of the architecture, not of the
-    model. The target stays what it was for the trained model.
+    Where a method gives the same scores as before, these depend on the input or the architecture
+    and not on what the model has learned. The target stays that of the trained model.
 
-    Unlike in the paper each weight's entries are shuffled, not drawn anew: their distribution stays
-    that of the trained layer, whatever its initializer, and all backends shuffle alike. The model
-    has its weights back at the end, also when something fails.
+    Unlike in the paper the entries of each weight are shuffled, not drawn anew. Their distribution
+    stays that of the trained layer, whatever its initializer, and all backends shuffle alike. The
+    model has its weights back at the end, also when something fails.
 
     Args:
         model, inputs, target, position, batch_size, how: see `faithfulness`.
@@ -97,26 +97,28 @@ def randomization(
     stages = list(_stages(model))
     if not stages:
         raise ValueError(f"The model {model.name!r} has no weights to randomise.")
-    scores, tried = {}, {}
-    for name, method in named(methods):
+    scores: dict[str, np.ndarray] = {}
+    applicable: dict[str, Method] = {}
+    for name, method in name_methods(methods):
         try:
-            found = explained(question, method, batch_size=batch_size, **how)
+            explanation = explain(question, method, batch_size=batch_size, **how)
         except ValueError:
             if methods is not None:
                 raise
             continue
-        scores[name or found.method], tried[name or found.method] = found.scores, method
+        name = name or explanation.method
+        scores[name], applicable[name] = explanation.scores, method
     correlations: dict[str, list[np.ndarray]] = {name: [] for name in scores}
     rng = np.random.default_rng(seed)
-    with _kept(model):
+    with _weights_restored(model):
         for _, variables in stages:
             for variable in variables:
                 values = ops.convert_to_numpy(ops.cast(variable, "float32"))
                 variable.assign(rng.permutation(values.ravel()).reshape(values.shape))
-            for name, method in tried.items():
-                found = explained(question, method, batch_size=batch_size, **how)
+            for name, method in applicable.items():
+                explanation = explain(question, method, batch_size=batch_size, **how)
                 correlations[name].append(
-                    ranks.spearman(found.scores, scores[name], question.elements.present)
+                    ranks.spearman(explanation.scores, scores[name], question.elements.present)
                 )
     return Randomization(
         [name for name, _ in stages], {n: np.stack(x) for n, x in correlations.items()}, limit
@@ -124,7 +126,7 @@ def randomization(
 
 
 def _stages(model: keras.Model) -> Iterator[tuple[str, list[Any]]]:
-    """Layers with their weights, from the output to the input; shared weights come once."""
+    """Yields layers with their weights, from the output to the input; shared weights once."""
     seen: set[int] = set()
     for layer in _layers(model):
         variables = [
@@ -146,8 +148,8 @@ def _layers(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 @contextmanager
-def _kept(model: keras.Model) -> Iterator[None]:
-    """The weights afterwards are those before."""
+def _weights_restored(model: keras.Model) -> Iterator[None]:
+    """Gives the model back the weights that it had before."""
     values = [ops.convert_to_numpy(ops.cast(x, "float32")).copy() for x in model.weights]
     try:
         yield

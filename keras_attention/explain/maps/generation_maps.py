@@ -1,4 +1,4 @@
-"""What a model read when it wrote a text, token by token."""
+"""The attention of a model while it writes a text, token by token."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MOST_TOKENS = 64  # of a translation or a caption that is drawn as a whole
 
 @dataclass(frozen=True)
 class Generated:
-    """What a model wrote for one prompt, and what it read for each token.
+    """A text that a model wrote for one prompt, and what it read for each token.
 
     Attributes:
         output: as `ka.generate` returns it: the new text, or the new ids.

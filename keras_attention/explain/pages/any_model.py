@@ -6,11 +6,17 @@ import keras
 import numpy as np
 
 from keras_attention import prediction
-from keras_attention.explain.attribution.elements import Elements, Frames, Nodes, Patches, elements
+from keras_attention.explain.attribution.elements import (
+    Elements,
+    Frames,
+    ImagePatches,
+    Nodes,
+    elements,
+)
 from keras_attention.explain.maps.attention_maps import attention_maps
 from keras_attention.explain.maps.generation_maps import Generated, write_for_first
-from keras_attention.explain.pages import image
 from keras_attention.explain.pages.html import to_html
+from keras_attention.explain.pages.image import Patches
 from keras_attention.explain.pages.view import View
 
 
@@ -53,11 +59,11 @@ def _page_of_writing(written: Generated, title: str) -> View:
 def _tokens(batch: Elements, longest: int) -> list[Any]:
     """Returns the tokens of the first input, of which the longest axis of a map has so many."""
     tokens: list[Any] = list(batch.labels[0]) if batch.labels else []
-    if isinstance(batch, Patches):
+    if isinstance(batch, ImagePatches):
         cells = batch.grid[0] * batch.grid[1]
         special = ["class", *(f"register {i + 1}" for i in range(longest - cells - 1))]
         pixels = np.clip(batch.array[0], 0, 255).astype(np.uint8)
-        return [*special[: longest - cells], image.Patches(pixels, batch.grid)]
+        return [*special[: longest - cells], Patches(pixels, batch.grid)]
     if isinstance(batch, Frames) and batch.bands > 1:
         return [f"{time}, band {band + 1}" for time in tokens for band in range(batch.bands)]
     return tokens

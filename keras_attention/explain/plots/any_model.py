@@ -11,7 +11,13 @@ import keras
 
 from keras_attention import prediction
 from keras_attention.explain import plots
-from keras_attention.explain.attribution.elements import Elements, Frames, Nodes, Patches, elements
+from keras_attention.explain.attribution.elements import (
+    Elements,
+    Frames,
+    ImagePatches,
+    Nodes,
+    elements,
+)
 from keras_attention.explain.attribution.elements.frames import framing
 from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.attribution.names import class_names, name_targets
@@ -47,7 +53,7 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
         return _draw_writing(generation_maps.write_for_first(model, inputs), title)
     batch = elements(model, inputs)
     maps = attention_maps(model, batch.inputs)
-    if isinstance(batch, Patches):
+    if isinstance(batch, ImagePatches):
         return _draw_patches(batch, maps, title)
     if isinstance(batch, Frames):
         return _draw_frames(model, batch, maps, title)
@@ -151,7 +157,7 @@ def _draw_tokens(
     return plots.attention_heads(pooling, key_labels=labels, title=title)
 
 
-def _draw_patches(batch: Patches, maps: Mapping[str, Any], title: str) -> "Figure":
+def _draw_patches(batch: ImagePatches, maps: Mapping[str, Any], title: str) -> "Figure":
     patches = batch.present.shape[1]
     of_patches = {path: weights for path, weights in maps.items() if weights.shape[-1] >= patches}
     by_patch = plots.patch_weights(of_patches, *batch.grid)

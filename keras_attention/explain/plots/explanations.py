@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from keras_attention.explain.attribution.elements import Frames, Nodes, Patches, Tokens
+from keras_attention.explain.attribution.elements import Frames, ImagePatches, Nodes, Tokens
 from keras_attention.explain.plots import figures, lettering
 from keras_attention.explain.plots.text import (
     CAPTION,
@@ -46,7 +46,7 @@ def explanation(result: "Explanation", titles: Sequence[str] = (), *, title: str
     titles = [lettering.caption(line, CAPTION) for line in titles] or [""] * count
     kinds = {
         Tokens: _draw_texts,
-        Patches: _draw_images,
+        ImagePatches: _draw_images,
         Frames: _draw_recordings,
         Nodes: _draw_graphs,
     }
@@ -91,7 +91,7 @@ def image_and_text(
         ValueError: they are not of patches and of tokens, or another number of titles.
     """
     count = len(image.scores)
-    if not isinstance(image.elements, Patches) or not isinstance(text.elements, Tokens):
+    if not isinstance(image.elements, ImagePatches) or not isinstance(text.elements, Tokens):
         raise ValueError(
             "`image` must have scores of patches and `text` of tokens. Received: "
             f"{image.elements.kind} and {text.elements.kind}"
@@ -135,7 +135,7 @@ def image_and_text(
 
 
 def _draw_images(result: "Explanation", titles: list[str], title: str) -> "Figure":
-    elements = cast(Patches, result.elements)
+    elements = cast(ImagePatches, result.elements)
     images = np.clip(np.asarray(elements.array), 0, 255).astype(np.uint8)
     height, width = images.shape[1:3]
     columns = min(len(images), 6)
@@ -201,25 +201,8 @@ def _draw_graphs(result: "Explanation", titles: list[str], title: str) -> "Figur
     axes = figure.subplots(1, len(titles), squeeze=False)[0]
     for number, (ax, scores, caption) in enumerate(zip(axes, result.scores, titles, strict=True)):
         own = None if position is None else int(position[number])
-        # A node says most of itself, and would leave no colour for the others.
-        largest = np.abs(np.delete(scores, [] if own is None else own)).max(initial=0)
-        shares = np.clip(scores / (largest or 1), -1, 1)
-        order = [i for i in np.argsort(-np.abs(shares), kind="stable") if i != own and shares[i]]
-        shown = order[:_NODES]
-        angles = np.pi / 2 - 2 * np.pi * np.arange(len(shown)) / max(1, len(shown))
-        places = {int(i): (np.cos(a), np.sin(a)) for i, a in zip(shown, angles, strict=True)}
-        if own is not None:
-            places[own] = (0.0, 0.0)
-        for source, target in [] if edges is None else edges[number]:
-            if source != target and source in places and target in places:
-                (x, y), (u, v) = places[int(source)], places[int(target)]
-                ax.plot([x, u], [y, v], color="0.75", linewidth=0.8, zorder=1)
-        for node, (x, y) in places.items():
-            ring = "black" if node == own else "0.4"
-            ax.scatter([x], [y], s=430, color=[_colour(shares[node])], edgecolors=ring, zorder=2)
-            ink = _ink(_colour(shares[node]))
-            ax.text(x, y, str(node), ha="center", va="center", fontsize=7, zorder=3, color=ink)
-        hidden = len(order) - len(shown)
+        of_graph = [] if edges is None else edges[number]
+        hidden = _draw_graph(ax, scores, own, of_graph)
         ax.set_title(caption + (f" ({hidden} more nodes)" if hidden else ""), fontsize=9)
         ax.set_xlim(-1.2, 1.2)
         ax.set_ylim(-1.2, 1.2)
@@ -228,6 +211,33 @@ def _draw_graphs(result: "Explanation", titles: list[str], title: str) -> "Figur
     _add_scale(figure, axes, result)
     figures.set_title(figure, title)
     return figure
+
+
+def _draw_graph(ax: Any, scores: np.ndarray, own: int | None, edges: Any) -> int:
+    """Draws the nodes with the largest scores in a circle, and in its middle the `own` one.
+
+    Returns:
+        How many nodes with a score there was no room for.
+    """
+    # A node says most of itself, and would leave no colour for the others.
+    largest = np.abs(np.delete(scores, [] if own is None else own)).max(initial=0)
+    shares = np.clip(scores / (largest or 1), -1, 1)
+    order = [i for i in np.argsort(-np.abs(shares), kind="stable") if i != own and shares[i]]
+    shown = order[:_NODES]
+    angles = np.pi / 2 - 2 * np.pi * np.arange(len(shown)) / max(1, len(shown))
+    places = {int(i): (np.cos(a), np.sin(a)) for i, a in zip(shown, angles, strict=True)}
+    if own is not None:
+        places[own] = (0.0, 0.0)
+    for source, target in edges:
+        if source != target and source in places and target in places:
+            (x, y), (u, v) = places[int(source)], places[int(target)]
+            ax.plot([x, u], [y, v], color="0.75", linewidth=0.8, zorder=1)
+    for node, (x, y) in places.items():
+        ring = "black" if node == own else "0.4"
+        colour = _colour(shares[node])
+        ax.scatter([x], [y], s=430, color=[colour], edgecolors=ring, zorder=2)
+        ax.text(x, y, str(node), ha="center", va="center", fontsize=7, zorder=3, color=_ink(colour))
+    return len(order) - len(shown)
 
 
 def _shares(result: "Explanation") -> np.ndarray:

@@ -33,7 +33,7 @@ BRANCHES: tuple[str, ...] = (
 
 
 class _Forced(threading.local):
-    """What overrules the table in a thread."""
+    """The branch and the size of blocks that overrule the table, in a thread."""
 
     branch: str | None = None
     block: int | None = None

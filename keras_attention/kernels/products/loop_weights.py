@@ -114,7 +114,7 @@ class LoopWeights:
 
 
 class _Thread(threading.local):
-    """What is asked for weights in a thread."""
+    """The one that products ask for weights, in a thread."""
 
     asked: _Products | LoopWeights | None = None
 

@@ -1,4 +1,4 @@
-"""Where the backend computes, and whether values can be looked at now."""
+"""The devices that compute, and whether values are known now."""
 
 from keras_attention.kernels.backend import BACKEND
 

@@ -1,4 +1,4 @@
-"""Where JAX computes, and whether it does so now."""
+"""The devices of JAX, and whether values are known now."""
 
 import jax
 

@@ -1,4 +1,4 @@
-"""Where TensorFlow computes, and whether it does so now."""
+"""The devices of TensorFlow, and whether values are known now."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Where PyTorch computes, and whether it does so now."""
+"""The devices of PyTorch, and whether values are known now."""
 
 import torch
 from torch.fx.experimental.proxy_tensor import get_proxy_mode

@@ -8,7 +8,7 @@ import keras
 from keras_attention.layers.attention.mechanism import MechanismLayer, Memory
 from keras_attention.ops import block_sparse, checks
 from keras_attention.ops.softmax import Softmax
-from keras_attention.ops.visibility import Visibility
+from keras_attention.ops.visibility import Band, Visibility
 from keras_attention.types import Float, Tensor
 
 
@@ -64,14 +64,14 @@ class BlockSparseAttention(MechanismLayer):
             self.seed = random.randrange(2**31)  # Python's, which Keras seeds as well
         super().build(query_shape, key_shape, value_shape)
 
-    def pattern(self, causal: bool, memory: Memory) -> block_sparse.Pattern:
+    def pattern(self, band: Band, memory: Memory) -> block_sparse.Pattern:
         return block_sparse.Pattern(
             size=self.block_size,
             near=self.window_blocks,
             leading=self.global_blocks,
             random=self.random_blocks,
             seed=self.seed,
-            causal=causal,
+            causal=band.causal,
         )
 
     def attend(

@@ -6,7 +6,7 @@ from keras_attention.layers.attention.mechanism import Mechanism, Memory
 from keras_attention.layers.positions.position_strategy import PositionStrategy
 from keras_attention.ops import attention
 from keras_attention.ops.softmax import Softmax
-from keras_attention.ops.visibility import EVERYTHING, Band, Visibility
+from keras_attention.ops.visibility import EVERYTHING, Visibility
 from keras_attention.types import Float, Tensor
 
 
@@ -14,16 +14,11 @@ class DenseAttention(Mechanism):
     """Softmax of the products of all queries and keys, on the kernel that is fastest.
 
     Args:
-        window: attend only to positions nearer than this; see `MultiHeadSelfAttention`.
         position: what it adds to the logits, and to the output by the weights.
     """
 
-    def __init__(self, window: int | None = None, position: PositionStrategy | None = None) -> None:
-        self.window = window
+    def __init__(self, position: PositionStrategy | None = None) -> None:
         self.position = position or PositionStrategy()
-
-    def pattern(self, causal: bool, memory: Memory) -> Band:
-        return Band(causal and not memory.past, self.window)
 
     def needs_weights(self, visibility: Visibility) -> bool:
         return self.position.needs_weights

@@ -1,7 +1,7 @@
 """The interface behind the `mechanism` argument of self-attention."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 from keras import ops
@@ -87,9 +87,9 @@ class Mechanism:
 
     # Attention
 
-    def pattern(self, causal: bool, memory: Memory) -> Pattern:
-        """Returns who sees whom by position."""
-        return Band(causal and not memory.past)
+    def pattern(self, band: Band, memory: Memory) -> Pattern:
+        """Returns who sees whom by position, where the settings of the layer say `band`."""
+        return Band(band.causal and not memory.past, band.window)
 
     def needs_weights(self, visibility: Visibility) -> bool:
         """Returns whether it can attend by weights alone: by default, it has no other way."""
@@ -158,7 +158,7 @@ class MechanismLayer(Mechanism, Entrance, keras.layers.Layer):
         span = Span(ops.shape(query)[2])
         memory = Memory(key, value, span=span, aligned=True)
         visibility = Visibility.of(
-            self.pattern(causal, memory), queries=span, keys=span, aligned=True
+            self.pattern(Band(causal), memory), queries=span, keys=span, aligned=True
         )
         return self.attend(query, memory, visibility, PLAIN)
 
@@ -175,7 +175,7 @@ class MechanismLayer(Mechanism, Entrance, keras.layers.Layer):
         return tuple(query_shape)
 
     def compute_output_spec(
-        self, query: Any, key: Any, value: Any, causal: bool = False
+        self, query: Tensor, key: Tensor, value: Tensor, causal: bool = False
     ) -> keras.KerasTensor:
         self._check(query.shape, key.shape, value.shape)
         return keras.KerasTensor(query.shape, dtype=self.compute_dtype)

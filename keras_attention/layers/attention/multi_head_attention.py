@@ -10,8 +10,8 @@ from keras_attention import kernels, scope
 from keras_attention.layers.attention.mechanism import Mechanism, Memory
 from keras_attention.layers.composite import Composite
 from keras_attention.layers.entrance import Entrance
+from keras_attention.layers.weights import add_projection
 from keras_attention.ops import attention, checks, masks
-from keras_attention.ops.initializers import fresh
 from keras_attention.ops.precision import at_least_float32, weights_dtype
 from keras_attention.ops.rows import put
 from keras_attention.ops.softmax import Softmax
@@ -82,17 +82,7 @@ class MultiHeadAttention(Entrance, Composite):
             self.key_norm_scale = self._add_norm_scale("key_norm_scale")
 
     def _add_projection(self, name: str, input_dim: int, output_dim: int) -> tuple[Any, Any]:
-        kernel = self.add_weight(
-            name=f"{name}_kernel",
-            shape=(input_dim, output_dim),
-            initializer=fresh(self.kernel_initializer),
-        )
-        if not self.use_bias:
-            return kernel, None
-        bias = self.add_weight(
-            name=f"{name}_bias", shape=(output_dim,), initializer=fresh(self.bias_initializer)
-        )
-        return kernel, bias
+        return add_projection(self, name, input_dim, output_dim, use_bias=self.use_bias)
 
     def _add_norm_scale(self, name: str) -> Any:
         return self.add_weight(name=name, shape=(self._head_dim,), initializer="ones")

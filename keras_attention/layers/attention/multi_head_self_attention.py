@@ -22,7 +22,7 @@ from keras_attention.layers.positions.relative_position_bias import RelativePosi
 from keras_attention.layers.positions.rotary_embedding import RotaryEmbedding
 from keras_attention.layers.positions.shaw_relative_position import ShawRelativePosition
 from keras_attention.ops import checks, masks
-from keras_attention.ops.visibility import Span, Visibility
+from keras_attention.ops.visibility import Band, Span, Visibility
 from keras_attention.types import Bool, Float, Tensor
 
 _MECHANISMS = {
@@ -113,7 +113,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         )
         self.mechanism = strategy.copy_of(
             mechanism, _MECHANISMS, Mechanism, "mechanism"
-        ) or DenseAttention(window, self.position)
+        ) or DenseAttention(self.position)
         self.mechanism.check(self)
 
     def build(self, query_shape: tuple) -> None:
@@ -161,7 +161,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         q, k = self.position.rotate(q, k, span)
         memory = self._remember(Memory(k, v, mask, span, aligned=True))
         visibility = Visibility.of(
-            self.mechanism.pattern(self.causal, memory),
+            self.mechanism.pattern(Band(self.causal, self.window), memory),
             queries=span,
             keys=memory.span,
             aligned=memory.aligned,
@@ -197,7 +197,13 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         self.mechanism.begin(slot, memory)
         return memory
 
-    def check(self, query: Any, mask: Any, query_mask: Any, attention_mask: Any) -> None:
+    def check(
+        self,
+        query: Tensor,
+        mask: Tensor | None,
+        query_mask: Tensor | None,
+        attention_mask: Tensor | None,
+    ) -> None:
         """Raises `ValueError` for arguments of `call` that do not fit together."""
         checks.sequence_mask("mask", mask, "query", query.shape)
         checks.sequence_mask("query_mask", query_mask, "query", query.shape)
@@ -211,10 +217,10 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     def compute_output_spec(
         self,
-        query: Any,
-        mask: Any = None,
-        query_mask: Any = None,
-        attention_mask: Any = None,
+        query: Tensor,
+        mask: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> Any:

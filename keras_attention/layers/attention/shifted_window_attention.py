@@ -10,7 +10,7 @@ from keras_attention.layers.attention.mechanism import MechanismLayer, Memory
 from keras_attention.ops import attention, checks, masks
 from keras_attention.ops import windows as of_grid
 from keras_attention.ops.softmax import Softmax
-from keras_attention.ops.visibility import Visibility
+from keras_attention.ops.visibility import Band, Visibility
 from keras_attention.types import Float, Int, Tensor
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class ShiftedWindowAttention(MechanismLayer):
             )
         super().build(query_shape, key_shape, value_shape)
 
-    def pattern(self, causal: bool, memory: Memory) -> of_grid.Windows:
-        self._check_order(causal)
+    def pattern(self, band: Band, memory: Memory) -> of_grid.Windows:
+        self._check_order(band.causal)
         return self._windows(memory.key.shape[2])
 
     def attend(

@@ -6,8 +6,9 @@ import keras
 
 from keras_attention import kernels
 from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.layers.weights import add_projection
 from keras_attention.ops import checks, masks
-from keras_attention.ops.initializers import fresh
+from keras_attention.types import Bool, Float, Tensor
 
 _GATED = {"swiglu": "silu", "geglu": "gelu", "reglu": "relu"}
 
@@ -78,24 +79,21 @@ class FeedForward(Entrance, keras.layers.Layer):
         self.built = True
 
     def _add(self, name: str, input_dim: int, output_dim: int) -> tuple[Any, Any]:
-        kernel = self.add_weight(
-            name=f"{name}_kernel",
-            shape=(input_dim, output_dim),
-            initializer=fresh(self.kernel_initializer),
-        )
-        bias = None
-        if self.use_bias:
-            bias = self.add_weight(
-                name=f"{name}_bias", shape=(output_dim,), initializer=fresh(self.bias_initializer)
-            )
-        return kernel, bias
+        return add_projection(self, name, input_dim, output_dim, use_bias=self.use_bias)
 
-    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self,
+        inputs: Float[Tensor, "B T D"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        training: bool | None = None,
+    ) -> Float[Tensor, "B T D"]:
         self._check(inputs, mask)
         return self.transform(masks.zero_masked(inputs, mask), training)
 
-    def transform(self, x: Any, training: bool | None = None) -> Any:
-        """What `call` does once its arguments are checked and masked positions are finite.
+    def transform(
+        self, x: Float[Tensor, "B T D"], training: bool | None = None
+    ) -> Float[Tensor, "B T D"]:
+        """Does what `call` does once its arguments are checked and masked positions are finite.
 
         For blocks, which have seen to both: it skips what Keras does around every call.
         """
@@ -109,14 +107,14 @@ class FeedForward(Entrance, keras.layers.Layer):
             hidden = keras.random.dropout(hidden, self.dropout, seed=self.seed_generator)
         return kernels.linear(hidden, self.output_kernel, self.output_bias)
 
-    def _check(self, inputs: Any, mask: Any) -> None:
+    def _check(self, inputs: Tensor, mask: Tensor | None) -> None:
         checks.sequence_mask("mask", mask, "inputs", inputs.shape)
 
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         return tuple(inputs_shape)
 
     def compute_output_spec(
-        self, inputs: Any, mask: Any = None, training: bool | None = None
+        self, inputs: Tensor, mask: Tensor | None = None, training: bool | None = None
     ) -> keras.KerasTensor:
         self._check(inputs, mask)
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)

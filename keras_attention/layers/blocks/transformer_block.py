@@ -10,6 +10,7 @@ from keras_attention.layers.blocks.feed_forward import FeedForward
 from keras_attention.layers.composite import Composite
 from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks
+from keras_attention.types import Bool, Float, Tensor
 
 _NORMS = {"layer": keras.layers.LayerNormalization, "rms": keras.layers.RMSNormalization}
 
@@ -152,20 +153,20 @@ class TransformerBlock(Entrance, Composite):
 
     def call(
         self,
-        query: Any,
-        mask: Any = None,
-        query_mask: Any = None,
-        attention_mask: Any = None,
+        query: Float[Tensor, "B T D"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        query_mask: Bool[Tensor, "B T"] | None = None,
+        attention_mask: Bool[Tensor, "B N T T"] | None = None,
         training: bool | None = None,
-    ) -> Any:
+    ) -> Float[Tensor, "B T D"]:
         self.attention.check(query, mask, query_mask, attention_mask)
         mask = masks.both(mask, query_mask)
 
-        def attend(x: Any) -> Any:
+        def attend(x: Tensor) -> Tensor:
             output, _ = self.attention.attend(x, mask, attention_mask, training)
             return output
 
-        def feed_forward(x: Any) -> Any:
+        def feed_forward(x: Tensor) -> Tensor:
             return self.feed_forward.transform(x, training)
 
         x = masks.zero_masked(query, mask)
@@ -173,8 +174,12 @@ class TransformerBlock(Entrance, Composite):
         return self._residual(x, feed_forward, self.feed_forward_norm, training)
 
     def _residual(
-        self, x: Any, sublayer: Callable, norm: keras.layers.Layer, training: bool | None
-    ) -> Any:
+        self,
+        x: Float[Tensor, "B T D"],
+        sublayer: Callable[[Tensor], Tensor],
+        norm: keras.layers.Layer,
+        training: bool | None,
+    ) -> Float[Tensor, "B T D"]:
         # One call of a Keras layer, the block's own, per step: another for each part would cost
         # more than the computation of a small model.
         y = sublayer(norm.call(x) if self.norm_first else x)
@@ -187,10 +192,10 @@ class TransformerBlock(Entrance, Composite):
 
     def compute_output_spec(
         self,
-        query: Any,
-        mask: Any = None,
-        query_mask: Any = None,
-        attention_mask: Any = None,
+        query: Tensor,
+        mask: Tensor | None = None,
+        query_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         training: bool | None = None,
     ) -> keras.KerasTensor:
         self.attention.check(query, mask, query_mask, attention_mask)

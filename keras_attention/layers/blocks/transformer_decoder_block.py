@@ -8,6 +8,7 @@ from keras_attention.layers.attention.multi_head_cross_attention import MultiHea
 from keras_attention.layers.blocks.transformer_block import TransformerBlock
 from keras_attention.layers.entrance import tensors
 from keras_attention.ops import checks, masks
+from keras_attention.types import Bool, Float, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -50,29 +51,29 @@ class TransformerDecoderBlock(TransformerBlock):
 
     def call(
         self,
-        query: Any,
-        value: Any,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        attention_mask: Any = None,
-        cross_attention_mask: Any = None,
+        query: Float[Tensor, "B T D"],
+        value: Float[Tensor, "B S D_v"],
+        query_mask: Bool[Tensor, "B T"] | None = None,
+        value_mask: Bool[Tensor, "B S"] | None = None,
+        attention_mask: Bool[Tensor, "B N T T"] | None = None,
+        cross_attention_mask: Bool[Tensor, "B N T S"] | None = None,
         training: bool | None = None,
-    ) -> Any:
+    ) -> Float[Tensor, "B T D"]:
         self.attention.check(query, None, query_mask, attention_mask)
         self._check_memory(query, value, value_mask, cross_attention_mask)
 
-        def attend(x: Any) -> Any:
+        def attend(x: Tensor) -> Tensor:
             output, _ = self.attention.attend(x, query_mask, attention_mask, training)
             return output
 
-        def cross_attend(x: Any) -> Any:
+        def cross_attend(x: Tensor) -> Tensor:
             memory = self.cross_attention.remember(value, mask=value_mask)
             output, _ = self.cross_attention.attend(
                 x, memory, query_mask, cross_attention_mask, training
             )
             return output
 
-        def feed_forward(x: Any) -> Any:
+        def feed_forward(x: Tensor) -> Tensor:
             return self.feed_forward.transform(x, training)
 
         x = masks.zero_masked(query, query_mask)
@@ -81,7 +82,11 @@ class TransformerDecoderBlock(TransformerBlock):
         return self._residual(x, feed_forward, self.feed_forward_norm, training)
 
     def _check_memory(
-        self, query: Any, value: Any, value_mask: Any, cross_attention_mask: Any
+        self,
+        query: Tensor,
+        value: Tensor,
+        value_mask: Tensor | None,
+        cross_attention_mask: Tensor | None,
     ) -> None:
         checks.sequence_mask("value_mask", value_mask, "value", value.shape)
         batch, length, _ = query.shape
@@ -93,12 +98,12 @@ class TransformerDecoderBlock(TransformerBlock):
 
     def compute_output_spec(
         self,
-        query: Any,
-        value: Any,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        attention_mask: Any = None,
-        cross_attention_mask: Any = None,
+        query: Tensor,
+        value: Tensor,
+        query_mask: Tensor | None = None,
+        value_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        cross_attention_mask: Tensor | None = None,
         training: bool | None = None,
     ) -> keras.KerasTensor:
         self._check_memory(query, value, value_mask, cross_attention_mask)

@@ -42,5 +42,5 @@ class LogitsBias(PositionStrategy, Entrance, keras.layers.Layer):
     def compute_output_shape(self, logits_shape: tuple) -> tuple:
         return tuple(logits_shape)
 
-    def compute_output_spec(self, logits: Any) -> keras.KerasTensor:
+    def compute_output_spec(self, logits: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(logits.shape), dtype=self.compute_dtype)

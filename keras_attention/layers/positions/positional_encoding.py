@@ -8,6 +8,7 @@ from keras import ops
 from keras_attention import kernels, scope
 from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.ops import checks, masks, positions
+from keras_attention.types import Bool, Float, Int, Tensor
 
 _REMEDY = "Make the learned table larger, or use kind='sinusoidal'."
 
@@ -90,7 +91,9 @@ class PositionalEncoding(Entrance, keras.layers.Layer):
             ]
         self.built = True
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(
+        self, inputs: Float[Tensor, "B ... D"], mask: Bool[Tensor, "B T"] | None = None
+    ) -> Float[Tensor, "B ... D"]:
         self._check(inputs.shape)
         x = inputs * inputs.shape[-1] ** 0.5 if self.scale_inputs else inputs
         if len(inputs.shape) == 3:
@@ -104,8 +107,10 @@ class PositionalEncoding(Entrance, keras.layers.Layer):
         )
         return x + ops.concatenate([rows, columns], axis=-1)
 
-    def _steps(self, inputs: Any, mask: Any) -> Any:
-        """Positions: `(T,)`, or `(B, T)` where rows begin at different places."""
+    def _steps(
+        self, inputs: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"] | None
+    ) -> Int[Tensor, "... T"]:
+        """Returns positions `(T,)`, or `(B, T)` where rows begin at different places."""
         cache = scope.current_cache()
         length = ops.shape(inputs)[1]
         if cache is None:
@@ -122,7 +127,7 @@ class PositionalEncoding(Entrance, keras.layers.Layer):
         start = slot.read()["start"]
         return ops.maximum(masks.positions(length, cache.index)[None] - start[:, None], 0)
 
-    def _encode(self, steps: Any, axis: int, inputs: Any) -> Any:
+    def _encode(self, steps: Int[Tensor, "... T"], axis: int, inputs: Tensor) -> Tensor:
         if self.kind == "learned":
             encoding = self._look_up(steps, axis)
         else:
@@ -131,8 +136,8 @@ class PositionalEncoding(Entrance, keras.layers.Layer):
             )
         return ops.cast(encoding, inputs.dtype)
 
-    def _look_up(self, steps: Any, axis: int) -> Any:
-        """The rows of a learned table."""
+    def _look_up(self, steps: Int[Tensor, "... T"], axis: int) -> Float[Tensor, "... T D"]:
+        """Returns rows of a learned table."""
         table, limit = ops.convert_to_tensor(self._tables[axis]), self._lengths()[axis]
         if len(steps.shape) == 1 and steps.shape[0] is not None:  # consecutive from 0
             return table[: steps.shape[0]]
@@ -149,8 +154,8 @@ class PositionalEncoding(Entrance, keras.layers.Layer):
         return ops.where(steps[..., None] < limit, rows, float("nan"))
 
     @staticmethod
-    def _end(steps: Any) -> float:
-        """A number that all positions are below, infinite where the shapes do not tell."""
+    def _end(steps: Int[Tensor, "... T"]) -> float:
+        """Returns a number that all positions are below, infinite where shapes do not tell."""
         index, length = scope.first_position(), steps.shape[-1]
         return index + length if isinstance(index, int) and length is not None else float("inf")
 
@@ -182,7 +187,7 @@ class PositionalEncoding(Entrance, keras.layers.Layer):
 
     @staticmethod
     def _dims(shape: tuple) -> tuple[int, ...]:
-        """Channels per axis."""
+        """Returns the channels per axis."""
         dim = shape[-1]
         return (dim,) if len(shape) == 3 else ((dim + 1) // 2, dim // 2)
 
@@ -190,7 +195,7 @@ class PositionalEncoding(Entrance, keras.layers.Layer):
         self._check(inputs_shape)
         return tuple(inputs_shape)
 
-    def compute_output_spec(self, inputs: Any, mask: Any = None) -> keras.KerasTensor:
+    def compute_output_spec(self, inputs: Tensor, mask: Tensor | None = None) -> keras.KerasTensor:
         if len(inputs.shape) == 3:
             checks.sequence_mask("mask", mask, "inputs", inputs.shape)
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)

@@ -95,7 +95,7 @@ class RotaryEmbedding(PositionStrategy, Entrance, keras.layers.Layer):
     def compute_output_shape(self, x_shape: tuple) -> tuple:
         return tuple(x_shape)
 
-    def compute_output_spec(self, x: Any) -> keras.KerasTensor:
+    def compute_output_spec(self, x: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(x.shape), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

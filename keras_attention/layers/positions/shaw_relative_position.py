@@ -93,7 +93,7 @@ class ShawRelativePosition(PositionStrategy, Entrance, keras.layers.Layer):
     def compute_output_shape(self, query_shape: tuple) -> tuple:
         return (*query_shape[:3], query_shape[2])
 
-    def compute_output_spec(self, query: Any) -> keras.KerasTensor:
+    def compute_output_spec(self, query: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(query.shape), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -297,7 +297,7 @@ def test_an_error_leaves_the_model_as_it_was():
     with pytest.raises(RuntimeError, match="broken"):
         gradients.Ground(model, question.elements)
     with pytest.raises(RuntimeError, match="broken"):
-        question.recording()
+        question.record()
     weights = {model.layers[2].path: np.zeros((2, 1, 5, 5))}
     with pytest.raises(RuntimeError, match="broken"):
         gradients.by_weights(model, IDS, weights, question.target, None)

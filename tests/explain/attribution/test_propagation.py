@@ -157,7 +157,7 @@ def test_relevance_of_self_attention_worked_by_hand():
     """
     weights = {"0": [[0.5, 0], [0.25, 0.25]], "1": [[0, 1], [0.5, 0.5]]}
     reads = [Read(path, TEXT, TEXT) for path in weights]
-    found = propagation.relevant(reads, {k: np.array([w]) for k, w in weights.items()})
+    found = propagation.relate(reads, {k: np.array([w]) for k, w in weights.items()})
     np.testing.assert_array_equal(found[TEXT, TEXT][0], [[1.75, 1.25], [1.125, 1.875]])
 
 
@@ -191,7 +191,7 @@ def test_relevance_of_an_encoder_and_decoder_worked_by_hand():
         Read("cross", TEXT, IMAGE),
         Read("last", TEXT, TEXT),
     ]
-    found = propagation.relevant(reads, {k: np.array([w], float) for k, w in weights.items()})
+    found = propagation.relate(reads, {k: np.array([w], float) for k, w in weights.items()})
     np.testing.assert_allclose(found[TEXT, IMAGE][0], [[3, 9], [0, 6]])
     np.testing.assert_allclose(found[TEXT, TEXT][0], [[3, 2], [1, 2]])
     np.testing.assert_allclose(found[IMAGE, IMAGE][0], [[2, 1], [0, 3]])
@@ -273,7 +273,7 @@ def test_relevance_of_co_attention_is_that_of_the_paper():
         written = {side: number + 1 for side, number in written.items()}
         for kind, shape in shapes.items():
             weights[f"{kind}{n}"] = positive(batch, *shape, seed=len(weights))
-    found = propagation.relevant(reads, weights)
+    found = propagation.relate(reads, weights)
     for b in range(batch):
         paper = TwoStreams(texts, images)
         for n in range(2):
@@ -289,7 +289,7 @@ def test_relevance_when_the_second_side_reads_what_the_first_has_read():
     """Unlike above: the image's layer comes behind the text's."""
     ti, it, last = positive(1, 3, 4), positive(1, 4, 3, seed=1), positive(1, 3, 4, seed=2)
     reads = [Read("ti", TEXT, IMAGE), Read("it", IMAGE, TEXT), Read("last", TEXT, IMAGE)]
-    found = propagation.relevant(reads, {"ti": ti, "it": it, "last": last})
+    found = propagation.relate(reads, {"ti": ti, "it": it, "last": last})
     paper = TwoStreams(3, 4)
     paper.cross("t", ti[0])
     paper.cross("i", it[0])
@@ -314,7 +314,7 @@ def test_rollout_of_an_encoder_and_decoder():
     for i in range(2):
         read(f"target{i}", TEXT, TEXT, target[i])
         read(f"cross{i}", TEXT, IMAGE, cross[i])
-    found = propagation.rolled(reads, weights)
+    found = propagation.roll_out(reads, weights)
     ours = joint_attention([a[0] for a in target])
     theirs = joint_attention([a[0] for a in source])
     np.testing.assert_allclose(found[TEXT, TEXT][0], ours, atol=1e-12)
@@ -326,7 +326,7 @@ def test_a_sequence_that_changes_its_length_cannot_be_followed():
     reads = [Read("0", TEXT, TEXT), Read("1", TEXT, TEXT)]
     weights = {"0": np.ones((1, 4, 4)), "1": np.ones((1, 2, 2))}
     with pytest.raises(ValueError, match=r"'text' has 4 positions .* and 2 in '1'"):
-        propagation.relevant(reads, weights)
+        propagation.relate(reads, weights)
 
 
 # What comes out at an input: A and B are two layers.
@@ -335,7 +335,7 @@ FIRST = np.zeros(2, int)
 
 
 def test_rows_of_an_output_at_its_own_input():
-    found = propagation.relevant([Read("0", TEXT, TEXT)], {"0": A})
+    found = propagation.relate([Read("0", TEXT, TEXT)], {"0": A})
     rows = np.array([2, 0])
     expected = np.stack([(np.eye(3) + A[0])[2], (np.eye(3) + A[1])[0]])
     np.testing.assert_allclose(propagation.at_input(found, TEXT, TEXT, rows), expected)
@@ -349,13 +349,13 @@ def test_rows_of_an_output_at_its_own_input():
 def test_a_class_token_goes_before_the_input():
     token = Stream("class_token", ((TEXT, 2),))  # and a register
     more = positive(2, 5, 5)
-    found = propagation.relevant(
+    found = propagation.relate(
         [Read("0", TEXT, TEXT), Read("1", token, token)], {"0": A, "1": more}
     )
     inner = np.eye(3) + A
     expected = np.einsum("bs,bst->bt", (np.eye(5) + more)[:, 0, 2:], inner)
     np.testing.assert_allclose(propagation.at_input(found, token, TEXT, FIRST), expected)
-    alone = propagation.relevant([Read("1", token, token)], {"1": more})
+    alone = propagation.relate([Read("1", token, token)], {"1": more})
     expected = (np.eye(5) + more)[:, 0, 2:]
     np.testing.assert_allclose(propagation.at_input(alone, token, TEXT, FIRST), expected)
 
@@ -364,7 +364,7 @@ def test_sequences_that_are_put_together():
     both = Stream("both", ((TEXT, 0), (IMAGE, None)))  # of a text whose length was not known
     more = positive(2, 7, 7)
     reads = [Read("0", TEXT, TEXT), Read("1", both, both)]
-    found = propagation.relevant(reads, {"0": A, "1": more})
+    found = propagation.relate(reads, {"0": A, "1": more})
     row = (np.eye(7) + more)[:, 0]
     text = propagation.at_input(found, both, TEXT, FIRST)
     np.testing.assert_allclose(text, np.einsum("bs,bst->bt", row[:, :3], np.eye(3) + A))
@@ -376,14 +376,14 @@ def test_the_lengths_of_what_is_put_together():
     both = Stream("both", ((TEXT, 0), (IMAGE, -1)))
     more = positive(2, 4, 4)
     for sizes in ({TEXT: 3}, {IMAGE: 1}):
-        found = propagation.relevant([Read("0", both, both)], {"0": more})
+        found = propagation.relate([Read("0", both, both)], {"0": more})
         found.sizes = sizes
         (target,) = sizes
         row = (np.eye(4) + more)[:, 1]
         expected = row[:, :3] if target == TEXT else row[:, 3:]
         found = propagation.at_input(found, both, target, FIRST + 1)
         np.testing.assert_allclose(found, expected)
-    unknown = propagation.relevant([Read("0", both, both)], {"0": more})
+    unknown = propagation.relate([Read("0", both, both)], {"0": more})
     with pytest.raises(ValueError, match="'both' is put together of 'text', 'image'"):
         propagation.at_input(unknown, both, TEXT, FIRST)
 
@@ -392,10 +392,10 @@ def test_pooling_reads_what_the_sequence_has_become():
     pooled = Stream("pooling")
     a, shares = attention(2, 3, 3), attention(2, 1, 3, seed=1)
     reads = [Read("0", TEXT, TEXT), Read("pooling", pooled, TEXT)]
-    rolled = propagation.rolled(reads, {"0": a, "pooling": shares})
+    rolled = propagation.roll_out(reads, {"0": a, "pooling": shares})
     expected = np.einsum("bs,bst->bt", shares[:, 0], (a + np.eye(3)) / 2)
     np.testing.assert_allclose(propagation.at_input(rolled, pooled, TEXT, FIRST), expected)
-    relevant = propagation.relevant(reads, {"0": A, "pooling": B[:, :1]})
+    relevant = propagation.relate(reads, {"0": A, "pooling": B[:, :1]})
     for b in range(2):  # equation 10, with the identity on the side of the pooling
         expected = B[b, 0] @ TwoStreams.normalised(np.eye(3) + A[b])
         found = propagation.at_input(relevant, pooled, TEXT, FIRST)[b]
@@ -406,16 +406,16 @@ def test_words_segments_and_their_pooling():
     segments, pooled = Stream("segments"), Stream("pooling")
     words, last = positive(2, 2, 3), positive(2, 1, 2, seed=1)
     reads = [Read("words", segments, TEXT), Read("last", pooled, segments)]
-    for follow in (propagation.rolled, propagation.relevant):
+    for follow in (propagation.roll_out, propagation.relate):
         found = follow(reads, {"words": words, "last": last})
         expected = np.einsum("bs,bst->bt", last[:, 0], words)
         np.testing.assert_allclose(propagation.at_input(found, pooled, TEXT, FIRST), expected)
 
 
 def test_one_layer_alone():
-    found = propagation.alone(Read("0", TEXT, TEXT), A)
+    found = propagation.read_once(Read("0", TEXT, TEXT), A)
     np.testing.assert_array_equal(propagation.at_input(found, TEXT, TEXT, FIRST), A[:, 0])
-    found = propagation.alone(Read("0", TEXT, IMAGE), A)
+    found = propagation.read_once(Read("0", TEXT, IMAGE), A)
     np.testing.assert_array_equal(propagation.at_input(found, TEXT, IMAGE, FIRST), A[:, 0])
     assert propagation.at_input(found, TEXT, TEXT, FIRST) is None
 
@@ -440,9 +440,9 @@ def dense(of_edges, b, own=False):
 def test_graphs_are_followed_edge_by_edge():
     weights = [np.random.default_rng(i).uniform(0, 0.5, (2, 6)) for i in range(3)]
     rows = np.stack([np.eye(4)[2], [0.25] * 4])
-    relevance = propagation.through_edges(weights, EDGES, rows)
-    own = propagation.rolled_through_edges(weights, EDGES, rows, self_loops=True)
-    none = propagation.rolled_through_edges(weights, EDGES, rows, self_loops=False)
+    relevance = propagation.relate_through_edges(weights, EDGES, rows)
+    own = propagation.roll_out_through_edges(weights, EDGES, rows, self_loops=True)
+    none = propagation.roll_out_through_edges(weights, EDGES, rows, self_loops=False)
     for b in range(2):
         matrix = np.eye(4)
         for layer in weights:

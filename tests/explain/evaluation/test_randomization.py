@@ -30,18 +30,18 @@ def test_layers_lose_their_weights_from_the_output_on(model):
     before = model.get_weights()
     seen = []
 
-    def watched(model, inputs, **how):
+    def spy(model, inputs, **how):
         seen.append(model.get_weights())
         return methods.gradient_x_input(model, inputs, **how)
 
     def of_the_input(model, inputs, **how):
-        found = methods.gradient_x_input(model, inputs, **how)
-        found.scores[:] = inputs.sum(axis=-1)
-        return found
+        explanation = methods.gradient_x_input(model, inputs, **how)
+        explanation.scores[:] = inputs.sum(axis=-1)
+        return explanation
 
-    tried = {"gradient": watched, "input": of_the_input}
-    found = randomization(model, INPUTS, tried, target=1, seed=3)
-    assert found.stages == ["last", "inner_dense", "first"]
+    tried = {"gradient": spy, "input": of_the_input}
+    result = randomization(model, INPUTS, tried, target=1, seed=3)
+    assert result.stages == ["last", "inner_dense", "first"]
     changed = [
         [i for i, (a, b) in enumerate(zip(before, now, strict=True)) if not np.array_equal(a, b)]
         for now in seen
@@ -59,18 +59,18 @@ def test_layers_lose_their_weights_from_the_output_on(model):
     model.set_weights(before)
     scores_before = methods.gradient_x_input(model, INPUTS, target=1).scores
     expected = [stats.spearmanr(a, b)[0] for a, b in zip(scores, scores_before, strict=True)]
-    np.testing.assert_allclose(found.correlations["gradient"][0], expected)
+    np.testing.assert_allclose(result.correlations["gradient"][0], expected)
 
-    np.testing.assert_allclose(found.correlations["input"], 1)
-    assert found.failed == ["input"]
-    assert found.as_dict()["failed"] == ["input"]
-    lines = found.table().splitlines()
+    np.testing.assert_allclose(result.correlations["input"], 1)
+    assert result.failed == ["input"]
+    assert result.as_dict()["failed"] == ["input"]
+    lines = result.table().splitlines()
     assert lines[0] == "| random from | gradient | input |"
     assert lines[-1].startswith("| first | ")
     assert lines[-1].endswith("| 1.000 ± 0.000 |")
     again = randomization(model, INPUTS, "gradient_x_input", target=1, seed=3)
     np.testing.assert_allclose(
-        again.correlations["gradient_x_input"], found.correlations["gradient"]
+        again.correlations["gradient_x_input"], result.correlations["gradient"]
     )
 
 
@@ -96,8 +96,8 @@ def test_shared_weights_are_shuffled_once():
     x = keras.layers.GlobalAveragePooling1D()(x)
     model = keras.Model(inputs, table(x, reverse=True))
     ids = np.array([[1, 2, 3], [4, 5, 6]], "int32")
-    found = randomization(model, ids, "gradient_x_input")
-    assert found.stages == ["table"]
+    result = randomization(model, ids, "gradient_x_input")
+    assert result.stages == ["table"]
 
 
 def test_a_model_without_weights_is_named():

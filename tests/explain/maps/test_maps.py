@@ -472,8 +472,30 @@ class Tampered(ka.layers.MultiHeadSelfAttention):
         return output * 1.01 if scope.capturing(self) else output
 
 
-class UnknownAttention(layers.Layer):
+class Silent(layers.Layer):
+    """Says that it attends, and records nothing."""
+
+    reads = "itself"
+
     def call(self, x):
+        return x
+
+
+class OfSoftmax(layers.Layer):
+    """Says nothing, and makes weights by Keras's softmax, as many a user's layer does."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.softmax = layers.Softmax()
+
+    def call(self, x):
+        return ops.matmul(self.softmax(ops.matmul(x, ops.swapaxes(x, 1, 2))), x)
+
+
+class WithScores(layers.Layer):
+    """Says nothing, and would give its weights to who asks for them."""
+
+    def call(self, x, return_attention_scores=False):
         return x
 
 
@@ -486,11 +508,12 @@ def test_another_prediction_is_an_error():
         attention_maps(model, X, queries=[0])
 
 
-def test_an_unknown_attention_is_named():
+@pytest.mark.parametrize("kind", [Silent, OfSoftmax, WithScores])
+def test_an_unknown_attention_is_named(kind):
     x = keras.Input((None, D))
-    y = ka.layers.AttentionPooling(name="pool")(UnknownAttention(name="strange")(x))
+    y = ka.layers.AttentionPooling(name="pool")(kind(name="strange")(x))
     model = keras.Model(x, y)
-    with pytest.warns(UserWarning, match=r"strange \(UnknownAttention\)"):
+    with pytest.warns(UserWarning, match=rf"strange \({kind.__name__}\)"):
         maps = attention_maps(model, X)
     assert list(maps) == ["pool"]
 

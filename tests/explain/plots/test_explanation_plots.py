@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_attention.explain import plots
-from keras_attention.explain.attribution.elements import Frames, Nodes, Patches, Tokens
+from keras_attention.explain.attribution.elements import Frames, ImagePatches, Nodes, Tokens
 from keras_attention.explain.attribution.explanation import Explanation
 
 pytestmark = pytest.mark.runs_on("torch")
@@ -36,7 +36,7 @@ def test_tokens_are_blue_for_and_red_against(tmp_path):
 def test_scores_of_patches_lie_on_the_image(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3)).astype("float32")
     edges = np.array([0, 5, 8]), np.array([0, 3, 7, 12])
-    elements = Patches(images, None, np.ones((2, 6), bool), grid=(2, 3), edges=edges)
+    elements = ImagePatches(images, None, np.ones((2, 6), bool), grid=(2, 3), edges=edges)
     scores = np.array([[0, 1, 2, 3, 4, 8], [1, 0, 0, 0, 0, -2]], float)
     figure = of(elements, scores).figure()
     overlays = [ax.images[1] for ax in figure.axes if len(ax.images) == 2]
@@ -51,7 +51,7 @@ def test_scores_of_patches_lie_on_the_image(tmp_path):
 def test_an_image_and_its_text_stand_in_a_column(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype("float32")
     edges = np.array([0, 5, 8]), np.array([0, 2, 8])
-    patches = Patches(images, None, np.ones((2, 4), bool), grid=(2, 2), edges=edges)
+    patches = ImagePatches(images, None, np.ones((2, 4), bool), grid=(2, 2), edges=edges)
     ids = np.array([[4, 5, 6], [7, 0, 0]])
     labels = [["what", "color", "?"], ["it", "", ""]]
     image = of(patches, [[0, 1, 2, 4], [1, 0, 0, 0]])

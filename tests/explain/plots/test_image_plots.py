@@ -19,20 +19,20 @@ def pictures(figure):
 
 
 def test_patches_are_read_by_the_mean_query():
-    found = plots.patch_weights(
+    by_layer = plots.patch_weights(
         {"block_0/attention": ops.convert_to_tensor(weights(2, 3, 6, 6))}, 2, 3
     )
     np.testing.assert_allclose(
-        found["block_0"], weights(2, 3, 6, 6).mean(axis=(1, 2)).reshape(2, 2, 3), atol=1e-6
+        by_layer["block_0"], weights(2, 3, 6, 6).mean(axis=(1, 2)).reshape(2, 2, 3), atol=1e-6
     )
 
 
 def test_a_class_token_or_a_pooling_speaks_alone():
     maps = {"block_0/attention": weights(2, 3, 7, 7), "pooling": weights(2, 1, 1, 6)}
-    found = plots.patch_weights(maps, 2, 3)
+    by_layer = plots.patch_weights(maps, 2, 3)
     token = maps["block_0/attention"][:, :, 0, 1:].mean(axis=1)
-    np.testing.assert_allclose(found["block_0"], token.reshape(2, 2, 3), atol=1e-6)
-    np.testing.assert_allclose(found["pooling"], maps["pooling"].reshape(2, 2, 3), atol=1e-6)
+    np.testing.assert_allclose(by_layer["block_0"], token.reshape(2, 2, 3), atol=1e-6)
+    np.testing.assert_allclose(by_layer["pooling"], maps["pooling"].reshape(2, 2, 3), atol=1e-6)
 
 
 def test_a_column_per_image_and_a_row_per_map(tmp_path):

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_attention.explain import plots
-from keras_attention.explain.attribution.elements import Patches, Tokens
+from keras_attention.explain.attribution.elements import ImagePatches, Tokens
 from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.plots import lettering
 from keras_attention.explain.plots.literal_figure import LiteralFigure
@@ -31,7 +31,7 @@ def tokens(text):
 
 def patches():
     edges = (np.array([0, 2, 4]),) * 2
-    return Patches(ones(1, 4, 4, 1), None, np.ones((1, 4), bool), grid=(2, 2), edges=edges)
+    return ImagePatches(ones(1, 4, 4, 1), None, np.ones((1, 4), bool), grid=(2, 2), edges=edges)
 
 
 FIGURES = {

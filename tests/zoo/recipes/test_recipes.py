@@ -5,6 +5,7 @@ Recipes compose models that pass the contract, so each runs on one backend, whic
 
 import importlib
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -139,3 +140,11 @@ def test_recipe_says_what_it_is(name):
     assert len(promise) < 120
     with pytest.raises(ValueError, match=r"no variant 'huge'\. Variants: "):
         module.recipe(variant="huge", smoke=True)
+
+
+@pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("name", recipes.names())
+def test_recipes_do_not_import_each_other(name):
+    """What they share is in `zoo.tasks`."""
+    source = Path(recipes.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    assert "zoo.recipes" not in source

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
+from keras_attention.explain.plots import figures
 from zoo.harness.animation import Animation
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def draw_advantage(
     of_actions = values(observe(grid[0].ravel(), grid[1].ravel()))
     difference = (of_actions[:, 1] - of_actions[:, 0]).reshape(size, size)
     highest = max(float(np.abs(difference).max()), 1e-6)
-    figure = _figure(5.4, 4.2)
+    figure = figures.create(5.4, 4.2)
     ax = figure.subplots()
     image = ax.imshow(
         difference,
@@ -83,7 +84,7 @@ def draw_timeline(
         labels: S names of what is attended to.
         title: of the figure.
     """
-    figure = _figure(7.6, 3.6 if weights is None else 5.2)
+    figure = figures.create(7.6, 3.6 if weights is None else 5.2)
     rows = figure.subplots(1 if weights is None else 2, sharex=True, squeeze=False)[:, 0]
     rows[0].plot(positions[:, 0], label="cart position")
     rows[0].plot(10 * positions[:, 1], label="pole angle x 10 (rad)")
@@ -157,9 +158,3 @@ def _draw_bars(ax: "Axes", weights: np.ndarray, labels: Sequence[str], *, highes
     ax.set_yticks(range(len(labels)), labels, fontsize=7)
     ax.tick_params(axis="x", labelsize=6)
     ax.set_title("attention", fontsize=8)
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from keras_attention.explain.plots.literal_figure import LiteralFigure
-
-    return LiteralFigure(figsize=(width, height), layout="constrained")

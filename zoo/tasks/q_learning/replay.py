@@ -16,7 +16,7 @@ class Replay(keras.utils.PyDataset):
     An epoch's batches are drawn as it begins, from NumPy's global random numbers, and their
     targets are computed at once then: inference is fastest on many rows, and `fit` reads ahead of
     training, on each backend by another number of batches. x is an observation, y a pair of the
-    action taken and what it turned out to be worth, see `ActionHuber`.
+    action taken and what it turned out to be worth, see `ka.training.ActionHuber`.
 
     What an action is worth is the return of n steps (Sutton, 1988,
     https://doi.org/10.1007/BF00115009) and the value of where they led, as `values` has it:

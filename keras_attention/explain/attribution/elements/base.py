@@ -1,4 +1,4 @@
-"""What elements of whatever kind have: which there are, and inputs without some of them."""
+"""Elements of whatever kind: which there are, and inputs without some of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,29 @@ Arrays = Any  # an array, or arrays by the names of inputs
 
 
 @dataclass(frozen=True)
-class Elements:
+class Batch:
+    """A batch of inputs, one of which is looked at.
+
+    Attributes:
+        inputs: the batch, as the model takes it.
+        name: of the input that is looked at; `None` if the model has one input.
+    """
+
+    inputs: Arrays
+    name: str | None
+
+    @property
+    def array(self) -> np.ndarray:
+        """The input that is looked at."""
+        return self.inputs if self.name is None else self.inputs[self.name]
+
+    def given(self, array: Any) -> Arrays:
+        """Returns the inputs with another array in place of `array`."""
+        return array if self.name is None else {**self.inputs, self.name: array}
+
+
+@dataclass(frozen=True)
+class Elements(Batch):
     """The parts of a batch of inputs that a model may read or not; made by `elements`.
 
     Attributes:
@@ -23,19 +45,12 @@ class Elements:
         beside: names of inputs that say more of the same elements, `(B, E, ...)`.
     """
 
-    inputs: Arrays
-    name: str | None
     present: np.ndarray
     labels: Sequence[Sequence[str]] = ()
     grid: tuple[int, int] = (0, 0)
     beside: tuple[str, ...] = ()
 
     kind: ClassVar[str]
-
-    @property
-    def array(self) -> np.ndarray:
-        """The input that has them."""
-        return self.inputs if self.name is None else self.inputs[self.name]
 
     def without(self, removed: np.ndarray, rows: Any = slice(None)) -> Arrays:
         """Returns the inputs of some `rows` of the batch with elements taken away.
@@ -50,10 +65,6 @@ class Elements:
         inputs = {name: array[rows] for name, array in self.inputs.items()}
         own = (self.name, *self.beside)
         return {**inputs, **{name: self._remove(inputs[name], removed, rows) for name in own}}
-
-    def given(self, array: Any) -> Arrays:
-        """Returns the inputs with another array in place of `array`."""
-        return array if self.name is None else {**self.inputs, self.name: array}
 
     def baseline(self) -> np.ndarray:
         """Returns `array` with all elements taken away."""

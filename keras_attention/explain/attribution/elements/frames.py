@@ -1,6 +1,5 @@
 """Frames of recordings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_attention import roles
-from keras_attention.explain.attribution.elements.base import Arrays, Elements
+from keras_attention.explain.attribution.elements.base import Batch, Elements
 from keras_attention.explain.maps import graph
 
 
@@ -37,22 +36,21 @@ class Frames(Elements):
         return np.where(samples, silent, array).astype(array.dtype)
 
 
-def framing(model: keras.Model, name: str) -> roles.Frames | None:
+def framing(model: keras.Model, name: str) -> roles.FrameCutter | None:
     """Returns the layer that cuts the waveforms of an input to frames, or `None`."""
     layers = (layer for layer, _ in graph.layers_behind(model, name))
     return next((layer for layer in layers if roles.cuts(layer) == "frames"), None)
 
 
-def frames(model: keras.Model, inputs: Arrays, name: str) -> Frames:
+def frames(model: keras.Model, batch: Batch, name: str) -> Frames:
     """Returns the frames of an input of waveforms, or patches of frames where a layer cuts them.
 
     Args:
         model: functional, which cuts the input to frames.
-        inputs: arrays, by name if there are several.
-        name: of the input with waveforms.
+        batch: of the input.
+        name: of the input.
     """
-    several = isinstance(inputs, Mapping)
-    waveforms = inputs[name] if several else inputs
+    waveforms = batch.array
     layer = framing(model, name)
     assert layer is not None
     hop, bands = layer.hop_length, 1
@@ -66,11 +64,5 @@ def frames(model: keras.Model, inputs: Arrays, name: str) -> Frames:
     real = np.pad(real, ((0, 0), (0, rows * hop - real.shape[1])))
     present = np.any(real.reshape(len(waveforms), rows, hop), axis=-1)
     seconds = [f"{i * hop / layer.sampling_rate:.2f} s" for i in range(rows)]
-    return Frames(
-        inputs,
-        name if several else None,
-        present,
-        [seconds] * len(waveforms),
-        hop=hop,
-        bands=bands,
-    )
+    labels = [seconds] * len(waveforms)
+    return Frames(batch.inputs, batch.name, present, labels, hop=hop, bands=bands)

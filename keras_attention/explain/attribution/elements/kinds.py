@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_attention import prediction
-from keras_attention.explain.attribution.elements.base import Arrays, Elements
+from keras_attention.explain.attribution.elements.base import Batch, Elements
 from keras_attention.explain.attribution.elements.frames import frames, framing
 from keras_attention.explain.attribution.elements.nodes import nodes
 from keras_attention.explain.attribution.elements.patches import patches
@@ -47,13 +47,13 @@ def elements(
     name = name or names[0]
     encoded = arrays(model, inputs)
     texts = _texts(inputs, name) if encoded is not inputs else None
-    given = _as_arrays(model, encoded, names)
-    array = given[name] if isinstance(given, Mapping) else given
+    batch = Batch(_as_arrays(model, encoded, names), None if len(names) == 1 else name)
+    array = batch.array
     if array.dtype.kind in "iu" and array.ndim == 2:
         replacement = 0 if replacement is None else replacement
-        return tokens(model, given, name, texts=texts, replacement=replacement)
+        return tokens(model, batch, name, texts=texts, replacement=replacement)
     if array.ndim == 4:
-        return patches(model, given, name, replacement=replacement, grid=grid)
+        return patches(model, batch, name, replacement=replacement, grid=grid)
     audio = array.ndim == 2 and framing(model, name) is not None
     vectors = array.ndim == 3 and array.dtype.kind == "f"
     if (audio or vectors) and replacement is not None:
@@ -62,9 +62,9 @@ def elements(
             f"replacement={replacement!r}"
         )
     if audio:
-        return frames(model, given, name)
+        return frames(model, batch, name)
     if vectors:
-        return nodes(given, name)
+        return nodes(batch)
     raise ValueError(
         f"The input {name!r} must be ids (B, T), images (B, height, width, C), waveforms "
         f"(B, samples) of a model with a `LogMelSpectrogram`, or vectors (B, N, F). Received: "
@@ -78,7 +78,7 @@ def _texts(inputs: Any, name: str) -> Any:
     return None if isinstance(texts, np.ndarray) and texts.dtype.kind in "iu" else texts
 
 
-def _as_arrays(model: keras.Model, encoded: Any, names: list[str]) -> Arrays:
+def _as_arrays(model: keras.Model, encoded: Any, names: list[str]) -> Any:
     """Returns an array, or arrays by the names of the inputs if there are several."""
     encoded = keras.tree.map_structure(_as_array, encoded)
     if isinstance(encoded, (list, tuple)) and len(names) > 1:

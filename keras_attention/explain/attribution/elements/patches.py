@@ -1,6 +1,5 @@
 """Patches of images."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -8,12 +7,12 @@ import keras
 import numpy as np
 
 from keras_attention import roles
-from keras_attention.explain.attribution.elements.base import Arrays, Elements
+from keras_attention.explain.attribution.elements.base import Batch, Elements
 from keras_attention.explain.maps import graph
 
 
 @dataclass(frozen=True)
-class Patches(Elements):
+class ImagePatches(Elements):
     """Cells of images `(B, height, width, C)`, row by row."""
 
     kind: ClassVar[str] = "patches"
@@ -39,28 +38,27 @@ class Patches(Elements):
 
 def patches(
     model: keras.Model,
-    inputs: Arrays,
+    batch: Batch,
     name: str,
     *,
     replacement: Any,
     grid: tuple[int, int] | None,
-) -> Patches:
+) -> ImagePatches:
     """Returns the patches of an input of images.
 
     Args:
         model: functional.
-        inputs: arrays, by name if there are several.
-        name: of the input with images.
+        batch: of the input.
+        name: of the input.
         replacement: `None` or `"mean"`, `"blur"` or a number, see `elements`.
         grid: rows and columns of patches; those of the layer that cuts the input if `None`.
     """
-    several = isinstance(inputs, Mapping)
-    images = (inputs[name] if several else inputs).astype(np.float32)
+    images = batch.array.astype(np.float32)
     edges = _edges(model, name, images.shape[1:3], grid)
     rows, columns = (len(begins) - 1 for begins in edges)
-    return Patches(
-        {**inputs, name: images} if several else images,
-        name if several else None,
+    return ImagePatches(
+        batch.given(images),
+        batch.name,
         np.ones((len(images), rows * columns), bool),
         grid=(rows, columns),
         filling=_filling(images, replacement),
@@ -85,7 +83,7 @@ def _edges(
     )
 
 
-def _edges_of(layer: roles.Patches, shape: Any, sizes: tuple[int, ...]) -> list[np.ndarray]:
+def _edges_of(layer: roles.PatchCutter, shape: Any, sizes: tuple[int, ...]) -> list[np.ndarray]:
     """Returns where a layer's patches begin in images of some sizes, and where the last one ends.
 
     What patches share is cut in the middle; what is left over at the end, which the layer does
@@ -99,9 +97,9 @@ def _edges_of(layer: roles.Patches, shape: Any, sizes: tuple[int, ...]) -> list[
     known = (None, None) if shape is None else shape[1:3]
     seen = [own or size for own, size in zip(known, sizes, strict=True)]
     edges = []
-    for axis, cells in enumerate(layer.grid((None, *seen, None))):
-        side, step = layer.sides[axis], layer.steps[axis]
-        begins = np.arange(cells + 1) * step + (side - step) // 2
+    counts: Any = layer.grid((None, *seen, None))
+    for axis, (count, side, step) in enumerate(zip(counts, layer.sides, layer.steps, strict=True)):
+        begins = np.arange(count + 1) * step + (side - step) // 2
         begins[0], begins[-1] = 0, seen[axis]
         edges.append(np.round(begins * sizes[axis] / seen[axis]).astype(int))
     return edges

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_attention import prediction, roles
-from keras_attention.explain.attribution.elements.base import Arrays, Elements
+from keras_attention.explain.attribution.elements.base import Batch, Elements
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,13 @@ class Tokens(Elements):
         return np.where(removed, self.replacement, array).astype(array.dtype)
 
 
-def tokens(
-    model: keras.Model, inputs: Arrays, name: str, *, texts: Any, replacement: Any
-) -> Tokens:
+def tokens(model: keras.Model, batch: Batch, name: str, *, texts: Any, replacement: Any) -> Tokens:
     """Returns the tokens of an input.
 
     Args:
         model: functional.
-        inputs: arrays, by name if there are several.
-        name: of the input with ids.
+        batch: of the input.
+        name: of the input.
         texts: those of the ids, if they are known.
         replacement: the id that stands for what is taken away.
     """
@@ -43,8 +41,7 @@ def tokens(
             f"`replacement` of tokens must be an id. Received: replacement={replacement!r}"
         )
     encoders = prediction.encoders(model)
-    several = isinstance(inputs, Mapping)
-    ids = inputs[name] if several else inputs
+    ids = batch.array
     present = ids != 0
     labels = number(present)
     vocabulary = roles.vocabulary(encoders[name])
@@ -54,24 +51,18 @@ def tokens(
             labels = [[words[i] if i else "" for i in row] for row in ids]
         else:
             labels = [list(vocabulary.tokens(text)) for text in texts]
-    beside = ()
-    if several:
-        beside = tuple(
-            other
-            for other, x in inputs.items()
-            if other != name
-            and x.dtype.kind in "iu"
-            and x.ndim > 2
-            and x.shape[:2] == ids.shape
-            and encoders[other] is not None
-        )
+    others = batch.inputs if isinstance(batch.inputs, Mapping) else {}
+    beside = tuple(
+        other
+        for other, x in others.items()
+        if other != name
+        and x.dtype.kind in "iu"
+        and x.ndim > 2
+        and x.shape[:2] == ids.shape
+        and encoders[other] is not None
+    )
     return Tokens(
-        inputs,
-        name if several else None,
-        present,
-        labels,
-        replacement=int(replacement),
-        beside=beside,
+        batch.inputs, batch.name, present, labels, replacement=int(replacement), beside=beside
     )
 
 

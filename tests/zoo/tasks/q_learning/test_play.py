@@ -5,11 +5,11 @@ import keras
 import numpy as np
 import pytest
 
+import keras_attention as ka
 from keras_attention.callbacks import Checkpoint
 from tests.callbacks.training import Cut, Interrupt
 from tests.zoo.data.walk import Walk
 from zoo.tasks.q_learning import networks
-from zoo.tasks.q_learning.losses import ActionHuber
 from zoo.tasks.q_learning.networks import Networks
 from zoo.tasks.q_learning.play import Exploration, Play
 from zoo.tasks.q_learning.replay import Replay
@@ -34,7 +34,7 @@ def make(**changes):
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(3)]
     )
-    model.compile(keras.optimizers.Adam(0.05), ActionHuber(), run_eagerly=True)
+    model.compile(keras.optimizers.Adam(0.05), ka.training.ActionHuber(), run_eagerly=True)
     replay = Replay((2,), games=2, capacity=60, batch_size=4, num_batches=STEPS, n=2)
     settings = {
         "warmup": 20,
@@ -130,7 +130,7 @@ def test_so_many_actions_are_random(share, drawn):
     model, play = make(exploration=lambda step: share, warmup=0, steps=60)
     model.layers[-1].kernel.assign(np.zeros((8, 3)))
     model.layers[-1].bias.assign([0.0, 1.0, 2.0])
-    model.compile(keras.optimizers.SGD(0.0), ActionHuber(), run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.0), ka.training.ActionHuber(), run_eagerly=True)
     fit(model, play, epochs=1)
     actions = play.replay.get_state()["actions"]
     assert set(actions[actions >= 0]) == drawn

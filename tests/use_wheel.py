@@ -1,0 +1,21 @@
+"""Uses the installed package from another folder: `tox -e wheel` runs it."""
+
+import tempfile
+from pathlib import Path
+
+import keras_attention as ka
+import zoo
+
+for package in (ka, zoo):
+    assert "site-packages" in package.__file__, f"{package.__file__} is a checkout"
+
+tokenizer = ka.layers.Tokenizer.train(["to be or not to be"], model="character", min_frequency=1)
+model = zoo.gpt(**zoo.models.gpt.VARIANTS["tiny"], tokenizer=tokenizer)
+text = ka.generate(model, "to be", max_new_tokens=8)
+with tempfile.TemporaryDirectory() as folder:
+    path = ka.save_model(model, Path(folder) / "gpt.keras")
+    assert ka.generate(ka.load_model(path), "to be", max_new_tokens=8) == text
+page = ka.explain.page(model, ["to be"])
+assert "<script" in str(page), "the files of the page are in the package"
+ka.explain.heads(model, ["to be"])
+print(f"keras_attention {ka.__version__} wrote {text!r} and a page of {len(str(page)):,} bytes.")

@@ -4,7 +4,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ import numpy as np
 from keras import ops
 
 from keras_attention import saving
-from keras_attention.callbacks.folder import Folder, Manifest
+from keras_attention.callbacks.folder import Folder
+from keras_attention.callbacks.manifest import Manifest
+from keras_attention.callbacks.resumption import Resumption
 from keras_attention.ops import checks
 from keras_attention.saving import DamagedFileError, FileError, NewerFileError
 from keras_attention.saving.limits import OWN
@@ -82,10 +83,8 @@ class Checkpoint(keras.callbacks.Callback):
     _position: int
     _epoch_random: dict[str, Any]
     _stopped: bool  # with the last batch
-    _resumed: Manifest | None  # until its epoch begins
-    _within: Manifest | None  # until its last batch was passed over
-    _passed_logs: dict[str, Any] | None  # of the batches that are passed over
-    _initial_epoch: int | None  # of the model, while it is another
+    _resumed: Resumption | None  # until its epoch begins
+    _within: Resumption | None  # until its last batch was passed over
 
     def __init__(
         self,
@@ -157,21 +156,21 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._begin()
         self._start = time.perf_counter()
-        found: list[Path] = []
+        manifests: list[Path] = []
         self._claim()
         with self._errors("be read", stop=self.resume):
-            found = self._folder.manifests()
-        if found and not self.resume:
+            manifests = self._folder.manifests()
+        if manifests and not self.resume:
             raise ValueError(
-                f"`folder` holds checkpoints of a training already, {len(found)} of them. Pass "
+                f"`folder` holds checkpoints of a training already, {len(manifests)} of them. Pass "
                 f"`resume=True` to continue it, or another folder. Received: "
                 f"folder={str(self._folder.path)!r}"
             )
         with self._errors("be written"):
             self._folder.prepare()
         self._claim()  # if it was not there before
-        if found:
-            self._continue(found)
+        if manifests:
+            self._continue(manifests)
         elif self.resume and self._folder.orphans():
             warnings.warn(
                 f"{self._folder.path} has models without manifests, as when the first save is "
@@ -183,26 +182,22 @@ class Checkpoint(keras.callbacks.Callback):
         self._epoch, self._position = epoch, 0
         resumed, self._resumed = self._resumed, None
         if resumed:
-            self._reset_initial_epoch()
-            self._enter(resumed)
+            resumed.leave_initial_epoch(self._model)
+            resumed.enter(self.model, epoch)
+            self._within = resumed if resumed.manifest.position else None
         self._epoch_random = random_state()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        if self._within and batch < self._within.position:
-            model = self._model  # `self.model` would bring home JAX's state for nothing
-            model.train_function = partial(
-                self._pass_over,
-                resumed=self._within,
-                last=batch + model.steps_per_execution >= self._within.position,
-                train_function=model.train_function,
-            )
+        if self._within and batch < self._within.manifest.position:
+            # `self.model` would bring home JAX's state for nothing.
+            self._within.pass_over(self._model, batch)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         before, self._position = self._position, batch + 1
         if self._steps is not None:  # the last of several batches per execution may be fewer
             self._position = min(self._position, self._steps)
         if self._within:
-            if self._position >= self._within.position:
+            if self._position >= self._within.manifest.position:
                 self._within = None
             return
         step, self._step = self._step, self._step + self._position - before
@@ -225,18 +220,18 @@ class Checkpoint(keras.callbacks.Callback):
         self._seconds, self._start = self.seconds, None
         self._folder.release()
         if self._resumed:  # nothing was left to train
+            self._resumed.leave_initial_epoch(self._model)
             self._resumed = None
-            self._reset_initial_epoch()
 
     def _begin(self) -> None:
-        """The state of a training that has not begun."""
+        """Sets the state of a training that has not begun."""
         self._seconds = 0.0
         self._start = None
         self._logs = []
         self._step = self._epoch = self._position = 0
         self._stopped = False
         self._epoch_random = {}
-        self._resumed = self._within = self._initial_epoch = None
+        self._resumed = self._within = None
 
     @property
     def _steps(self) -> int | None:
@@ -282,7 +277,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._folder.prune(self.keep, self._best())
 
     def _value(self, logs: dict[str, Any] | None) -> float | None:
-        """That of `monitor`; within an epoch there is none."""
+        """Returns the log named by `monitor`, or `None` within an epoch."""
         if logs is None or self.monitor is None:
             return None
         numbers = {name: value for name, value in logs.items() if isinstance(value, (int, float))}
@@ -333,13 +328,11 @@ class Checkpoint(keras.callbacks.Callback):
             with self._errors("be written"):
                 for damaged in faults:
                     self._folder.set_aside(damaged)
-        self._resumed = manifest
+        self._resumed = Resumption(manifest, model)
         self._step, self._logs, self._seconds = manifest.step, manifest.logs, manifest.seconds
-        # As in `keras.callbacks.BackupAndRestore`; `fit` reads it next.
-        self._initial_epoch, model._initial_epoch = model._initial_epoch, manifest.epoch
 
     def _check(self, manifest: Manifest) -> None:
-        """That the model and the data are those of the checkpoint, as far as that can be told."""
+        """Raises `ValueError` if the model or the data are seen not to be the checkpoint's."""
         policy = self.model.dtype_policy.name
         if manifest.policy != policy:
             raise ValueError(
@@ -372,58 +365,6 @@ class Checkpoint(keras.callbacks.Callback):
                 f"Received: steps_per_execution={several}"
             )
 
-    def _enter(self, resumed: Manifest) -> None:
-        """Brings the epoch's beginning back."""
-        if resumed.epoch != self._epoch:
-            raise ValueError(
-                f"The checkpoint is of epoch {resumed.epoch}. Leave `initial_epoch` of `fit` "
-                f"out. Received: initial_epoch={self._epoch}"
-            )
-        # The order of the data is drawn next, as it was then.
-        set_random_state(resumed.epoch_random or resumed.random)
-        if resumed.position:
-            self._within = resumed
-            self._passed_logs = None
-            model = self.model
-            if len(model.metrics_variables) == len(resumed.metrics):
-                self._set_metrics(model, resumed)
-
-    def _pass_over(
-        self, *arguments: Any, resumed: Manifest, last: bool, train_function: Any
-    ) -> Any:
-        """In the place of `train_function`, takes the batches of one execution but no step.
-
-        JAX passes its state and an iterator and gets the state back, TensorFlow passes an
-        iterator, PyTorch batches.
-        """
-        model = self._model
-        model.train_function = train_function
-        *state, batches = arguments
-        if not isinstance(batches, list):
-            batches = _take(batches, model.steps_per_execution)
-        if self._passed_logs is None:  # `fit` on TensorFlow makes the metrics by the first batch
-            model._symbolic_build(data_batch=batches[0])
-            self._set_metrics(model, resumed)
-        if last:
-            set_random_state(resumed.random)
-        return (self._passed_logs, *state) if state else self._passed_logs
-
-    def _set_metrics(self, model: keras.Model, resumed: Manifest) -> None:
-        variables = model.metrics_variables
-        shapes = [list(variable.shape) for variable in variables]
-        saved = [list(np.shape(value)) for value in resumed.metrics]
-        if shapes != saved:
-            raise ValueError(
-                "The model must be compiled with the metrics of its checkpoint. The shapes of "
-                f"their variables are {shapes}, in the checkpoint {saved}."
-            )
-        for variable, value in zip(variables, resumed.metrics, strict=True):
-            variable.assign(ops.convert_to_tensor(value, dtype=variable.dtype))
-        self._passed_logs = model.get_metrics_result()
-
-    def _reset_initial_epoch(self) -> None:
-        self._model._initial_epoch = self._initial_epoch
-
     @contextmanager
     def _errors(self, what: str, *, stop: bool = False) -> Iterator[None]:
         """Turns an error inside into what the user asked for."""
@@ -439,19 +380,8 @@ class Checkpoint(keras.callbacks.Callback):
             warnings.warn(f"{message} Training goes on.", stacklevel=2)
 
 
-def _take(iterator: Iterator[Any], count: int) -> list[Any]:
-    """The next `count` batches, or those that are left."""
-    batches = [next(iterator)]  # if there are none, `fit` wants the StopIteration
-    try:
-        while len(batches) < count:
-            batches.append(next(iterator))
-    except StopIteration:
-        pass
-    return batches
-
-
 def _finite(model: keras.Model) -> bool:
-    """Whether all weights and what the optimizer keeps are."""
+    """Whether all weights and the optimizer's variables are finite."""
     arrays = (ops.convert_to_numpy(v.value) for v in (*model.weights, *model.optimizer.variables))
     return all(np.isfinite(array).all() for array in arrays)
 
@@ -461,7 +391,7 @@ def _values(variables: list[keras.Variable]) -> list[Any]:
 
 
 def _mode(monitor: str) -> str:
-    """Whether lower or higher values of a log are better, by its name."""
+    """Returns `"min"` if lower values of a log are better, else `"max"`, by its name."""
     lower = any(part in monitor for part in _LOWER)
     higher = any(part in monitor for part in _HIGHER)
     if lower == higher:

@@ -114,8 +114,9 @@ def _causal(
     chunk = min(_CHUNK, query.shape[2] or _CHUNK) if known else _CHUNK
     chunks = (length + chunk - 1) // chunk
 
-    def cut(x: Float[Tensor, "B K*G T U"]) -> Float[Tensor, "B K chunks G*C U"]:
-        """Returns chunks of C elements; G is 1 but for queries."""
+    # A shape in the annotation of an inner function would break the graph of `torch.compile`.
+    def cut(x: Tensor) -> Tensor:
+        """Returns chunks of C elements, `(B, K, chunks, G * C, U)`; G is 1 but for queries."""
         x = ops.pad(x, [[0, 0], [0, 0], [0, chunks * chunk - length], [0, 0]])
         x = ops.reshape(x, (batch, kv_heads, -1, chunks, chunk, x.shape[-1]))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))

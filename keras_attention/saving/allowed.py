@@ -109,7 +109,7 @@ def _classes() -> frozenset[tuple[str, str]]:
 
 @cache
 def _operations() -> frozenset[tuple[str, str]]:
-    """What `x * 2` and its like become in a functional model."""
+    """Returns the classes of the layers that `x * 2` and its like become in a functional model."""
     return frozenset(
         (operation.__module__, operation.__name__)
         for operation in _subclasses(keras.Operation)

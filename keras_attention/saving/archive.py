@@ -79,7 +79,7 @@ class Archive:
 
 
 def read(path: str | Path, limits: Limits, *, sha256: str | None = None) -> Archive:
-    """The members of a `.keras` file, or of a folder in Keras's layout.
+    """Returns the members of a `.keras` file, or of a folder in Keras's layout.
 
     Args:
         path: of the file or folder.
@@ -115,10 +115,10 @@ def digest_of(members: Mapping[str, bytes]) -> str:
     return list_digest({name: hashlib.sha256(each).hexdigest() for name, each in members.items()})
 
 
-def _check_digest(found: str, sha256: str) -> None:
-    if found != sha256.lower():
+def _check_digest(digest: str, sha256: str) -> None:
+    if digest != sha256.lower():
         raise RefusedFileError(
-            f"Its SHA-256 is {found}, and {sha256} was asked for.",
+            f"Its SHA-256 is {digest}, and {sha256} was asked for.",
             "Get the file again, or find out who changed it.",
         )
 
@@ -156,7 +156,7 @@ def _read_zip(opened: BinaryIO, limits: Limits) -> Archive:
 
 
 def _check_type(opened: BinaryIO) -> None:
-    """Says what a file is that is no zip file."""
+    """Refuses a file that is no zip file, and says what it is."""
     start = opened.read(8)
     if not start:
         raise DamagedFileError("The file is empty.")
@@ -228,8 +228,8 @@ def _check_name(name: str) -> None:
 def _check_size(name: str, size: int, limits: Limits) -> None:
     limit = "asset_bytes" if name.startswith(ASSETS) else "config_bytes"
     if name != WEIGHTS and size > getattr(limits, limit):
-        found = f"{size:,} bytes"
-        raise exceeded(f"The size of {name!r}", found, limit, f"{getattr(limits, limit):,}")
+        actual = f"{size:,} bytes"
+        raise exceeded(f"The size of {name!r}", actual, limit, f"{getattr(limits, limit):,}")
 
 
 def _check_total(total: int, limits: Limits) -> None:

@@ -15,10 +15,10 @@ _RESULTS = 10  # symbolic tensors that a call of a layer makes at most, on avera
 
 
 class Budget(threading.local):
-    """What building in this thread may still take; `None` is no bound.
+    """The bound on what building in this thread may still take.
 
     Attributes:
-        numbers: that the variables made may hold.
+        numbers: that the variables made may hold; `None` is no bound.
         results: how many symbolic tensors may be made.
         size: of such a tensor, its open sizes left out.
         refusal: set when something asked for more, also if Keras then reported another error.
@@ -109,6 +109,6 @@ def _product(sizes: Iterable[Any]) -> int:
     return math.prod(max(size, 0) for size in sizes if isinstance(size, int))
 
 
-def _refuse(what: str, found: str, limit: str, value: str) -> None:
-    _budget.refusal = exceeded(what, found, limit, value)
+def _refuse(what: str, actual: str, limit: str, value: str) -> None:
+    _budget.refusal = exceeded(what, actual, limit, value)
     raise _budget.refusal

@@ -115,7 +115,7 @@ def card(
 
 
 def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """What `metrics` say something about, of the shape that `metrics.json` has."""
+    """Returns the entries of `metrics` that say something, after checking their shape."""
     if not isinstance(metrics, Mapping):
         raise TypeError(f"`metrics` must be the content of a metrics.json. Received: {metrics!r}")
     known = {key: value for key, value in metrics.items() if value is not None}
@@ -170,8 +170,8 @@ def _model_index(
 
 def _data(metrics: Mapping[str, Any]) -> str:
     titles = {"name": "Name", "url": "URL", "license": "Licence", "citation": "Citation"}
-    found = {**metrics.get("data", {}), "sha256": metrics.get("data_sha256")}
-    return _lines(found, {**titles, "sha256": "SHA-256 of the arrays"})
+    values = {**metrics.get("data", {}), "sha256": metrics.get("data_sha256")}
+    return _lines(values, {**titles, "sha256": "SHA-256 of the arrays"})
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:

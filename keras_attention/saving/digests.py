@@ -1,4 +1,4 @@
-"""What a model's file, or its folder of files, is known by."""
+"""Digests of a model's file, or of its folder of files."""
 
 from pathlib import Path
 
@@ -44,9 +44,9 @@ def digest(path: str | Path) -> str:
     Raises:
         FileNotFoundError: there is nothing at `path`, or no model in the folder.
     """
-    found = digests(path)
-    if not found:
+    digest_by_file = digests(path)
+    if not digest_by_file:
         raise FileNotFoundError(f"There are no files of a model in {path}.")
     if not Path(path).is_dir():
-        return next(iter(found.values()))
-    return list_digest(found)
+        return next(iter(digest_by_file.values()))
+    return list_digest(digest_by_file)

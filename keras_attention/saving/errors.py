@@ -1,4 +1,4 @@
-"""What can be wrong with a file, as errors that a program can tell apart."""
+"""Errors of files, which a program can tell apart."""
 
 from pathlib import Path
 from typing import Self
@@ -51,9 +51,9 @@ class RefusedFileError(FileError):
     """Whole, but has something that a file from a stranger may not have.
 
     Args:
-        found: what it has.
+        problem: the sentence that says what it has.
         remedy: how to allow it, or to do without.
     """
 
-    def __init__(self, found: str, remedy: str = _UNCHECKED) -> None:
-        super().__init__(f"{found} {remedy}")
+    def __init__(self, problem: str, remedy: str = _UNCHECKED) -> None:
+        super().__init__(f"{problem} {remedy}")

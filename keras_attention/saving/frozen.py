@@ -32,17 +32,17 @@ def read(config: dict[str, Any]) -> Mapping[str, list[int]] | None:
     Raises:
         DamagedFileError: it is something else.
     """
-    found = config.pop(KEY, None)
-    if found is None:
+    flags = config.pop(KEY, None)
+    if flags is None:
         return None
     if (
-        not isinstance(found, dict)
-        or found.keys() != {"frozen_layers", "frozen_weights"}
-        or not all(isinstance(numbers, list) for numbers in found.values())
-        or not all(type(number) is int for numbers in found.values() for number in numbers)
+        not isinstance(flags, dict)
+        or flags.keys() != {"frozen_layers", "frozen_weights"}
+        or not all(isinstance(numbers, list) for numbers in flags.values())
+        or not all(type(number) is int for numbers in flags.values() for number in numbers)
     ):
-        raise DamagedFileError(f"config.json has {found!r:.80} as {KEY!r}.")
-    return found
+        raise DamagedFileError(f"config.json has {flags!r:.80} as {KEY!r}.")
+    return flags
 
 
 def restore(model: keras.Model, flags: Mapping[str, list[int]] | None) -> None:

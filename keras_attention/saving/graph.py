@@ -1,4 +1,4 @@
-"""What building a functional model costs Keras, counted before it is built.
+"""The cost to Keras of building a functional model, counted before it is built.
 
 Keras tries every layer that waits for others again and again until nothing waits, and calls a
 model inside a model layer by layer. So a file of a few kilobytes can ask for hours.

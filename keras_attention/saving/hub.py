@@ -27,7 +27,7 @@ _ADDRESS = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """What an `hf://` address names.
+    """The parts of an `hf://` address.
 
     Attributes:
         repository: `user/name`.
@@ -50,22 +50,22 @@ def parse(url: str, *, revision: str | None = None) -> Address:
     Raises:
         ValueError: it is none, names a file that is no `.keras` file, or has two revisions.
     """
-    found = _ADDRESS.fullmatch(url)
-    if found is None:
+    match = _ADDRESS.fullmatch(url)
+    if match is None:
         raise ValueError(
             "An address on the Hub is hf://user/name, hf://user/name@revision or "
             f"hf://user/name/file.keras, of a model. Received: {url!r}"
         )
-    file = found["file"]
+    file = match["file"]
     if file and (not file.endswith(".keras") or {"", ".", ".."} & set(file.split("/"))):
         raise ValueError(f"A file on the Hub must be a `.keras` file. Received: {url!r}")
-    if revision and found["revision"] and revision != found["revision"]:
+    if revision and match["revision"] and revision != match["revision"]:
         raise ValueError(
             f"`revision` must be that of the address, or left out. Received: {url!r}, "
             f"revision={revision!r}"
         )
     return Address(
-        repository=found["repository"], revision=revision or found["revision"], file=file
+        repository=match["repository"], revision=revision or match["revision"], file=file
     )
 
 

@@ -55,9 +55,9 @@ OWN = Limits(  # of files that this process wrote, or finds by their digest
 )
 
 
-def exceeded(what: str, found: object, limit: str, value: object) -> RefusedFileError:
+def exceeded(what: str, actual: object, limit: str, value: object) -> RefusedFileError:
     """The refusal of a file because of a limit, by its name and value."""
     return RefusedFileError(
-        f"{what} is {found}, above the limit of {value}.",
+        f"{what} is {actual}, above the limit of {value}.",
         f"If you trust the file, pass `limits=ka.saving.Limits({limit}=...)`.",
     )

@@ -131,7 +131,7 @@ def _write(saved: Archive, config: dict[str, Any], path: Path) -> None:
 
 
 def _build(path: Path, custom_objects: dict[str, Any]) -> keras.Model:
-    """What Keras makes of the checked members."""
+    """Returns the model that Keras makes of the checked members."""
     model = keras.saving.load_model(path, custom_objects=custom_objects, compile=False)
     if not isinstance(model, keras.Model):
         raise RefusedFileError(f"It holds a {type(model).__name__}, not a model.")
@@ -139,7 +139,7 @@ def _build(path: Path, custom_objects: dict[str, Any]) -> keras.Model:
 
 
 def _reason(error: Exception) -> str:
-    """What Keras says, without the configurations that it repeats for each layer around."""
+    """Returns Keras's reason, without the configurations that it repeats for each outer layer."""
     classes = re.findall(r"deserializing class '(\w+)'", str(error))
     reason = str(error).rpartition("Exception encountered: ")[2].strip()
     if classes:
@@ -156,10 +156,10 @@ def _age(saved: Archive) -> str:
     """Says so if the file's Keras is newer than this one, and refuses another generation's."""
     metadata = saved.json(archive.METADATA)
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
-    found = re.match(r"(\d+)\.(\d+)", version) if isinstance(version, str) else None
-    if found is None:
+    match = re.match(r"(\d+)\.(\d+)", version) if isinstance(version, str) else None
+    if match is None:
         raise DamagedFileError("metadata.json does not tell the version of Keras.")
-    major, minor = map(int, found.groups())
+    major, minor = map(int, match.groups())
     here = [int(part) for part in keras.__version__.split(".")[:2]]
     if major > here[0]:
         raise NewerFileError(f"It was saved by Keras {version}; this is Keras {keras.__version__}.")

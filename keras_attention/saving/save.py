@@ -93,7 +93,7 @@ def save_model(
 
 
 def _archive(model: keras.Model) -> Archive:
-    """What Keras saves, in the words of no backend, with the state of the training."""
+    """Returns the members that Keras saves, in no backend's words, with the training's state."""
     with scratch.folder() as folder:
         # Not as a `.keras` file, which no clock before 1980 lets Keras write.
         try:

@@ -52,9 +52,9 @@ def to_safetensors(model: keras.Model, path: str | Path) -> None:
         ImportError: safetensors is not installed.
     """
     library = _library()
-    found = weights(model)
+    by_name = weights(model)
     arrays, problems = {}, []
-    for name, variable in found.items():
+    for name, variable in by_name.items():
         dtype = _dtype(variable)
         if dtype not in _DTYPES:
             problems.append(f"{name} has the type {dtype}, which the format lacks")
@@ -93,19 +93,19 @@ def from_safetensors(model: keras.Model, path: str | Path) -> None:
     library = _library()
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    found = weights(model)
+    by_name = weights(model)
     try:
         with library.safe_open(path, framework="numpy") as file:
             _check_header(path)
             _check_format(file.metadata() or {}, path)
-            arrays, problems = _read(file, found)
+            arrays, problems = _read(file, by_name)
     except library.SafetensorError as error:
         raise DamagedFileError(f"{path}: It is no whole safetensors file: {error}.") from cause(
             error
         )
     if problems:
         raise FileError(f"{path}: Its tensors are not those of the model:{_listed(problems)}")
-    for name, variable in found.items():
+    for name, variable in by_name.items():
         variable.assign(arrays[name])
     for _, layer in walk(model, "", set()):
         if isinstance(layer, keras.layers.Normalization):
@@ -122,19 +122,19 @@ def weights(model: keras.Model) -> dict[str, keras.Variable]:
         raise ValueError(
             f"`model` must be built: call it on data once. Received: model={model.name!r}"
         )
-    found: dict[str, keras.Variable] = {}
+    by_name: dict[str, keras.Variable] = {}
     left = {id(variable) for variable in model.weights}
     for path, layer in walk(model, "", set()):
         own = [variable for variable in layer.weights if id(variable) in left]
         left.difference_update(map(id, own))
         for name, variable in _numbered(own, lambda variable: "variable"):
-            other = found.setdefault(path + name, variable)
+            other = by_name.setdefault(path + name, variable)
             if other is not variable:
                 raise ValueError(
                     f"Two weights of `model` would have the name {path + name!r}: {other.path} "
                     f"and {variable.path}. Give the layers, or the weights, other names."
                 )
-    return found
+    return by_name
 
 
 def walk(layer: keras.Layer, path: str, seen: set[int]) -> Iterator[tuple[str, keras.Layer]]:
@@ -195,17 +195,17 @@ def _snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _read(file: Any, found: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], list[str]]:
+def _read(file: Any, by_name: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The arrays of an open file, and whatever keeps them from being the model's."""
     names = set(file.keys())
     arrays, problems = {}, []
-    for name in sorted(names | set(found)):
+    for name in sorted(names | set(by_name)):
         if name not in names:
             problems.append(f"{name} is missing")
-        elif name not in found:
+        elif name not in by_name:
             problems.append(f"{name} is not in the model")
         else:
-            stored, variable = file.get_slice(name), found[name]
+            stored, variable = file.get_slice(name), by_name[name]
             shape, dtype = tuple(stored.get_shape()), stored.get_dtype()
             if shape != tuple(variable.shape):
                 problems.append(f"{name} has shape {shape}, in the model {tuple(variable.shape)}")

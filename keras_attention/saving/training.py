@@ -1,4 +1,4 @@
-"""What a training needs to go on that Keras does not save.
+"""The state of a training that Keras does not save.
 
 Keras saves weights and the variables of the optimizer. Missing are the random states (of the
 layers that drop, of Python, NumPy and the backend), the variables that the optimizer does not
@@ -57,13 +57,13 @@ def read(saved: Archive) -> dict[str, Any] | None:
     if archive.TRAINING not in saved.members:
         return None
     state = saved.json(archive.TRAINING)
-    found = state.get("format") if isinstance(state, dict) else None
-    if isinstance(found, int) and found > FORMAT:
+    version = state.get("format") if isinstance(state, dict) else None
+    if isinstance(version, int) and version > FORMAT:
         raise NewerFileError(
-            f"training.json has format {found}, and this version of keras_attention knows "
+            f"training.json has format {version}, and this version of keras_attention knows "
             f"{FORMAT}. Install a newer one."
         )
-    if found != FORMAT or state.keys() != _FIELDS.keys():
+    if version != FORMAT or state.keys() != _FIELDS.keys():
         raise DamagedFileError("training.json is not a training state.")
     for name, kind in _FIELDS.items():
         if type(state[name]) is not kind:

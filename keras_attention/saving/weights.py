@@ -22,7 +22,7 @@ _CHUNK = 2**22  # numbers looked at together for NaN
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file of weights holds.
+    """The content of a file of weights.
 
     Attributes:
         size: how many numbers.
@@ -49,17 +49,17 @@ def read(content: bytes, limits: Limits) -> Weights:
         raise DamagedFileError("model.weights.h5 is not an HDF5 file.")
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            found = dict(_datasets(file, limits))
-            _check_total(found, len(content))
+            datasets = dict(_datasets(file, limits))
+            _check_total(datasets, len(content))
             optimizer = {}
-            for name, dataset in found.items():
+            for name, dataset in datasets.items():
                 array = _array(name, dataset, limits)
                 if name.startswith(OPTIMIZER):
                     optimizer[name.removeprefix(OPTIMIZER)] = array
             return Weights(
-                size=sum(dataset.size for dataset in found.values()),
+                size=sum(dataset.size for dataset in datasets.values()),
                 optimizer=[optimizer[str(i)] for i in range(len(optimizer))],
-                scales_loss=any(name.startswith(INNER) for name in found),
+                scales_loss=any(name.startswith(INNER) for name in datasets),
             )
     except FileError:
         raise
@@ -161,6 +161,6 @@ def _check_finite(where: str, array: np.ndarray) -> None:
 
 
 def _is_bfloat16(dataset: "h5py.Dataset") -> bool:
-    """Whether these are two bytes each that Keras marked so."""
+    """Whether a dataset is of two bytes each that Keras marked as bfloat16."""
     dtype = dataset.dtype
     return dtype.kind == "V" and dtype.itemsize == 2 and dataset.attrs.get("dtype") == "bfloat16"

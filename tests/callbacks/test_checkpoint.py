@@ -1,5 +1,6 @@
 """What is on the disk: what is kept, what is best, what is damaged, what cannot be written."""
 
+import dataclasses
 import errno
 import json
 import math
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention.callbacks import Checkpoint
-from keras_attention.callbacks import folder as module
+from keras_attention.callbacks import Checkpoint, manifest
+from keras_attention.callbacks.folder import Folder
 from keras_attention.saving import DamagedFileError, NewerFileError, files, scratch
 from keras_attention.saving.training import random_state
 from tests.callbacks import killing
@@ -294,7 +295,7 @@ def remake(path, **changes):
     content = {name: value for name, value in json.loads(path.read_text()).items()}
     del content["digest"]
     content = {name: value for name, value in (content | changes).items() if value is not ...}
-    path.write_text(json.dumps(content | {"digest": module._digest(content)}))
+    path.write_text(json.dumps(content | {"digest": manifest._digest(content)}))
 
 
 def twister(position=624, **changes):
@@ -342,7 +343,7 @@ def test_all_damaged_is_an_error_that_lists_them(folder):
 @once
 def test_a_newer_format_is_no_damage(folder):
     path = folder / "step-00000003.json"
-    text = module.replace(module.read(path), format=99).text()
+    text = dataclasses.replace(manifest.read(path), format=99).text()
     path.write_text(text)
     with pytest.raises(NewerFileError, match=r"format 99.*Install a newer keras_attention"):
         resume(folder)
@@ -492,11 +493,11 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch, fault, o
                 files, "flush", lambda path: no_space() if path.suffix == ".json" else flush(path)
             )
 
-    found = {}
+    contents = {}
 
     class Look(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            found.setdefault("old", content(tmp_path))
+            contents.setdefault("old", content(tmp_path))
 
     model = make(layers=[NoConfig(8)])
     callbacks = [Checkpoint(tmp_path, on_error=on_error), Look(), Break(how)]
@@ -507,8 +508,8 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch, fault, o
     else:
         with pytest.warns(UserWarning, match=f"step 10: .*{reason}.*Training goes on"):
             assert len(fit(model, *callbacks, epochs=2)["loss"]) == 2
-    assert len(found["old"]) == 2
-    assert content(tmp_path) == found["old"]  # byte for byte, and nothing beside it
+    assert len(contents["old"]) == 2
+    assert content(tmp_path) == contents["old"]  # byte for byte, and nothing beside it
     monkeypatch.undo()
     resumed = make(layers=[NoConfig(8)])
     fit(resumed, Checkpoint(tmp_path, resume=True), epochs=2)  # and it can be continued
@@ -535,7 +536,7 @@ def test_of_two_processes_in_one_folder_one_refuses(folder, on_error):
 
 @once
 def test_a_worker_that_outlives_its_training_does_not_keep_the_folder(tmp_path):
-    folder = module.Folder(tmp_path)
+    folder = Folder(tmp_path)
     assert folder.claim()
     ours, theirs = os.pipe()
     began, begins = os.pipe()

@@ -130,3 +130,13 @@ def test_exported(name):
         for length in (9, 70):
             x = torch.randn(3, length, 16)
             torch.testing.assert_close(program.module()(x), model(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mechanism", [None, "linear"])
+def test_compiled_as_one_graph(mechanism):
+    """A shape in an inner function's annotation, for one, breaks the graph of `torch.compile`."""
+    layer = L.TransformerBlock(4, 32, causal=True, mechanism=mechanism)
+    x = torch.randn(2, 5, 16)
+    expected = layer(x)
+    compiled = torch.compile(lambda x: layer(x), backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), expected)

@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
     def fail(self, status, code):
         self.answer(status, {"error": code}, X_Error_Code=code, X_Error_Message=code)
 
-    def found(self, name, revision):
+    def commit_of(self, name, revision):
         """The commit that is asked for, or `None` after an answer that says why not."""
         token = self.headers.get("Authorization")
         if name in self.hub.failing:
@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/revision/([^/]+))?", path):
             self.info(match[1], match[3] or "main")
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
-            if commit := self.found(match[1], match[2]):
+            if commit := self.commit_of(match[1], match[2]):
                 self.answer(content=[self.entry(*item) for item in commit[1].items()])
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self.file(match[1], match[2], unquote(match[3]))
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def info(self, name, revision):
-        if commit := self.found(name, revision):
+        if commit := self.commit_of(name, revision):
             siblings = [{"rfilename": n, "size": len(c)} for n, c in commit[1].items()]
             self.answer(content={"id": name, "sha": commit[0], "siblings": siblings})
 
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {"type": "file", "path": name, "size": len(content), "oid": oid}
 
     def file(self, name, revision, file):
-        if not (commit := self.found(name, revision)):
+        if not (commit := self.commit_of(name, revision)):
             return
         oid, files = commit
         if file not in files:

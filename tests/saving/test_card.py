@@ -116,11 +116,11 @@ def test_the_sections_say_everything_that_is_known():
 @pytest.mark.parametrize("absent", [*METRICS, "everything"])
 def test_what_is_absent_is_left_out(absent):
     kept = {} if absent == "everything" else {k: v for k, v in METRICS.items() if k != absent}
-    found = card.card(kept, **WHERE)
-    assert found == card.card({**dict.fromkeys(METRICS), **kept}, **WHERE)  # null says no more
-    assert "None" not in found
-    assert "How to load" in found
-    data = front_matter(found)
+    text = card.card(kept, **WHERE)
+    assert text == card.card({**dict.fromkeys(METRICS), **kept}, **WHERE)  # null says no more
+    assert "None" not in text
+    assert "How to load" in text
+    data = front_matter(text)
     assert data["library_name"] == "keras"
     needed = {"task", "data", "test", "everything"}
     assert ("model-index" in data) == (absent not in needed)
@@ -128,7 +128,7 @@ def test_what_is_absent_is_left_out(absent):
     assert absent not in gone or gone[absent] not in data
     if absent == "everything":
         assert set(data) == {"library_name", "tags"}
-        assert re.findall(r"^## (.*)$", found, flags=re.MULTILINE) == ["How to load", "SHA-256"]
+        assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == ["How to load", "SHA-256"]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -144,9 +144,9 @@ def test_no_string_breaks_the_front_matter_or_the_page(text, tmp_path):
         "versions": {text: text},
     }
     where = {**WHERE, "name": text, "address": text, "files": {text: "ef" * 32}}
-    found = card.card(metrics, **where)
-    assert all(c.isprintable() or c == "\n" for c in found)
-    (tmp_path / "README.md").write_text(found, encoding="utf-8")
+    written = card.card(metrics, **where)
+    assert all(c.isprintable() or c == "\n" for c in written)
+    (tmp_path / "README.md").write_text(written, encoding="utf-8")
     data = metadata_load(tmp_path / "README.md")
     assert data["license"] == text
     assert data["pipeline_tag"] == (text or "t")
@@ -158,15 +158,15 @@ def test_no_string_breaks_the_front_matter_or_the_page(text, tmp_path):
     # The page has its own lines and no other: the same headings, one table, one block of code.
     plain = card.card(metrics | {"device": "d"}, **WHERE)
     for pattern in (r"^#+ ", r"^```", r"^\|", r"^- ", r"^---$", r"^$"):
-        counts = [len(re.findall(pattern, t, flags=re.MULTILINE)) for t in (found, plain)]
+        counts = [len(re.findall(pattern, t, flags=re.MULTILINE)) for t in (written, plain)]
         assert counts[0] == counts[1], pattern
-    page = body(found).split("## How to load")
+    page = body(written).split("## How to load")
     for part in (page[0], page[1].split("## Versions")[1]):  # no more than a digest in backticks
         assert not re.search(r"(?<!\\)[<\[](?!https?://)", part)
         assert all(
             re.fullmatch(r"[0-9a-f]{64}", code) for code in re.findall(r"(?<!\\)`(.*?)`", part)
         )
-    code = re.search(r"^```python\n(.*?)^```$", found, flags=re.MULTILINE | re.DOTALL)[1]
+    code = re.search(r"^```python\n(.*?)^```$", written, flags=re.MULTILINE | re.DOTALL)[1]
     calls = []
     exec(
         code.replace("import keras_attention as ka", "").replace("ka.load_model", "load"),
@@ -177,15 +177,15 @@ def test_no_string_breaks_the_front_matter_or_the_page(text, tmp_path):
 
 def test_numbers_that_are_none_are_not_for_the_index():
     metrics = {**METRICS, "test": {"loss": float("nan"), "accuracy": 0.5}}
-    found = card.card(metrics, **WHERE)
-    (result,) = front_matter(found)["model-index"][0]["results"]
+    text = card.card(metrics, **WHERE)
+    (result,) = front_matter(text)["model-index"][0]["results"]
     assert result["metrics"] == [{"type": "accuracy", "value": 0.5}]
-    assert "| loss | nan |  |" in found
+    assert "| loss | nan |  |" in text
 
 
 def test_front_matter_is_yaml_for_another_reader_too():
-    found = card.card(METRICS, **WHERE)
-    block = found.split("---\n")[1]
+    text = card.card(METRICS, **WHERE)
+    block = text.split("---\n")[1]
     assert list(yaml.safe_load(block)) == [
         "library_name",
         "license",
@@ -197,9 +197,9 @@ def test_front_matter_is_yaml_for_another_reader_too():
 
 
 def test_a_model_on_the_hub_is_loaded_by_its_address():
-    found = card.card(METRICS, **{**WHERE, "address": "hf://someone/iris"})
-    assert '"hf://someone/iris",' in found
-    assert "`revision=`" in found
+    text = card.card(METRICS, **{**WHERE, "address": "hf://someone/iris"})
+    assert '"hf://someone/iris",' in text
+    assert "`revision=`" in text
     assert "`revision=`" not in card.card(METRICS, **WHERE)
 
 
@@ -223,7 +223,7 @@ def test_the_card_of_a_recipe(tmp_path):
     path = card.write(tmp_path / "model.keras", metrics)
     assert path == tmp_path / "model.md"
     data = ModelCard.load(path).data
-    assert {found.metric_type: found.metric_value for found in data.eval_results} == result.test
+    assert {each.metric_type: each.metric_value for each in data.eval_results} == result.test
     assert data.pipeline_tag == "tabular-classification"
     text = path.read_text()
     assert "archive.ics.uci.edu" in text

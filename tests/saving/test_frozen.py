@@ -1,4 +1,4 @@
-"""What is set on a layer in a layer, or on a weight, is kept: that it is frozen, its policy, ..."""
+"""Settings of a layer in a layer, or of a weight, are kept: frozen, the policy, any number."""
 
 import copy
 import pickle

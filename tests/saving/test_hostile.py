@@ -1,4 +1,4 @@
-"""What `ka.load_model` refuses, and that it does so before anything is built."""
+"""Files that `ka.load_model` refuses, before anything is built of them."""
 
 import base64
 import copy
@@ -74,8 +74,8 @@ def test_of_keras_all_layers_but_these_are_allowed():
 def test_what_is_allowed_exists():
     for module, names in allowed._CLASSES.items():
         for name in names.split():
-            found = importlib.import_module(module)
-            assert isinstance(getattr(found, name), type), f"{module}.{name}"
+            defining = importlib.import_module(module)
+            assert isinstance(getattr(defining, name), type), f"{module}.{name}"
 
 
 @pytest.mark.parametrize(
@@ -289,8 +289,8 @@ def test_an_operation_whose_base_is_not_the_operation(tmp_path):
     ids = keras.ops.cast(x[:, 1], "int32")
     model = keras.Model(x, keras.ops.segment_sum(x[:, 0], ids, num_segments=3))
     ka.save_model(model, tmp_path / "model.keras")
-    found = ka.load_model(tmp_path / "model.keras")(np.ones((2, 4)))
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), [0, 2, 0])
+    output = ka.load_model(tmp_path / "model.keras")(np.ones((2, 4)))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(output), [0, 2, 0])
 
 
 @once
@@ -305,6 +305,6 @@ def test_models_in_models_and_shared_layers_are_loaded(tmp_path):
     model = keras.Model(x, [late(inner(late(y)) + y), inner(x)])
     ka.save_model(model, tmp_path / "model.keras")
     values = np.ones((2, 4), "float32")
-    found = ka.load_model(tmp_path / "model.keras")(values)
-    for a, b in zip(found, model(values), strict=True):
+    outputs = ka.load_model(tmp_path / "model.keras")(values)
+    for a, b in zip(outputs, model(values), strict=True):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))

@@ -76,16 +76,16 @@ def test_a_model_goes_up_in_one_commit_and_comes_back(server, folder, model):
     assert set(files) - set(first) == LAYOUT | {"README.md"}  # not secret.py
     assert files["model.weights.h5"] == (folder / "model.weights.h5").read_bytes()
 
-    found = hub.download(URL)
-    assert digests.digest(found) == digests.digest(folder)
-    np.testing.assert_allclose(output(keras.saving.load_model(found)), output(model), atol=1e-6)
+    local = hub.download(URL)
+    assert digests.digest(local) == digests.digest(folder)
+    np.testing.assert_allclose(output(keras.saving.load_model(local)), output(model), atol=1e-6)
 
 
 def test_keras_reads_it_from_the_hub_too(server, folder, model):
     hub.upload(folder, URL, message="First")
     if find_spec("tensorflow"):
-        found = output(keras.saving.load_model(URL))
-        np.testing.assert_allclose(found, output(model), atol=1e-6)
+        loaded = output(keras.saving.load_model(URL))
+        np.testing.assert_allclose(loaded, output(model), atol=1e-6)
     else:  # with which alone Keras reads paths that are not on the disk
         with pytest.raises(ValueError, match="requires installing TensorFlow"):
             keras.saving.load_model(URL)
@@ -109,8 +109,8 @@ def test_only_the_files_of_a_model_are_fetched(server, folder):
     _, files = server.commits["someone/model"][-1]
     others = ("evil.py", "model.safetensors", "tokenizer/config.json", "pytorch_model.bin")
     files.update(dict.fromkeys(others, b"no"))
-    found = hub.download(URL)
-    there = {path.relative_to(found).as_posix() for path in found.rglob("*") if path.is_file()}
+    local = hub.download(URL)
+    there = {path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file()}
     assert there == LAYOUT
     assert not [line for line in server.requests if line.endswith(others) and "resolve" in line]
 
@@ -146,9 +146,9 @@ def test_a_file_in_a_repository(server, model, tmp_path):
     model.save(tmp_path / "x.keras")
     content = (tmp_path / "x.keras").read_bytes()
     oid = server.commit("someone/model", {"models/x.keras": content, "run.py": b""})
-    found = hub.download(f"{URL}@{oid}/models/x.keras")
-    assert found.read_bytes() == content
-    np.testing.assert_allclose(output(keras.saving.load_model(found)), output(model), atol=1e-6)
+    local = hub.download(f"{URL}@{oid}/models/x.keras")
+    assert local.read_bytes() == content
+    np.testing.assert_allclose(output(keras.saving.load_model(local)), output(model), atol=1e-6)
     with pytest.raises(FileNotFoundError, match=r"y\.keras: There is no such file"):
         hub.download(f"{URL}/y.keras")
     with pytest.raises(FileNotFoundError, match=r"no config\.json.*name it: .*/file\.keras"):

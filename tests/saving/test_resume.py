@@ -72,10 +72,10 @@ def test_shuffled_data_and_python_random_go_on(tmp_path):
     expected = model.fit(x, y, batch_size=4, verbose=0).history["loss"], np.random.rand()
     np.random.seed(99)
     resumed = ka.load_model(tmp_path / "model.keras", resume=True)
-    found = resumed.fit(x, y, batch_size=4, verbose=0).history["loss"], np.random.rand()
+    actual = resumed.fit(x, y, batch_size=4, verbose=0).history["loss"], np.random.rand()
     if keras.backend.backend() == "tensorflow":  # its order is in operations that none can read
-        found, expected = found[1:], expected[1:]
-    assert found == expected
+        actual, expected = actual[1:], expected[1:]
+    assert actual == expected
 
 
 def test_not_trained_yet(tmp_path):

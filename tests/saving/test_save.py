@@ -1,4 +1,4 @@
-"""What `ka.save_model` leaves behind, when it succeeds and when it does not."""
+"""Files that `ka.save_model` leaves behind, when it succeeds and when it does not."""
 
 import errno
 import json

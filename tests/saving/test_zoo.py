@@ -34,8 +34,8 @@ def test_quantized(name, tmp_path):
     assert int8 or name in NOT_QUANTIZED
     ka.save_model(model, tmp_path / "model.keras")
     loaded = ka.load_model(tmp_path / "model.keras")
-    found, expected = (to_numpy(whole(each)(inputs)) for each in (loaded, model))
-    np.testing.assert_array_equal(found, expected)
+    output, expected = (to_numpy(whole(each)(inputs)) for each in (loaded, model))
+    np.testing.assert_array_equal(output, expected)
     assert_same_weights(keras.saving.load_model(tmp_path / "model.keras"), model)
 
 
@@ -43,8 +43,8 @@ def test_a_folder_is_loaded_like_a_file(tmp_path):
     model, inputs = built("iris")
     model.save(tmp_path / "model", zipped=False)
     (tmp_path / "model" / "README.md").write_text("A model card.")
-    found = to_numpy(ka.load_model(tmp_path / "model")(inputs))
-    np.testing.assert_array_equal(found, to_numpy(model(inputs)))
+    output = to_numpy(ka.load_model(tmp_path / "model")(inputs))
+    np.testing.assert_array_equal(output, to_numpy(model(inputs)))
 
 
 @pytest.mark.parametrize("policy", ["bfloat16", "float16", "mixed_bfloat16"])

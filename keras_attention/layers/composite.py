@@ -28,7 +28,7 @@ class Composite(keras.layers.Layer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "get_config" in vars(cls):
-            cls.get_config = _with_parts(cls.get_config)  # type: ignore[method-assign]
+            cls.get_config = _with_parts(cls.get_config)  # type: ignore[assignment]
 
     def _set_policy(self, value: Any) -> None:
         """Sets the policy of the parts too; one that quantizes is theirs by `quantize` alone."""

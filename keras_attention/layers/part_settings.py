@@ -123,8 +123,9 @@ def _set(part: keras.Layer, name: str, value: Any) -> None:
 
 def _settings(part: keras.Layer) -> dict[str, Any]:
     """The arguments of a layer's constructor that it keeps as attributes, and its policy."""
+    kind: Any = type(part)
     attributes = vars(part)
-    settings = {name: attributes[name] for name in _arguments(type(part)) if name in attributes}
+    settings = {name: attributes[name] for name in _arguments(kind) if name in attributes}
     settings[_POLICY] = part.dtype_policy
     if part.dtype_policy.quantization_mode is not None:
         for name in _OF_QUANTIZING:
@@ -136,7 +137,7 @@ def _settings(part: keras.Layer) -> dict[str, Any]:
 def _arguments(layer: type[keras.Layer]) -> frozenset[str]:
     """The names of what the constructors of a class take, up to Keras's base."""
     classes = layer.__mro__[: layer.__mro__.index(keras.Layer)]
-    own = [cls.__init__ for cls in classes if "__init__" in vars(cls)]
+    own = [vars(cls)["__init__"] for cls in classes if "__init__" in vars(cls)]
     return frozenset(name for init in own for name in inspect.signature(init).parameters)
 
 

@@ -28,7 +28,7 @@ def numbers_of(layer):
         if isinstance(value, bool):
             yield name, not value
         elif isinstance(value, int | float):
-            yield name, value + 1 if isinstance(value, int) else value + 0.25
+            yield name, value + 1 if isinstance(value, int) else value / 2 + 0.125
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -44,6 +44,8 @@ def test_a_setting_of_a_part_is_in_the_configuration(case):
     assert "parts" not in case.make().get_config()
     for path, part in parts(case.make()):
         for name, value in numbers_of(part):
+            if type(value) is int:
+                continue  # sizes, of which others depend
             layer = case.make()
             setattr(dict(parts(layer))[path], name, value)
             rebuilt = again(layer)

@@ -1,4 +1,4 @@
-"""What the tests need of a backend and Keras does not offer: gradients and tracing."""
+"""Gradients and tracing, which the tests need of a backend and Keras does not offer."""
 
 import functools
 
@@ -56,7 +56,7 @@ def pure(layer, **flags):
 
 
 def shapes_and_dtypes(function, call):
-    """What `function(**call)` returns, on JAX without computing it."""
+    """Returns what `function(**call)` does, on JAX its shapes and dtypes without computing it."""
     call = _tensors(call)
     if BACKEND == "jax":
         import jax

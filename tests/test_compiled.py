@@ -1,4 +1,4 @@
-"""What was compiled for a model is kept as long as the model is what it was, and no longer."""
+"""Functions compiled for a model are kept as long as the model is what it was, and no longer."""
 
 import keras
 import pytest

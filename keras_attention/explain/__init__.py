@@ -1,4 +1,4 @@
-"""What models attend to, why they predict what they predict, and whether that is true.
+"""Shows what models attend to and why they predict what they predict, and measures if that is true.
 
 ```python
 maps = ka.explain.attention_maps(model, texts)      # {"block_0/attention": (B, N, T, T), ...}

@@ -142,7 +142,7 @@ def _arguments(layer: type[keras.Layer]) -> frozenset[str]:
 
 
 def _comparable(value: Any) -> Any:
-    """What `==` compares a setting by; all of which there is no telling are alike."""
+    """Returns what `==` compares a setting by; settings that nothing tells apart are alike."""
     if isinstance(value, list | tuple):  # JSON has but one of them
         # Building makes of a norm's one axis a list of it.
         return [_comparable(each) for each in value] if len(value) != 1 else _comparable(value[0])

@@ -1,4 +1,4 @@
-"""What is on the disk: what is kept, what is best, what is damaged, what cannot be written."""
+"""Checkpoints on the disk: what is kept, what is best, what is damaged, what cannot be written."""
 
 import dataclasses
 import errno

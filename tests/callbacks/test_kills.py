@@ -26,7 +26,7 @@ def newest_step(folder):
 
 
 def leftovers(folder):
-    """What a killed save leaves: temporary files, models without manifests."""
+    """Returns what a killed save leaves: temporary files, models without manifests."""
     manifests = {path.stem for path in folder.glob("step-*.json")}
     return [
         path

@@ -27,13 +27,13 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def saved(folders, share):
-    """What saving gave, by backend and part."""
+    """Returns what saving gave, by backend and part."""
     return _on_each("save", folders, lambda backend: (share, folders[backend]))
 
 
 @pytest.fixture(scope="session")
 def results(folders, saved):
-    """What reading gave, by backend and part."""
+    """Returns what reading gave, by backend and part."""
     return _on_each("read", folders, lambda backend: folders.values())
 
 

@@ -1,4 +1,4 @@
-"""What is set on a part of a layer, or on the layer, is in its configuration or refused."""
+"""Settings made on a part of a layer, or on the layer, are in its configuration or refused."""
 
 import inspect
 import json

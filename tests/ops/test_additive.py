@@ -50,7 +50,7 @@ def test_scores_and_gradients(sizes, activation):
 
 
 def test_a_vector_for_each_head():
-    """What dense GATv2 needs: another activation, leading axes `(B, heads)`, v `(heads, U)`."""
+    """As dense GATv2 needs it: another activation, leading axes `(B, heads)`, v `(heads, U)`."""
     rng = np.random.default_rng(1)
     query, key = rng.normal(size=(2, 2, 3, 60, 64)).astype("float32")
     vector = rng.normal(size=(3, 64)).astype("float32")

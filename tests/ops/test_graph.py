@@ -1,4 +1,4 @@
-"""What graph attention is made of: sums over edges and the two ways to keep a softmax in range."""
+"""Parts of graph attention: sums over edges and the two ways to keep a softmax in range."""
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ EXPECTED = np.array([[1, 2], [3, 4]], "float32")
 
 
 class Frame:
-    """What a frame of pandas offers of a mapping: keys, and a column for each."""
+    """A mapping as far as a frame of pandas is one: it has keys, and a column for each."""
 
     def __init__(self, columns):
         self._columns = columns

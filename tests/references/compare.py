@@ -1,4 +1,4 @@
-"""What the reference tests share: random numbers, comparison, gradients on every backend."""
+"""Helpers of the reference tests: random numbers, comparison, gradients on every backend."""
 
 import keras
 import numpy as np

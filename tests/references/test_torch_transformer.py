@@ -27,7 +27,7 @@ STYLES = pytest.mark.parametrize(
 
 
 def copy_block(layer, reference, norms):
-    """What encoder and decoder share; `norms` names our norms in the order of theirs."""
+    """Copies what encoder and decoder share; `norms` names our norms in the order of theirs."""
     assign(layer.attention, multi_head_weights(reference.self_attn))
     assign(
         layer.feed_forward,

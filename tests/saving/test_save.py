@@ -214,7 +214,7 @@ def test_what_saving_needs_in_between_is_removed(model, tmp_path, monkeypatch):
 
 
 def test_a_full_temporary_folder_is_said_in_words(model, tmp_path, monkeypatch):
-    """What HDF5 says of it."""
+    """Raises `OSError` with the system's words, in place of what HDF5 says."""
     said = (
         "Can't decrement id ref count (file write failed: time = Mon Nov 30 10:14:41 2026\\n, "
         "filename = '/tmp/x/model.weights.h5', file descriptor = 12, errno = 28, error message = "

@@ -1,4 +1,4 @@
-"""What is written completely or not at all, and what a killed process leaves behind."""
+"""Files are written completely or not at all; what a killed process leaves is cleared away."""
 
 import os
 import subprocess

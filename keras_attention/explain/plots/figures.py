@@ -1,4 +1,4 @@
-"""What all pictures share: the figure they are drawn on, its title, names at ticks, heatmaps."""
+"""Parts of every picture: the figure they are drawn on, its title, names at ticks, heatmaps."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is taken away, and what is summed up: tokens, patches, frames and nodes.
+"""Elements that are taken away and summed up: tokens, patches, frames and nodes.
 
 NumPy does it all; what the models compute is in `test_methods.py`.
 """

@@ -20,7 +20,7 @@ def attention(*shape, seed=0, seen=None):
 
 
 def positive(*shape, seed=0):
-    """What is left of weights times gradient: no row sums to anything in particular."""
+    """Weights times gradient, without what is negative: no row sums to anything in particular."""
     return np.maximum(np.random.default_rng(seed).normal(size=shape), 0) / 2
 
 

@@ -1,4 +1,4 @@
-"""What was read for each token that was generated: beside what the cached steps themselves read."""
+"""Maps of what was read for each generated token, beside what the cached steps themselves read."""
 
 from types import SimpleNamespace
 

@@ -137,7 +137,7 @@ def test_multi_head_attention_of_keras_is_the_equation(flash):
 
 @pytest.mark.parametrize("axes", [(2,), (1, 2)])
 def test_attention_over_some_axes_of_many(axes):
-    """What is beside them is part of the batch, and they are one sequence."""
+    """The axes are one sequence, and those beside them are part of the batch."""
     image = keras.Input((3, 5, D))
     layer = layers.MultiHeadAttention(N, H, attention_axes=axes, name="axial")
     model = keras.Model(image, layer(image, image))

@@ -269,7 +269,7 @@ def test_of_a_layer_that_is_called_again_inside_another():
 
 
 def test_of_a_vector_that_attends():
-    """What reads as a query of its own is a pooling, whatever the query was made of."""
+    """A query of its own that reads is a pooling, whatever the query was made of."""
     a, x = embedded("a")
     query = keras.layers.Reshape((1, 4))(x[:, -1])
     read = keras.layers.MultiHeadAttention(2, 2, name="attention")(query, x)

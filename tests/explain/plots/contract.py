@@ -1,4 +1,4 @@
-"""What every figure passes, of the library and of the zoo."""
+"""The checks that every figure passes, of the library and of the zoo."""
 
 import io
 

@@ -145,6 +145,6 @@ def test_recipe_says_what_it_is(name):
 @pytest.mark.runs_on("torch")
 @pytest.mark.parametrize("name", recipes.names())
 def test_recipes_do_not_import_each_other(name):
-    """What they share is in `zoo.tasks`."""
+    """Code that they share is in `zoo.tasks`."""
     source = Path(recipes.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
     assert "zoo.recipes" not in source

@@ -82,12 +82,12 @@ def differentiated(function, variables=()):
     if BACKEND == "jax":
         import jax
 
-        def of(tensors, values):
+        def compute_value(tensors, values):
             with keras.StatelessScope(list(zip(variables, values, strict=True))):
                 value, beside = _split(function(*tensors))
                 return ops.cast(value, "float32"), beside
 
-        compute = jax.jit(jax.value_and_grad(of, argnums=(0, 1), has_aux=True))
+        compute = jax.jit(jax.value_and_grad(compute_value, argnums=(0, 1), has_aux=True))
     else:
         compute = functools.partial(_eager_gradients, function, variables)
 
@@ -109,8 +109,8 @@ def _or_zeros(gradient, of):
     return np.zeros(np.shape(of)) if gradient is None else to_numpy(gradient)
 
 
-def _split(found):
-    return found if isinstance(found, tuple) else (found, None)
+def _split(result):
+    return result if isinstance(result, tuple) else (result, None)
 
 
 def _eager_gradients(function, variables, tensors, values):
@@ -120,8 +120,8 @@ def _eager_gradients(function, variables, tensors, values):
         tensors = [x.clone().requires_grad_() for x in tensors]
         with torch.enable_grad():
             value, beside = _split(function(*tensors))
-            found = torch.autograd.grad(value, [*tensors, *values], allow_unused=True)
-        return (value, beside), (found[: len(tensors)], found[len(tensors) :])
+            derivatives = torch.autograd.grad(value, [*tensors, *values], allow_unused=True)
+        return (value, beside), (derivatives[: len(tensors)], derivatives[len(tensors) :])
     import tensorflow as tf
 
     with tf.GradientTape() as tape:

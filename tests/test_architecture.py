@@ -55,13 +55,13 @@ def module_of(path):
 
 def floor_of(module):
     """The floor of the longest prefix that names one; `None` for others' modules."""
-    found = [
+    matches = [
         (len(name), number)
         for number, floor in enumerate(FLOORS)
         for name in floor
         if module == name or module.startswith(name + ".")
     ]
-    return max(found)[1] if found else None
+    return max(matches)[1] if matches else None
 
 
 def imports_of(path, *, typing=True):

@@ -24,8 +24,8 @@ def model():
 @pytest.fixture(scope="module")
 def given():
     """A model, ids, and its outputs for them."""
-    found, ids = model(), np.random.default_rng(0).integers(1, 9, (5, LENGTH)).astype("int32")
-    return found, ids, to_numpy(found(ids))
+    network, ids = model(), np.random.default_rng(0).integers(1, 9, (5, LENGTH)).astype("int32")
+    return network, ids, to_numpy(network(ids))
 
 
 TOO_LONG = np.ones((2, LENGTH + 1), "int32")
@@ -34,9 +34,9 @@ TOO_LONG = np.ones((2, LENGTH + 1), "int32")
 @pytest.mark.parametrize("batch_size", [2, 5, 32])
 def test_batches_give_what_the_model_gives(given, batch_size):
     network, ids, expected = given
-    found = inference.outputs(network, ids, batch_size=batch_size)
-    assert isinstance(found, np.ndarray)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    outputs = inference.outputs(network, ids, batch_size=batch_size)
+    assert isinstance(outputs, np.ndarray)
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
     assert inference.outputs(network, ids[:0]).shape == (0, 2)
 
 
@@ -54,9 +54,9 @@ def test_threads_get_their_own_answers(given):
 
     def ask(row):
         for _ in range(5):
-            found = inference.outputs(network, ids[row : row + 1])
-            if not np.allclose(found, expected[row : row + 1], atol=1e-6):
-                wrong.append(found)
+            output = inference.outputs(network, ids[row : row + 1])
+            if not np.allclose(output, expected[row : row + 1], atol=1e-6):
+                wrong.append(output)
 
     threads = [threading.Thread(target=ask, args=(row,)) for row in range(4)]
     for thread in threads:
@@ -71,9 +71,9 @@ def test_outputs_keep_their_structure_and_inputs_their_rows():
     a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
     network = keras.Model([a, b], {"sum": a + b, "both": [a, b]})
     arrays = {"a": np.ones((3, 2)), "b": np.zeros((3, 2))}
-    found = inference.outputs(network, arrays, batch_size=2)
-    np.testing.assert_array_equal(found["sum"], np.ones((3, 2)))
-    np.testing.assert_array_equal(found["both"][1], np.zeros((3, 2)))
+    outputs = inference.outputs(network, arrays, batch_size=2)
+    np.testing.assert_array_equal(outputs["sum"], np.ones((3, 2)))
+    np.testing.assert_array_equal(outputs["both"][1], np.zeros((3, 2)))
     assert inference.outputs(network, {"a": np.ones((0, 2)), "b": np.ones((0, 2))})["sum"].size == 0
     with pytest.raises(ValueError, match=r"as many rows\. Received: a 3, b 2"):
         inference.outputs(network, {**arrays, "b": np.zeros((2, 2))})

@@ -165,9 +165,9 @@ def test_it_works_on_a_loaded_file(tmp_path):
     model = classifier()
     ka.save_model(model, tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    for found, expected in zip(ka.predict(loaded, TEXTS), ka.predict(model, TEXTS), strict=True):
-        assert found.label == expected.label
-        assert found.probability == pytest.approx(expected.probability, abs=1e-6)
+    for answer, expected in zip(ka.predict(loaded, TEXTS), ka.predict(model, TEXTS), strict=True):
+        assert answer.label == expected.label
+        assert answer.probability == pytest.approx(expected.probability, abs=1e-6)
 
 
 @TORCH
@@ -241,16 +241,16 @@ def test_what_is_wrong_with_a_row_is_said():
 def test_several_outputs_keep_their_structure():
     x = keras.Input((2,), name="x")
     model = keras.Model(x, {"double": 2 * x, "half": x / 2})
-    found = ka.predict(model, np.ones((3, 2), "float32"))
-    np.testing.assert_array_equal(found["double"], np.full((3, 2), 2.0))
+    outputs = ka.predict(model, np.ones((3, 2), "float32"))
+    np.testing.assert_array_equal(outputs["double"], np.full((3, 2), 2.0))
 
 
 @TORCH
 def test_a_mapping_by_inputs_reaches_a_tagger():
     model = tagger()
     (name,) = (tensor.name for tensor in model.inputs)
-    found = ka.predict(model, {name: [["a", "red"]]})
-    assert len(found) == 1
+    answers = ka.predict(model, {name: [["a", "red"]]})
+    assert len(answers) == 1
 
 
 @TORCH

@@ -30,8 +30,10 @@ def test_fit_evaluate_and_predict_take_raw_values():
     loss = model.evaluate(ka.RawBatches(model, TEXTS, Y, batch_size=4, shuffle=False), verbose=0)
     whole = model.evaluate(ka.encode(model, TEXTS), Y, verbose=0)
     assert loss == pytest.approx(whole, abs=1e-5)
-    found = model.predict(ka.RawBatches(model, TEXTS, batch_size=4), verbose=0)
-    np.testing.assert_allclose(found, model.predict(ka.encode(model, TEXTS), verbose=0), atol=1e-5)
+    outputs = model.predict(ka.RawBatches(model, TEXTS, batch_size=4), verbose=0)
+    np.testing.assert_allclose(
+        outputs, model.predict(ka.encode(model, TEXTS), verbose=0), atol=1e-5
+    )
 
 
 @pytest.mark.runs_on("torch")

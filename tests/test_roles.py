@@ -31,9 +31,9 @@ def assert_explained_alike(model, other, inputs, **how):
     np.testing.assert_allclose(*(as_array(m(inputs)) for m in (model, other)), atol=1e-6)
     for method in FOLLOWING:
         explain = getattr(ka.explain, method)
-        expected, found = (explain(m, inputs, target=0, **how).scores for m in (model, other))
+        expected, scores = (explain(m, inputs, target=0, **how).scores for m in (model, other))
         assert np.abs(expected).sum() > 0, method
-        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=method)
+        np.testing.assert_allclose(scores, expected, atol=1e-6, err_msg=method)
 
 
 def as_array(x):
@@ -316,10 +316,10 @@ def test_patches_are_those_of_the_layer_behind_the_input():
         name: np.random.default_rng(0).uniform(size=(2, *size, 1)).astype("float32")
         for name, size in (("left", (4, 6)), ("right", (8, 8)))
     }
-    found = {name: ka.explain.elements(model, images, name=name) for name in images}
-    assert {name: of.grid for name, of in found.items()} == {"left": (2, 2), "right": (2, 2)}
-    np.testing.assert_array_equal(found["left"].edges[1], [0, 3, 6])
-    np.testing.assert_array_equal(found["right"].edges[1], [0, 4, 8])
+    patches = {name: ka.explain.elements(model, images, name=name) for name in images}
+    assert {name: each.grid for name, each in patches.items()} == {"left": (2, 2), "right": (2, 2)}
+    np.testing.assert_array_equal(patches["left"].edges[1], [0, 3, 6])
+    np.testing.assert_array_equal(patches["right"].edges[1], [0, 4, 8])
     scores = ka.explain.relevance(model, images, name="left", target=0).scores
     assert scores.shape == (2, 4)
 

@@ -78,9 +78,9 @@ def test_cached_logits_are_the_uncached_ones(position, block):
         expected = to_numpy(whole(tokens))
         valid = tokens != 0
         logits, state = prefill(ops.convert_to_tensor(tokens[:, :T]))
-        found = to_numpy(logits)
+        prefilled = to_numpy(logits)
         np.testing.assert_allclose(
-            found[valid[:, :T]], expected[:, :T][valid[:, :T]], atol=1e-5, err_msg=side
+            prefilled[valid[:, :T]], expected[:, :T][valid[:, :T]], atol=1e-5, err_msg=side
         )
         for t in range(T, T + STEPS):
             index = ops.convert_to_tensor(np.int32(t))
@@ -96,8 +96,8 @@ def test_several_tokens_can_be_continued_at_once():
     with ka.cache(max_length=T + STEPS) as cache:
         model(tokens[:, :T])
     with ka.cache(cache.state, index=T) as cache:
-        found = to_numpy(model(tokens[:, T:]))
-    np.testing.assert_allclose(found, to_numpy(model(tokens))[:, T:], atol=1e-5)
+        logits = to_numpy(model(tokens[:, T:]))
+    np.testing.assert_allclose(logits, to_numpy(model(tokens))[:, T:], atol=1e-5)
 
 
 def test_the_step_runs_in_a_compiled_loop():
@@ -130,8 +130,8 @@ def test_the_step_runs_in_a_compiled_loop():
         )
         return tokens
 
-    found = kernels.compile(generate)(ops.convert_to_tensor(prompt))
-    np.testing.assert_array_equal(to_numpy(found), expected)
+    token_ids = kernels.compile(generate)(ops.convert_to_tensor(prompt))
+    np.testing.assert_array_equal(to_numpy(token_ids), expected)
 
 
 @pytest.mark.parametrize("kind", ["transformer", "bahdanau", "luong"])
@@ -150,14 +150,14 @@ def test_cross_attention_projects_its_memory_once(kind):
     begun = np.arange(T + STEPS)[None] >= np.array([[0], [2]])
     expected = to_numpy(layer(x, memory, query_mask=begun, value_mask=mask))
     with ka.cache(max_length=T + STEPS) as cache:
-        found = layer(x[:, :T], memory, query_mask=begun[:, :T], value_mask=mask)
-    np.testing.assert_allclose(to_numpy(found), expected[:, :T], atol=1e-5)
+        output = layer(x[:, :T], memory, query_mask=begun[:, :T], value_mask=mask)
+    np.testing.assert_allclose(to_numpy(output), expected[:, :T], atol=1e-5)
     step = step_of(lambda x: layer(x, np.full_like(memory, np.nan)))
     state = cache.state
     for t in range(T, T + STEPS):
         index = ops.convert_to_tensor(np.int32(t))
-        found, state = step(ops.convert_to_tensor(x[:, t : t + 1]), state, index)
-        np.testing.assert_allclose(to_numpy(found)[:, 0], expected[:, t], atol=1e-5)
+        output, state = step(ops.convert_to_tensor(x[:, t : t + 1]), state, index)
+        np.testing.assert_allclose(to_numpy(output)[:, 0], expected[:, t], atol=1e-5)
 
 
 def test_capture_records_every_attention_layer_in_order():
@@ -165,8 +165,8 @@ def test_capture_records_every_attention_layer_in_order():
     tokens = prompts("right")
     expected = to_numpy(model(tokens))
     with ka.capture() as maps:
-        found = model(tokens)
-    np.testing.assert_allclose(to_numpy(found), expected, atol=1e-5)
+        logits = model(tokens)
+    np.testing.assert_allclose(to_numpy(logits), expected, atol=1e-5)
     assert list(maps) == [f"block_{i}/attention" for i in range(BLOCKS)]
     valid = tokens != 0
     for weights in maps.values():

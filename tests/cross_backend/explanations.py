@@ -35,12 +35,12 @@ def save(folder, share):
 
 
 def read(folders):
-    """Scores of each method by `model/method`, and outputs that they explain by `model`."""
-    folder, found = folders[BACKENDS.index(SAVER)], {}
+    """Returns the scores of each method by `model/method`."""
+    folder, scores = folders[BACKENDS.index(SAVER)], {}
     for name, where in MODELS.items():
         model = keras.saving.load_model(folder / f"{name}.keras", compile=False)
         inputs = feed(cases_of(name)[0].data(2))
         for method, settings in METHODS.items():
             explanation = method(model, inputs, target=1, **where, **settings)
-            found[f"{name}/{method.__name__}"] = explanation.scores
-    return found
+            scores[f"{name}/{method.__name__}"] = explanation.scores
+    return scores

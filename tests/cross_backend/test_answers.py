@@ -29,18 +29,18 @@ def test_all_backends_answer_alike(answers):
         for recipe, expected in answers[SAVER].items():
             mine, its = list(leaves(answers[backend][recipe])), list(leaves(expected))
             assert len(mine) == len(its) > 0
-            for found, value in zip(mine, its, strict=True):
+            for actual, value in zip(mine, its, strict=True):
                 if isinstance(value, float):
-                    np.testing.assert_allclose(found, value, rtol=1e-3, atol=1e-4, err_msg=recipe)
+                    np.testing.assert_allclose(actual, value, rtol=1e-3, atol=1e-4, err_msg=recipe)
                 else:
-                    assert found == value, f"{recipe} on {backend}"
+                    assert actual == value, f"{recipe} on {backend}"
 
 
 def test_answers_have_names(answers):
-    names = {recipe: list(leaves(found)) for recipe, found in answers[SAVER].items()}
+    names = {recipe: list(leaves(answer)) for recipe, answer in answers[SAVER].items()}
     assert isinstance(names["text_trec"][0], str)
     assert names["vit_digits"][0] in set("0123456789")
     assert names["vqa_easy"][0] in CLASS_NAMES
     assert all(names["caption_emoji"]), "a text for each picture"
     assert names["tabular_adult"][0] in {"<=50K", ">50K"}
-    assert all(isinstance(found, str) for found in names["gat_cora"][::2])
+    assert all(isinstance(name, str) for name in names["gat_cora"][::2])

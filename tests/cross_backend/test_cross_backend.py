@@ -30,15 +30,15 @@ def test_training_goes_on(saved, results):
     """That one backend began, on the next: 20 losses."""
     for number, saver in enumerate(BACKENDS):
         backend = BACKENDS[(number + 1) % len(BACKENDS)]
-        expected, found = saved[saver]["trainings"], results[backend]["trainings"]
-        assert found.keys() == expected.keys()
-        assert len(found) >= 7
+        expected, continued = saved[saver]["trainings"], results[backend]["trainings"]
+        assert continued.keys() == expected.keys()
+        assert len(continued) >= 7
         for name, losses in expected.items():
             count = 1 if name in DIFFER else 20
             # Backends round the bfloat16 numbers within a step differently, and machines do: 2e-3
             # was seen, where one rounding is up to 2**-8.
             rtol = 2**-8 if "bfloat16" in name else 1e-4
             np.testing.assert_allclose(
-                found[name][:count], losses[:count], rtol=rtol, err_msg=f"{backend} {name}"
+                continued[name][:count], losses[:count], rtol=rtol, err_msg=f"{backend} {name}"
             )
-            assert len(losses) == len(found[name]) == 20
+            assert len(losses) == len(continued[name]) == 20

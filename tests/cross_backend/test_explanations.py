@@ -9,10 +9,10 @@ from tests.cross_backend.explanations import METHODS, MODELS, SAVER
 def test_all_backends_explain_alike(results):
     names = [f"{model}/{method.__name__}" for model in MODELS for method in METHODS]
     for backend in BACKENDS:
-        found = results[backend]["explanations"]
-        assert list(found) == names
+        scores = results[backend]["explanations"]
+        assert list(scores) == names
         for name, expected in results[SAVER]["explanations"].items():
             what = f"{name} on {backend}"
             assert np.isfinite(expected).all(), what
             assert np.abs(expected).max() > 1e-4, what
-            np.testing.assert_allclose(found[name], expected, atol=1e-5, err_msg=what)
+            np.testing.assert_allclose(scores[name], expected, atol=1e-5, err_msg=what)

@@ -38,11 +38,11 @@ def model_of(front, length=None, causal=True):
     return randomized(keras.Model(tokens, keras.layers.Dense(V, name="head")(x)))
 
 
-def generated(model, prompts=PROMPTS, **options):
+def generate(model, prompts=PROMPTS, **options):
     return [row.tolist() for row in ka.generate(model, prompts, max_new_tokens=6, **options)]
 
 
-def expected(model):
+def generate_uncached(model):
     reader.cache_clear()
     return [greedy(model, row, 6) for row in PROMPTS]
 
@@ -50,8 +50,8 @@ def expected(model):
 def check_recomputed(front, name):
     model = model_of(front)
     with pytest.warns(UserWarning, match=f"No cache continues .* the layer '{name}"):
-        found = generated(model)
-    assert found == expected(model)
+        token_ids = generate(model)
+    assert token_ids == generate_uncached(model)
     search = BeamSearch(3, num_results=2)
     together = ka.generate(model, PROMPTS, sampler=search, max_new_tokens=4)
     for prompt, beams in zip(PROMPTS, together, strict=True):
@@ -92,7 +92,7 @@ def test_so_is_what_other_layers_do_not_see(front, name):
 )
 def test_a_model_that_looks_ahead_is_refused(front, causal, name):
     with pytest.raises(ValueError, match=rf"looks ahead: what the layer '{name}(_\d+)?'"):
-        generated(model_of(front, causal=causal))
+        generate(model_of(front, causal=causal))
 
 
 def test_a_gate_that_opens_later_is_seen():
@@ -100,31 +100,31 @@ def test_a_gate_that_opens_later_is_seen():
     model = model_of(lambda x: Shifted(name="shifted")(x))
     gate = model.get_layer("shifted").gate
     gate.assign(0.0)
-    assert generated(model) == expected(model)
+    assert generate(model) == generate_uncached(model)
     gate.assign(1.0)
     with pytest.warns(UserWarning, match="the layer 'shifted'"):
-        found = generated(model)
-    assert found == expected(model)
+        token_ids = generate(model)
+    assert token_ids == generate_uncached(model)
 
 
 def test_a_model_of_one_length_reads_all_of_it():
     model = model_of(lambda x: x, length=32)
-    assert generated(model) == expected(model)
+    assert generate(model) == generate_uncached(model)
     with pytest.raises(ValueError, match="a context of 32 tokens"):
         ka.generate(model, [[1] * 30], max_new_tokens=3)
 
 
 def test_other_variables_and_settings_are_seen():
     model = model_of(lambda x: x)
-    tokens = generated(model)
+    tokens = generate(model)
     head = model.get_layer("head")
     head.enable_lora(2)
     for kernel in (head.lora_kernel_a, head.lora_kernel_b):
         kernel.assign(np.random.default_rng(3).normal(size=kernel.shape))
-    after = generated(model)
-    assert after == expected(model) != tokens
+    after = generate(model)
+    assert after == generate_uncached(model) != tokens
     model.get_layer("block").attention.window = 2
-    assert generated(model) == expected(model) != after
+    assert generate(model) == generate_uncached(model) != after
 
 
 @pytest.mark.runs_on("torch")
@@ -133,4 +133,4 @@ def test_nan_is_no_token():
     model.get_layer("head").bias.assign(np.full(V, np.nan))
     for sampler in (ka.decoding.Greedy(), BeamSearch(2)):
         with pytest.raises(ValueError, match=r"The logits of the model .* are NaN"):
-            generated(model, sampler=sampler)
+            generate(model, sampler=sampler)

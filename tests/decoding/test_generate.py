@@ -28,8 +28,8 @@ SPARSE = ka.layers.BlockSparseAttention(2, window_blocks=0, random_blocks=1, see
 SOURCES = [[5, 1, 7, 2], [9, 3], [6]]
 
 
-def as_lists(found):
-    return [row.tolist() for row in found]
+def as_lists(rows):
+    return [row.tolist() for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_every_sampler_after_a_cache(mechanism):
         for sampler in samplers:
             logits = sampler(logits, history)
         row.append(int(ops.argmax(logits + gumbel(7, index, 1, V), axis=-1)[0]))
-    found = ka.generate(model, [[1, 2, 3]], sampler=samplers, max_new_tokens=10, seed=7)
-    assert found[0].tolist() == row[3:]
+    generated = ka.generate(model, [[1, 2, 3]], sampler=samplers, max_new_tokens=10, seed=7)
+    assert generated[0].tolist() == row[3:]
     assert len(set(row[3:])) > 3
 
 
@@ -155,8 +155,8 @@ def test_text_in_text_out(texts):
     model, _ = texts
     tokenizer = model.get_layer("tokenizer")
     prompts = ["the cat", "größe 😀 and"]
-    found = ka.generate(model, prompts, max_new_tokens=10)
-    for prompt, text in zip(prompts, found, strict=True):
+    continuations = ka.generate(model, prompts, max_new_tokens=10)
+    for prompt, text in zip(prompts, continuations, strict=True):
         ids = tokenizer.encode([prompt])[0].tolist()
         new = ids
         for _ in range(10):  # padding is no token
@@ -164,7 +164,7 @@ def test_text_in_text_out(texts):
             logits[0] = -np.inf
             new = [*new, int(np.argmax(logits))]
         assert prompt + text == tokenizer.decode([new])[0]
-    assert ka.generate(model, prompts[0], max_new_tokens=10) == found[0]
+    assert ka.generate(model, prompts[0], max_new_tokens=10) == continuations[0]
 
 
 def test_streamed_text_is_whole_characters(texts):
@@ -189,12 +189,12 @@ def test_a_text_stops_a_row(texts):
 
 def test_sources_as_text_begin_a_target(texts):
     _, model = texts
-    (found,) = ka.generate(model, ["the cat"], max_new_tokens=8)
-    assert isinstance(found, str)
+    (text,) = ka.generate(model, ["the cat"], max_new_tokens=8)
+    assert isinstance(text, str)
     tokenizer = model.get_layer("target_tokenizer")
     prompt = {"source_ids": ["the cat"], "target_ids": [[tokenizer.start_id]]}
     (ids,) = ka.generate(model, prompt, max_new_tokens=8)
-    assert found == (tokenizer.decode(ids[None])[0] if ids.size else "")
+    assert text == (tokenizer.decode(ids[None])[0] if ids.size else "")
     assert not {tokenizer.start_id, tokenizer.end_id, 0} & set(ids.tolist())
 
 
@@ -290,9 +290,9 @@ def test_the_end_of_a_table_is_the_end_of_a_text():
     x = ka.layers.PositionalEncoding("learned", 20)(x)
     inner = keras.Model(tokens, ka.layers.TransformerBlock(2, 16, causal=True)(x))
     model = randomized(keras.Model(tokens, keras.layers.Dense(V)(inner(tokens))))
-    (found,) = ka.generate(model, [[1] * 17], max_new_tokens=3)
+    (token_ids,) = ka.generate(model, [[1] * 17], max_new_tokens=3)
     row = [1] * 17
-    for token in found.tolist():
+    for token in token_ids.tolist():
         logits = ops.convert_to_numpy(model(np.array([row], "int32")))
         assert token == logits[0, -1].argmax()
         row.append(token)
@@ -320,8 +320,8 @@ def test_sources_that_fit_a_table_are_not_padded_beyond_it():
 def test_rows_of_sources_that_nothing_masks_are_of_one_length():
     model = translator.__wrapped__()
     sources, targets = [[1, 2], [3]], [[1], [1]]
-    found = ka.generate(model, {"source_ids": sources, "target_ids": targets}, max_new_tokens=3)
-    assert found[1].tolist() == greedy(model, [1], 3, [3])
+    generated = ka.generate(model, {"source_ids": sources, "target_ids": targets}, max_new_tokens=3)
+    assert generated[1].tolist() == greedy(model, [1], 3, [3])
     source = keras.Input((None,), dtype="int32", name="source_ids")
     target = keras.Input((None,), dtype="int32", name="target_ids")
     query, memory = keras.layers.Embedding(V, 8)(target), keras.layers.Embedding(V, 8)(source)

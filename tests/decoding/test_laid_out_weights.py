@@ -154,16 +154,16 @@ def _wanted(rows, kernel, gate, table):
     return [matrix.T for matrix in joined] if few else []
 
 
-def _assert_equal(found, expected):
-    for x, y in zip(found, expected, strict=True):
+def _assert_equal(actual, expected):
+    for x, y in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(to_numpy(x), y)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_generated_as_without_a_cache(rows):
     prompts = [[1, 2, 3], [4, 5, 6, 7], [8, 9]][:rows]
-    found = ka.generate(tied(), prompts, max_new_tokens=8)
-    assert [list(row) for row in found] == [greedy(tied(), row, 8) for row in prompts]
+    generated = ka.generate(tied(), prompts, max_new_tokens=8)
+    assert [list(row) for row in generated] == [greedy(tied(), row, 8) for row in prompts]
 
 
 def test_beams_of_two_prompts_are_those_of_each():
@@ -172,8 +172,8 @@ def test_beams_of_two_prompts_are_those_of_each():
     for beams in (2, 3):
         search = ka.decoding.BeamSearch(beams, num_results=beams)
         both = ka.generate(tied(), prompts, sampler=search, max_new_tokens=6)
-        for prompt, found in zip(prompts, both, strict=True):
+        for prompt, hypotheses in zip(prompts, both, strict=True):
             (alone,) = ka.generate(tied(), [prompt], sampler=search, max_new_tokens=6)
-            assert [list(x.output) for x in found] == [list(x.output) for x in alone]
-            scores = [[x.score for x in found] for found in (found, alone)]
+            assert [list(x.output) for x in hypotheses] == [list(x.output) for x in alone]
+            scores = [[x.score for x in results] for results in (hypotheses, alone)]
             np.testing.assert_allclose(*scores, atol=2e-5)  # of logits of 10 to 100, in float32

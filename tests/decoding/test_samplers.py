@@ -25,7 +25,7 @@ def softmax(x):
     return e / e.sum(-1, keepdims=True)
 
 
-def applied(sampler):
+def apply(sampler):
     tensors = map(ops.convert_to_tensor, (TOKENS, PRESENT))
     history = History(*tensors, ops.convert_to_tensor(LENGTH, "int32"))
     return to_numpy(sampler(ops.convert_to_tensor(LOGITS), history))
@@ -86,7 +86,7 @@ CASES = [
 @pytest.mark.parametrize(("sampler", "expected"), CASES, ids=[str(case[0]) for case in CASES])
 def test_logits(sampler, expected):
     expected = np.stack([expected(row) for row in range(3)])
-    np.testing.assert_allclose(applied(sampler), expected, rtol=1e-5)
+    np.testing.assert_allclose(apply(sampler), expected, rtol=1e-5)
     assert hash(sampler) == hash(type(sampler)(**vars(sampler)))
 
 
@@ -109,36 +109,36 @@ def test_ends_of_the_ranges(sampler, left):
     """With logits that are equal, impossible, and all of them impossible: no NaN, no infinity."""
     tokens, present = np.array([[0, 1]] * 3, "int32"), np.ones((3, 2), bool)
     history = History(*map(ops.convert_to_tensor, (tokens, present)), 2)
-    found = to_numpy(sampler(ops.convert_to_tensor(TIED), history))
-    assert np.isfinite(found).sum(axis=1).tolist() == left
-    assert np.isneginf(found[~np.isfinite(found)]).all()
+    logits = to_numpy(sampler(ops.convert_to_tensor(TIED), history))
+    assert np.isfinite(logits).sum(axis=1).tolist() == left
+    assert np.isneginf(logits[~np.isfinite(logits)]).all()
     if left[0] < 4:
-        assert not np.isfinite(found[0, 0]), "the least probable one must go"
+        assert not np.isfinite(logits[0, 0]), "the least probable one must go"
     if isinstance(sampler, decoding.Temperature):  # no noise outweighs the difference
-        assert found[0, 1] - found[0, 0] > 1e6
+        assert logits[0, 1] - logits[0, 0] > 1e6
 
 
 def test_probabilities_are_all_kept_whatever_their_sum():
     """Those of 50,000 tokens are rounded, and add up to more than 1 before the last one."""
     logits = np.random.default_rng(0).normal(size=(1, 50_000)).astype("float32")
-    found = decoding.TopP(1.0)(ops.convert_to_tensor(logits), None)
-    assert np.isfinite(to_numpy(found)).all()
+    kept = decoding.TopP(1.0)(ops.convert_to_tensor(logits), None)
+    assert np.isfinite(to_numpy(kept)).all()
 
 
 def test_a_row_ends_where_no_token_may_come():
     model = language_model()
     sampler = decoding.NoRepeatNGrams(1)
-    (found,) = ka.generate(model, [[1, 2]], max_new_tokens=V + 5, sampler=sampler)
-    assert sorted(found) == sorted(set(range(V)) - {1, 2})
+    (token_ids,) = ka.generate(model, [[1, 2]], max_new_tokens=V + 5, sampler=sampler)
+    assert sorted(token_ids) == sorted(set(range(V)) - {1, 2})
     pieces = [*ka.stream(model, [[1, 2]], max_new_tokens=V + 5, sampler=sampler)]
-    np.testing.assert_array_equal(np.concatenate([piece[0] for piece in pieces]), found)
+    np.testing.assert_array_equal(np.concatenate([piece[0] for piece in pieces]), token_ids)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**40, np.int64(3)])
 def test_any_integer_is_a_seed(seed):
     options = {"max_new_tokens": 4, "sampler": decoding.Temperature(), "seed": seed}
-    found = [ka.generate(language_model(), [[1, 2]] * 2, **options) for _ in range(2)]
-    np.testing.assert_array_equal(*found)
+    runs = [ka.generate(language_model(), [[1, 2]] * 2, **options) for _ in range(2)]
+    np.testing.assert_array_equal(*runs)
 
 
 def test_something_is_banned():
@@ -170,13 +170,13 @@ def test_frequencies(sampler):
     """First and second tokens of 4,000 rows in one batch, and again of another seed."""
     model, rows = language_model(), 4000
     for seed in (0, 1):
-        found = np.stack(
+        token_ids = np.stack(
             ka.generate(model, [[1, 2]] * rows, max_new_tokens=2, sampler=sampler, seed=seed)
         )
         first, second = distribution(model, [1, 2], sampler), 0
-        assert chi_square(np.bincount(found[:, 0], minlength=V), first) > 1e-3
-        token = np.bincount(found[:, 0]).argmax()
-        after = found[found[:, 0] == token, 1]
+        assert chi_square(np.bincount(token_ids[:, 0], minlength=V), first) > 1e-3
+        token = np.bincount(token_ids[:, 0]).argmax()
+        after = token_ids[token_ids[:, 0] == token, 1]
         second = distribution(model, [1, 2, int(token)], sampler)
         assert chi_square(np.bincount(after, minlength=V), second) > 1e-3
 

@@ -64,9 +64,9 @@ def test_while_loop_is_a_loop(step):
     for _ in range(4):
         expected = counted(expected)
     for _ in range(2):  # and again, from the graph that is kept
-        found = loop(begin())
-        assert found.keys() == expected.keys()
-        for name in found:
+        carried = loop(begin())
+        assert carried.keys() == expected.keys()
+        for name in carried:
             np.testing.assert_allclose(
-                ops.convert_to_numpy(found[name]), ops.convert_to_numpy(expected[name]), rtol=1e-6
+                ops.convert_to_numpy(carried[name]), ops.convert_to_numpy(expected[name]), rtol=1e-6
             )

@@ -41,13 +41,13 @@ def test_weights_are_those_of_dense_attention_under_the_mask():
         )
         with ka.capture() as maps:
             layer(x, mask=mask, attention_mask=given)
-        (found,) = maps.values()
-        np.testing.assert_allclose(to_numpy(found), to_numpy(weights), atol=1e-6)
+        (recorded,) = maps.values()
+        np.testing.assert_allclose(to_numpy(recorded), to_numpy(weights), atol=1e-6)
     with ka.capture(queries=[0, 9, -1]) as maps:
-        found = layer(x, mask=mask, attention_mask=given)
+        output = layer(x, mask=mask, attention_mask=given)
     (some,) = maps.values()
     np.testing.assert_allclose(to_numpy(some), to_numpy(weights)[:, :, [0, 9, -1]], atol=1e-6)
-    np.testing.assert_allclose(to_numpy(found), to_numpy(expected), atol=1e-5)
+    np.testing.assert_allclose(to_numpy(output), to_numpy(expected), atol=1e-5)
 
 
 def test_random_blocks_are_drawn_for_each_layer_and_kept(tmp_path):

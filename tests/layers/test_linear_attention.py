@@ -34,9 +34,9 @@ def test_an_attention_mask_hides():
     np.testing.assert_allclose(to_numpy(layer(x, attention_mask=sees)), to_numpy(output), atol=1e-6)
     with ka.capture(queries=[2, -1]) as maps:
         layer(x)
-    (found,) = maps.values()
+    (recorded,) = maps.values()
     _, weights = layer(x, return_attention_scores=True)
-    np.testing.assert_allclose(to_numpy(found), to_numpy(weights)[:, :, [2, 5]], atol=1e-6)
+    np.testing.assert_allclose(to_numpy(recorded), to_numpy(weights)[:, :, [2, 5]], atol=1e-6)
 
 
 def test_the_cache_is_of_one_size_and_has_no_weights():
@@ -48,8 +48,8 @@ def test_the_cache_is_of_one_size_and_has_no_weights():
     (state,) = cache.state[layer.path].values()
     assert state.shape == (2, 2, 4, 5)
     with ka.cache(cache.state, index=4) as cache:
-        found = to_numpy(layer(x[:, 4:]))
-    np.testing.assert_allclose(found, expected[:, 4:], atol=1e-5)
+        output = to_numpy(layer(x[:, 4:]))
+    np.testing.assert_allclose(output, expected[:, 4:], atol=1e-5)
     for call in ({"return_attention_scores": True}, {"attention_mask": np.ones((2, 1, 5), bool)}):
         with (
             ka.cache(cache.state, index=6),

@@ -90,6 +90,6 @@ def test_a_length_that_a_graph_does_not_know(masked):
     np.testing.assert_array_equal(graph(*arrays[0])[0], layer.weights[0])
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be at most max_length=4"):
         graph(*arrays[1])
-    found = tf.function(call, input_signature=signature, jit_compile=True)(*arrays[1])
-    np.testing.assert_array_equal(found[0, :4], layer.weights[0])
-    assert np.isnan(found[0, 4]).all()
+    output = tf.function(call, input_signature=signature, jit_compile=True)(*arrays[1])
+    np.testing.assert_array_equal(output[0, :4], layer.weights[0])
+    assert np.isnan(output[0, 4]).all()

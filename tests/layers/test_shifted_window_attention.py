@@ -28,9 +28,9 @@ def test_weights_are_what_is_used():
     mask = rng.random((2, 16)) < 0.7
     expected, weights = layer(x, mask=mask, return_attention_scores=True)
     expected, weights = to_numpy(expected), to_numpy(weights)
-    found = to_numpy(layer(np.where(mask[..., None], x, np.nan), mask=mask))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    np.testing.assert_array_equal(found[~mask], 0)
+    output = to_numpy(layer(np.where(mask[..., None], x, np.nan), mask=mask))
+    np.testing.assert_allclose(output, expected, atol=1e-6)
+    np.testing.assert_array_equal(output[~mask], 0)
     assert ((weights > 0).sum(-1) <= 4).all()
     np.testing.assert_allclose(weights.sum(-1)[np.repeat(mask[:, None], 2, 1)], 1, atol=1e-6)
     with ka.capture(queries=[1, 5, -1]) as maps:

@@ -43,9 +43,9 @@ def test_scores_and_gradients(sizes, activation):
     def loss(*xs):
         return ops.sum(ops.multiply(additive.scores(*xs, activation), cotangent))
 
-    found = to_numpy(additive.scores(*map(ops.convert_to_tensor, arrays), activation))
+    scores = to_numpy(additive.scores(*map(ops.convert_to_tensor, arrays), activation))
     _, by_array, _ = gradients(loss, arrays)
-    for a, b in zip([found, *by_array], expected(*arrays, cotangent), strict=True):
+    for a, b in zip([scores, *by_array], expected(*arrays, cotangent), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * max(1.0, np.abs(b).max()))
 
 
@@ -55,7 +55,7 @@ def test_a_vector_for_each_head():
     query, key = rng.normal(size=(2, 2, 3, 60, 64)).astype("float32")
     vector = rng.normal(size=(3, 64)).astype("float32")
     hidden = np.maximum(query[..., :, None, :] + key[..., None, :, :], 0.0)
-    scores = np.einsum("bntsu,nu->bnts", hidden, vector)
+    expected_scores = np.einsum("bntsu,nu->bnts", hidden, vector)
     assert query.shape[-2] * key.shape[-2] * 64 > CHUNK_NUMBERS
-    found = additive.scores(*map(ops.convert_to_tensor, (query, key, vector)), ops.relu)
-    np.testing.assert_allclose(to_numpy(found), scores, rtol=1e-4, atol=1e-4)
+    scores = additive.scores(*map(ops.convert_to_tensor, (query, key, vector)), ops.relu)
+    np.testing.assert_allclose(to_numpy(scores), expected_scores, rtol=1e-4, atol=1e-4)

@@ -73,10 +73,10 @@ def test_branch_is_the_equation(branch, causal, window, masked, biased):
             )
 
     arrays = [query, key, value, *([bias] if biased else [])]
-    found = to_numpy(attend(*map(ops.convert_to_tensor, arrays)))
-    np.testing.assert_allclose(found, expected, atol=2e-6)
-    _, found, _ = gradients(lambda *xs: ops.sum(ops.multiply(attend(*xs), upstream)), arrays)
-    for gradient, right in zip(found, expected_gradients, strict=True):
+    output = to_numpy(attend(*map(ops.convert_to_tensor, arrays)))
+    np.testing.assert_allclose(output, expected, atol=2e-6)
+    _, by_array, _ = gradients(lambda *xs: ops.sum(ops.multiply(attend(*xs), upstream)), arrays)
+    for gradient, right in zip(by_array, expected_gradients, strict=True):
         np.testing.assert_allclose(gradient, right, atol=1e-5)
 
 

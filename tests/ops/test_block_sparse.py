@@ -91,12 +91,12 @@ def test_it_is_dense_attention_under_the_mask(near, leading, random, causal, sid
             return block_sparse.attention(*tensors, pattern, mask=seen)
 
     arrays = [query, key, value]
-    found = to_numpy(compiled(attend, ())(*map(ops.convert_to_tensor, arrays)))
+    output = to_numpy(compiled(attend, ())(*map(ops.convert_to_tensor, arrays)))
     np.testing.assert_allclose(
-        found * present[:, None, :, None], expected * present[:, None, :, None], atol=2e-6
+        output * present[:, None, :, None], expected * present[:, None, :, None], atol=2e-6
     )
-    _, found, _ = gradients(lambda *xs: ops.sum(ops.multiply(attend(*xs), upstream)), arrays)
-    for gradient, right in zip(found, expected_gradients, strict=True):
+    _, by_array, _ = gradients(lambda *xs: ops.sum(ops.multiply(attend(*xs), upstream)), arrays)
+    for gradient, right in zip(by_array, expected_gradients, strict=True):
         np.testing.assert_allclose(gradient, right, atol=1e-5)
     steps = np.arange(T, dtype="int32")
     places = steps if mask is None else (steps - mask.argmax(axis=1)[:, None]).astype("int32")
@@ -110,12 +110,12 @@ def test_it_is_dense_attention_under_the_mask(near, leading, random, causal, sid
 @pytest.mark.parametrize("causal", [False, True])
 def test_each_block_sees_as_many_others_once(causal):
     """However long the sequence, and spread over all of it; another seed draws others."""
-    found = {}
+    by_seed = {}
     for seed in (1, 2):
         pattern = block_sparse.Pattern(4, 1, 1, 3, seed, causal)
         blocks = ops.arange(200, dtype="int32")[None]
-        found[seed] = [to_numpy(x)[0] for x in pattern.key_blocks(blocks, 200)]
-    blocks, counts = found[1]
+        by_seed[seed] = [to_numpy(x)[0] for x in pattern.key_blocks(blocks, 200)]
+    blocks, counts = by_seed[1]
     assert blocks.shape == (200, 1 + (2 if causal else 3) + 3)
     for i in range(10, 190):
         row = blocks[i][counts[i]]
@@ -123,7 +123,7 @@ def test_each_block_sees_as_many_others_once(causal):
         rest = [j for j in range(1, i if causal else 200) if abs(i - j) > 1]
         parts = [rest[len(rest) * k // 3 : len(rest) * (k + 1) // 3] for k in range(3)]
         assert all(j in part for j, part in zip(row[-3:], parts, strict=True))
-    assert (blocks[:, -3:] != found[2][0][:, -3:]).mean() > 0.8
+    assert (blocks[:, -3:] != by_seed[2][0][:, -3:]).mean() > 0.8
 
 
 def test_dropout_drops_weights_of_its_share():

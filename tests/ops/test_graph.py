@@ -26,13 +26,13 @@ def test_weighted_segment_sum(num_edges):
         by_weight.append((values[s] * cotangent[t]).sum(-1))
     source, target = ops.convert_to_tensor(source), ops.convert_to_tensor(target)
 
-    def summed(values, weights):
+    def sum_edges(values, weights):
         return kernels.weighted_segment_sum(values, weights, source, target, nodes)
 
-    found = summed(ops.convert_to_tensor(values), ops.convert_to_tensor(weights))
-    np.testing.assert_allclose(to_numpy(found), expected, rtol=1e-4, atol=1e-3)
+    sums = sum_edges(ops.convert_to_tensor(values), ops.convert_to_tensor(weights))
+    np.testing.assert_allclose(to_numpy(sums), expected, rtol=1e-4, atol=1e-3)
     _, by_array, _ = gradients(
-        lambda *xs: ops.sum(ops.multiply(summed(*xs), cotangent)), [values, weights]
+        lambda *xs: ops.sum(ops.multiply(sum_edges(*xs), cotangent)), [values, weights]
     )
     np.testing.assert_allclose(by_array[0], by_value, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(by_array[1], np.reshape(by_weight, weights.shape), atol=1e-4)
@@ -55,8 +55,8 @@ def test_the_bound_is_used_where_it_is_near(scale):
     top = np.stack([np.maximum(x[2], 0), np.maximum(x[0], x[1]).clip(0), [-5e29] * 2, x[3].clip(0)])
     bound = np.maximum(source.max(0) + at_target, 0)
     for function in (run, traced(run)):
-        found = to_numpy(function(*arrays))
+        highest = to_numpy(function(*arrays))
         if np.isnan(scale):  # backends differ in the maximum of NaN and a number
-            assert np.isfinite(found[[0, 2]]).all()
+            assert np.isfinite(highest[[0, 2]]).all()
             continue
-        np.testing.assert_allclose(found, bound if scale == 1.0 else top, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(highest, bound if scale == 1.0 else top, rtol=1e-5, atol=1e-6)

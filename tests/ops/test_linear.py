@@ -60,7 +60,7 @@ def test_it_is_its_quadratic_form(feature_map, causal, lengths):
     sees = np.tril(np.ones((T, T), bool)) if causal else np.ones((T, T), bool)
     mask = None if lengths is None else np.arange(T) < np.array(lengths)[:, None]
     sees = np.broadcast_to(sees if mask is None else sees & mask[:, None], (B, T, T))[:, None]
-    weights, expected, expected_gradients = quadratic(
+    expected_weights, expected, expected_gradients = quadratic(
         query, key, value, sees, feature_map, upstream
     )
     present = None if mask is None else ops.convert_to_tensor(mask)
@@ -69,17 +69,17 @@ def test_it_is_its_quadratic_form(feature_map, causal, lengths):
         return linear.attention(*tensors, feature_map=feature_map, causal=causal, mask=present)
 
     tensors = [ops.convert_to_tensor(x) for x in (query, key, value)]
-    found = to_numpy(compiled(attend, ())(*tensors))
-    np.testing.assert_allclose(found, expected, atol=5e-6)
-    _, found, _ = gradients(
+    output = to_numpy(compiled(attend, ())(*tensors))
+    np.testing.assert_allclose(output, expected, atol=5e-6)
+    _, by_array, _ = gradients(
         lambda *xs: ops.sum(ops.multiply(attend(*xs), upstream)), [query, key, value]
     )
-    for gradient, right in zip(found, expected_gradients, strict=True):
+    for gradient, right in zip(by_array, expected_gradients, strict=True):
         np.testing.assert_allclose(gradient, right, atol=2e-5)
-    found = linear.weights(
+    weights = linear.weights(
         tensors[0], tensors[1], feature_map=feature_map, mask=ops.convert_to_tensor(sees)
     )
-    np.testing.assert_allclose(to_numpy(found), weights, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(weights), expected_weights, atol=1e-6)
 
 
 def test_a_state_is_what_came_before():
@@ -88,23 +88,23 @@ def test_a_state_is_what_came_before():
     mask = ops.convert_to_tensor(np.arange(T) % 7 > 0) & ops.ones((B, 1), "bool")
     settings = {"feature_map": "elu"}
     expected = linear.attention(query, key, value, causal=True, mask=mask, **settings)
-    state, found = None, []
+    state, pieces = None, []
     for start, stop in ((0, 80), (80, T - 1), (T - 1, T)):
         q, k, v = (x[:, :, start:stop] for x in (query, key, value))
         part = mask[:, start:stop]
-        found.append(linear.attention(q, k, v, causal=True, mask=part, state=state, **settings))
+        pieces.append(linear.attention(q, k, v, causal=True, mask=part, state=state, **settings))
         added = linear.sum_up(k, v, mask=part, **settings)
         state = added if state is None else state + added
-    found = np.concatenate([to_numpy(x) for x in found], axis=2)
-    np.testing.assert_allclose(found, to_numpy(expected), atol=1e-5)
+    output = np.concatenate([to_numpy(x) for x in pieces], axis=2)
+    np.testing.assert_allclose(output, to_numpy(expected), atol=1e-5)
     assert state.shape == (B, K, H, H + 1)
 
 
 def test_features_keep_their_digits():
     """Of very negative numbers elu(x) + 1 has none left in float32."""
     x = np.array([-40.0, -17.0, -1e-3, 0.0, 3.0], "float32")
-    found = to_numpy(linear.FEATURE_MAPS["elu"](ops.convert_to_tensor(x)))
-    np.testing.assert_allclose(found, [np.exp(-40), np.exp(-17), np.exp(-1e-3), 1, 4], rtol=1e-5)
+    features = to_numpy(linear.FEATURE_MAPS["elu"](ops.convert_to_tensor(x)))
+    np.testing.assert_allclose(features, [np.exp(-40), np.exp(-17), np.exp(-1e-3), 1, 4], rtol=1e-5)
 
 
 if BACKEND == "jax":  # which alone tells the memory of a compiled function

@@ -23,7 +23,7 @@ MODES = {
 def test_places_are_interpolated(fill, axis):
     size = IMAGES.shape[axis]
     places = (ZOOM[:, None] * np.arange(size) + SHIFT[:, None]).astype("float32")
-    found = resample(*map(ops.convert_to_tensor, (IMAGES, places)), axis, fill, -2.0)
+    resampled = resample(*map(ops.convert_to_tensor, (IMAGES, places)), axis, fill, -2.0)
 
     def line(values, where):
         known = np.arange(-FAR, size + FAR)
@@ -33,4 +33,4 @@ def test_places_are_interpolated(fill, axis):
         np.apply_along_axis(line, axis - 1, image, where)
         for image, where in zip(IMAGES, places, strict=True)
     ]
-    np.testing.assert_allclose(to_numpy(found), np.stack(expected), atol=1e-5)
+    np.testing.assert_allclose(to_numpy(resampled), np.stack(expected), atol=1e-5)

@@ -70,10 +70,10 @@ def test_it_is_dense_attention_under_the_mask(rows, columns, size, shift, masked
         )
 
     arrays = [query, key, value, table]
-    found = to_numpy(compiled(attend, ())(*map(ops.convert_to_tensor, arrays)))
-    np.testing.assert_allclose(found * visible, expected * visible, atol=2e-6)
-    _, found, _ = gradients(lambda *xs: ops.sum(ops.multiply(attend(*xs), upstream)), arrays)
-    for gradient, right in zip(found, [*expected_gradients, d_table], strict=True):
+    output = to_numpy(compiled(attend, ())(*map(ops.convert_to_tensor, arrays)))
+    np.testing.assert_allclose(output * visible, expected * visible, atol=2e-6)
+    _, by_array, _ = gradients(lambda *xs: ops.sum(ops.multiply(attend(*xs), upstream)), arrays)
+    for gradient, right in zip(by_array, [*expected_gradients, d_table], strict=True):
         np.testing.assert_allclose(gradient, right, atol=1e-5)
     tokens = ops.arange(length, dtype="int32")
     np.testing.assert_array_equal(to_numpy(windows.sees(tokens, tokens)), sees)

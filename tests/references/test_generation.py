@@ -53,7 +53,7 @@ def theirs(reference, start, **options):
     with torch.no_grad():
         endless = reference.generate(**prompt, **shared, eos_token_id=None)
         end = int(endless[0, start + 5])
-        found = reference.generate(
+        results = reference.generate(
             **options,
             **shared,
             num_return_sequences=min(options.get("num_beams", 1), 3),
@@ -61,21 +61,21 @@ def theirs(reference, start, **options):
             return_dict_in_generate=True,
             output_scores=True,
         )
-    return found.sequences.numpy(), getattr(found, "sequences_scores", None), end
+    return results.sequences.numpy(), getattr(results, "sequences_scores", None), end
 
 
 def compare(ours, sequences, scores, end, start):
     """Our results, in a list of lists if they are of beams, with all of theirs."""
-    flat = [h for found in ours for h in (found if isinstance(found, list) else [found])]
+    flat = [h for row in ours for h in (row if isinstance(row, list) else [row])]
     assert len(flat) == len(sequences)
     assert min(len(getattr(h, "output", h)) for h in flat) < NEW, "some rows end"
-    for i, (found, sequence) in enumerate(zip(flat, sequences, strict=True)):
+    for i, (hypothesis, sequence) in enumerate(zip(flat, sequences, strict=True)):
         new = sequence[start:]
         ends = np.flatnonzero(new == end)
         expected = new[: ends[0]] if ends.size else new
-        np.testing.assert_array_equal(getattr(found, "output", found), expected)
+        np.testing.assert_array_equal(getattr(hypothesis, "output", hypothesis), expected)
         if scores is not None:
-            np.testing.assert_allclose(found.score, scores[i].item(), rtol=1e-4)
+            np.testing.assert_allclose(hypothesis.score, scores[i].item(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("way", WAYS)

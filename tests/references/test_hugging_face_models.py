@@ -33,8 +33,8 @@ def compare_models(model, reference, variables, *, padding):
     assert_same(to_numpy(model(ids))[padding], to_numpy(expected)[padding])
     cotangent = normal(B, T, V, seed=1, scale=0.1) * padding[..., None]
     (expected * torch.from_numpy(cotangent)).sum().backward()
-    found = gradients(lambda *_: model(ids), [], cotangent, [ours for ours, _ in variables])
-    for gradient, (_, theirs) in zip(found, variables, strict=True):
+    by_variable = gradients(lambda *_: model(ids), [], cotangent, [ours for ours, _ in variables])
+    for gradient, (_, theirs) in zip(by_variable, variables, strict=True):
         assert_same(gradient, theirs.grad)
 
 
@@ -276,7 +276,7 @@ def test_marian():
     cotangent = normal(B, T, V, seed=6, scale=0.1) * PADDING[..., None]
     (expected * torch.from_numpy(cotangent)).sum().backward()
     variables = [table(model), model.get_layer("encoder_block_0").attention.value_kernel]
-    found = gradients(lambda *_: model(inputs), [], cotangent, variables)
-    assert_same(found[0], shared.grad[:, CHANNELS])
+    by_variable = gradients(lambda *_: model(inputs), [], cotangent, variables)
+    assert_same(by_variable[0], shared.grad[:, CHANNELS])
     value = reference.model.encoder.layers[0].self_attn.v_proj.weight.grad
-    assert_same(found[1], value.T[CHANNELS])
+    assert_same(by_variable[1], value.T[CHANNELS])

@@ -51,20 +51,20 @@ def patched(size, *args, **kwargs):
 
 
 def test_tokens_that_are_taken_away_become_padding(text):
-    found = elements(text, IDS)
-    assert (found.kind, found.name, found.grid) == ("tokens", None, (0, 0))
-    np.testing.assert_array_equal(found.present, IDS != 0)
-    np.testing.assert_array_equal(found.without(FIRST), [[0, 3, 7, 0], [4, 4, 0, 0]])
-    np.testing.assert_array_equal(found.baseline(), np.zeros_like(IDS))
-    assert found.without(FIRST).dtype == IDS.dtype
+    tokens = elements(text, IDS)
+    assert (tokens.kind, tokens.name, tokens.grid) == ("tokens", None, (0, 0))
+    np.testing.assert_array_equal(tokens.present, IDS != 0)
+    np.testing.assert_array_equal(tokens.without(FIRST), [[0, 3, 7, 0], [4, 4, 0, 0]])
+    np.testing.assert_array_equal(tokens.baseline(), np.zeros_like(IDS))
+    assert tokens.without(FIRST).dtype == IDS.dtype
     np.testing.assert_array_equal(IDS[0], [5, 3, 7, 0])
     unknown = elements(text, IDS, replacement=1)
     np.testing.assert_array_equal(unknown.without(FIRST), [[1, 3, 7, 0], [4, 4, 0, 0]])
 
 
 def test_some_rows_may_be_asked_for_again_and_again(text):
-    found = elements(text, IDS).without(np.eye(4, dtype=bool)[[0, 2, 2]], np.array([0, 0, 1]))
-    np.testing.assert_array_equal(found, [[0, 3, 7, 0], [5, 3, 0, 0], [4, 4, 0, 0]])
+    without = elements(text, IDS).without(np.eye(4, dtype=bool)[[0, 2, 2]], np.array([0, 0, 1]))
+    np.testing.assert_array_equal(without, [[0, 3, 7, 0], [5, 3, 0, 0], [4, 4, 0, 0]])
 
 
 def test_values_of_tokens_are_summed_over_their_channels(text):
@@ -73,18 +73,18 @@ def test_values_of_tokens_are_summed_over_their_channels(text):
 
 
 def test_tensors_of_the_backend_are_inputs_too(text):
-    found = elements(text, ops.convert_to_tensor(IDS))
-    assert isinstance(found.array, np.ndarray)
-    np.testing.assert_array_equal(found.array, IDS)
+    tokens = elements(text, ops.convert_to_tensor(IDS))
+    assert isinstance(tokens.array, np.ndarray)
+    np.testing.assert_array_equal(tokens.array, IDS)
 
 
 def test_labels_stand_at_their_tokens():
     texts = ["Where is my money", "my money"]
     tokenizer = ka.layers.Tokenizer.train(texts, model="word", min_frequency=1)
     model = text_classifier(**TEXT["tiny"], tokenizer=tokenizer)
-    found = elements(model, texts)
-    assert found.labels == [["Where", "is", "my", "money"], ["my", "money"]]
-    ids = found.array
+    tokens = elements(model, texts)
+    assert tokens.labels == [["Where", "is", "my", "money"], ["my", "money"]]
+    ids = tokens.array
     padded = np.pad(ids, ((0, 0), (1, 1)))  # on both sides
     for given in (padded, ops.convert_to_tensor(padded)):
         labels = elements(model, given).labels
@@ -101,9 +101,9 @@ def text_of(size):
 def test_characters_go_with_their_tokens(tagger):
     characters = np.arange(24).reshape(2, 4, 3).astype("int32") + 1
     inputs = {"token_ids": IDS, "characters": characters}
-    found = elements(tagger, inputs)
-    assert (found.name, found.beside) == ("token_ids", ("characters",))
-    without = found.without(FIRST)
+    tokens = elements(tagger, inputs)
+    assert (tokens.name, tokens.beside) == ("token_ids", ("characters",))
+    without = tokens.without(FIRST)
     np.testing.assert_array_equal(without["token_ids"], [[0, 3, 7, 0], [4, 4, 0, 0]])
     np.testing.assert_array_equal(without["characters"][0, 0], 0)
     np.testing.assert_array_equal(without["characters"][0, 1:], characters[0, 1:])
@@ -116,30 +116,30 @@ def test_characters_go_with_their_tokens(tagger):
 
 def test_patches_of_a_grid():
     model = vit(**VIT["tiny"], image_size=8, channels=1)
-    values, found = images(model, (8, 8))
-    assert (found.kind, found.grid, found.present.shape) == ("patches", (2, 2), (2, 4))
-    without = found.without(FIRST)
+    values, patches = images(model, (8, 8))
+    assert (patches.kind, patches.grid, patches.present.shape) == ("patches", (2, 2), (2, 4))
+    without = patches.without(FIRST)
     means = values.mean(axis=(1, 2))
     np.testing.assert_allclose(without[0, :4, :4], np.full((4, 4, 1), means[0]), rtol=1e-5)
     np.testing.assert_array_equal(without[0, 4:], values[0, 4:])
     np.testing.assert_allclose(without[1, 4:, 4:], np.full((4, 4, 1), means[1]), rtol=1e-5)
-    sums = [values[0, :4, :4], values[0, :4, 4:], values[0, 4:, :4], values[0, 4:, 4:]]
-    found_sums = found.at_elements(values)
-    np.testing.assert_allclose(found_sums[0], [x.sum() for x in sums], rtol=1e-5)
-    cells = found.cells(np.arange(8.0).reshape(2, 4))
+    quarters = [values[0, :4, :4], values[0, :4, 4:], values[0, 4:, :4], values[0, 4:, 4:]]
+    sums = patches.at_elements(values)
+    np.testing.assert_allclose(sums[0], [x.sum() for x in quarters], rtol=1e-5)
+    cells = patches.cells(np.arange(8.0).reshape(2, 4))
     np.testing.assert_array_equal(cells[1, ::4, ::4], [[4, 5], [6, 7]])
-    np.testing.assert_array_equal(found.array, values)
+    np.testing.assert_array_equal(patches.array, values)
 
 
 def test_patches_stay_where_the_model_cuts():
     """4 x 4 pixels, of images that have 10 x 7: the rest is read by no patch."""
-    values, found = images(patched((10, 7), 4), (10, 7))
-    assert found.grid == (2, 1)
-    changed = values != found.without(np.array([[True, False], [False, False]]))
+    values, patches = images(patched((10, 7), 4), (10, 7))
+    assert patches.grid == (2, 1)
+    changed = values != patches.without(np.array([[True, False], [False, False]]))
     assert changed[0, :4].all()
     assert not changed[0, 4:].any()
     assert not changed[1].any()
-    assert found.at_elements(values).sum() == pytest.approx(values.sum(), rel=1e-5)
+    assert patches.at_elements(values).sum() == pytest.approx(values.sum(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -151,47 +151,47 @@ def test_patches_stay_where_the_model_cuts():
     ],
 )
 def test_patches_of_any_kind(arguments, rows):
-    _, found = images(patched((10, 10), **arguments), (10, 10))
-    np.testing.assert_array_equal(found.edges[0], rows)
+    _, patches = images(patched((10, 10), **arguments), (10, 10))
+    np.testing.assert_array_equal(patches.edges[0], rows)
 
 
 def test_patches_of_images_that_the_model_resizes():
     image = keras.Input((None, None, 1), name="image")
     x = keras.layers.Resizing(4, 4)(image)
     model = keras.Model(image, ka.layers.PatchEmbedding(2, 2)(x))
-    _, found = images(model, (6, 10))
-    assert found.grid == (2, 2)
-    np.testing.assert_array_equal(found.edges[0], [0, 3, 6])
-    np.testing.assert_array_equal(found.edges[1], [0, 5, 10])
+    _, patches = images(model, (6, 10))
+    assert patches.grid == (2, 2)
+    np.testing.assert_array_equal(patches.edges[0], [0, 3, 6])
+    np.testing.assert_array_equal(patches.edges[1], [0, 5, 10])
 
 
 def test_patches_of_a_nested_model():
     inner = patched((8, 8), 4)
     image = keras.Input((8, 8, 1))
-    _, found = images(keras.Model(image, inner(image)), (8, 8))
-    assert found.grid == (2, 2)
+    _, patches = images(keras.Model(image, inner(image)), (8, 8))
+    assert patches.grid == (2, 2)
 
 
 def test_a_grid_that_does_not_divide_the_size():
     image = keras.Input((7, 5, 1))
     model = keras.Model(image, keras.layers.Flatten()(image))
-    values, found = images(model, (7, 5), grid=(3, 2))
-    assert found.grid == (3, 2)
-    assert found.at_elements(np.ones((2, 7, 5, 1))).tolist() == [[4, 6, 4, 6, 6, 9]] * 2
+    values, patches = images(model, (7, 5), grid=(3, 2))
+    assert patches.grid == (3, 2)
+    assert patches.at_elements(np.ones((2, 7, 5, 1))).tolist() == [[4, 6, 4, 6, 6, 9]] * 2
     for number in range(6):
         removed = np.zeros((2, 6), bool)
         removed[:, number] = True
-        assert (found.without(removed) != values).sum() == 2 * [4, 6, 4, 6, 6, 9][number]
+        assert (patches.without(removed) != values).sum() == 2 * [4, 6, 4, 6, 6, 9][number]
     with pytest.raises(ValueError, match=r"no `PatchEmbedding`. Pass the `grid`"):
         images(model, (7, 5))
 
 
 def test_what_stands_for_patches():
     model = patched((8, 8), 4)
-    values, found = images(model, (8, 8), replacement=0)
-    assert found.without(np.ones((2, 4), bool)).max() == 0
-    _, found = images(model, (8, 8), replacement="blur")
-    blurred = found.baseline()
+    values, patches = images(model, (8, 8), replacement=0)
+    assert patches.without(np.ones((2, 4), bool)).max() == 0
+    _, patches = images(model, (8, 8), replacement="blur")
+    blurred = patches.baseline()
     assert blurred.shape == values.shape
     assert blurred.std() < 0.5 * values.std()
     np.testing.assert_allclose(blurred.mean(axis=(1, 2)), values.mean(axis=(1, 2)), rtol=0.1)
@@ -224,14 +224,14 @@ def audio():
 
 
 def test_frames_of_recordings(audio):
-    found = elements(audio, recordings(40, 20))
-    array = found.array
+    frames = elements(audio, recordings(40, 20))
+    array = frames.array
     assert array.shape == (2, 48)  # three patches of 16 samples, padded with NaN
-    assert (found.kind, found.hop, found.bands) == ("frames", 16, 1)
-    np.testing.assert_array_equal(found.present, [[True, True, True], [True, True, False]])
-    assert found.labels[0] == ["0.00 s", "0.20 s", "0.40 s"]
+    assert (frames.kind, frames.hop, frames.bands) == ("frames", 16, 1)
+    np.testing.assert_array_equal(frames.present, [[True, True, True], [True, True, False]])
+    assert frames.labels[0] == ["0.00 s", "0.20 s", "0.40 s"]
     removed = np.array([[False, False, True], [True, False, True]])
-    without = found.without(removed)
+    without = frames.without(removed)
     np.testing.assert_array_equal(without[0, :32], array[0, :32])
     np.testing.assert_array_equal(without[0, 32:40], 0)
     np.testing.assert_array_equal(without[1, :16], 0)
@@ -239,7 +239,7 @@ def test_frames_of_recordings(audio):
     np.testing.assert_array_equal(np.isnan(without), np.isnan(array))  # padding stays
     values = np.nan_to_num(array)
     expected = [values[0, :16].sum(), values[0, 16:32].sum(), values[0, 32:].sum()]
-    np.testing.assert_allclose(found.at_elements(values)[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(frames.at_elements(values)[0], expected, rtol=1e-5)
 
 
 def test_frames_and_what_attention_reads():
@@ -254,12 +254,12 @@ def test_frames_and_what_attention_reads():
         frame_length=16,
         hop_length=8,
     )
-    found = elements(model, recordings(40))
-    assert found.bands == 2
+    frames = elements(model, recordings(40))
+    assert frames.bands == 2
     tokens = np.arange(6.0)[None]  # two bands at each of three times
-    np.testing.assert_array_equal(found.of_tokens(tokens), [[0 + 1, 2 + 3, 4 + 5]])
+    np.testing.assert_array_equal(frames.of_tokens(tokens), [[0 + 1, 2 + 3, 4 + 5]])
     with pytest.raises(ValueError, match="reads 2 positions, and the input has 3 frames"):
-        found.of_tokens(np.ones((1, 4)))
+        frames.of_tokens(np.ones((1, 4)))
 
 
 def audio_without_patches(patch_size=None):
@@ -276,29 +276,29 @@ def recordings_array(length):
 
 
 def test_frames_of_models_without_a_converter():
-    found = elements(audio_without_patches(), recordings_array(20))
-    assert found.present.shape == (1, 3)  # the last one is half a frame
+    frames = elements(audio_without_patches(), recordings_array(20))
+    assert frames.present.shape == (1, 3)  # the last one is half a frame
     # Of five frames, patches of two read four.
-    found = elements(audio_without_patches(2), recordings_array(40))
-    assert found.present.shape == (1, 2)
-    without = found.without(np.array([[False, True]]))
+    frames = elements(audio_without_patches(2), recordings_array(40))
+    assert frames.present.shape == (1, 2)
+    without = frames.without(np.array([[False, True]]))
     assert (without[0, 16:32] == 0).all()
     assert (without[0, 32:] != 0).all()
-    np.testing.assert_allclose(found.at_elements(np.ones((1, 40))), [[16, 16]])
+    np.testing.assert_allclose(frames.at_elements(np.ones((1, 40))), [[16, 16]])
 
 
 def test_nodes(graph):
     features = np.random.default_rng(0).uniform(1, 2, (2, 4, 3)).astype("float32")
     features[1, 3] = 0  # padding of the smaller graph
     edges = np.array([[[0, 1], [2, 3]]] * 2)
-    found = elements(graph, {"features": features, "edges": edges})
-    assert (found.kind, found.name) == ("nodes", "features")
-    np.testing.assert_array_equal(found.present, [[True] * 4, [True] * 3 + [False]])
-    without = found.without(FIRST)
+    nodes = elements(graph, {"features": features, "edges": edges})
+    assert (nodes.kind, nodes.name) == ("nodes", "features")
+    np.testing.assert_array_equal(nodes.present, [[True] * 4, [True] * 3 + [False]])
+    without = nodes.without(FIRST)
     np.testing.assert_array_equal(without["features"][0, 0], 0)
     np.testing.assert_array_equal(without["features"][0, 1:], features[0, 1:])
     np.testing.assert_array_equal(without["edges"], edges)
-    np.testing.assert_allclose(found.at_elements(features), features.sum(-1))
+    np.testing.assert_allclose(nodes.at_elements(features), features.sum(-1))
     with pytest.raises(ValueError, match=r"nodes becomes zeros. Received: replacement=1"):
         elements(graph, {"features": features, "edges": edges}, replacement=1)
 

@@ -34,8 +34,8 @@ METHODS = (
 NAMES = [method.__name__ for method in METHODS]
 
 
-def scattered(model, seed=0):
-    """The model, with weights that hide nothing, the same on every backend."""
+def randomize(model, seed=0):
+    """Returns the model with weights that hide nothing, the same on every backend."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         weight.assign(0.6 * rng.normal(size=weight.shape))
@@ -50,7 +50,7 @@ def encoder():
         more = ka.layers.MultiHeadSelfAttention(2, name=f"attention_{i}")(x)
         x = keras.layers.Add(name=f"add_{i}")([x, more])
     x = keras.layers.Dense(5, "tanh", name="hidden")(x)
-    return scattered(keras.Model(ids, keras.layers.Dense(3, name="logits")(x[:, 0])))
+    return randomize(keras.Model(ids, keras.layers.Dense(3, name="logits")(x[:, 0])))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ class Reference:
     def logits(self, embedded, seen, nudges=(0, 0)):
         """Logits and weights `(2, T, T)` of each layer, to which `nudges` are added."""
         w = self.weights
-        x, found = embedded, []
+        x, weights = embedded, []
         for i in range(2):
             part = {
                 name: x @ w[f"attention_{i}/{name}_kernel"] + w[f"attention_{i}/{name}_bias"]
@@ -81,24 +81,25 @@ class Reference:
             )
             scores = np.einsum("nth,nsh->nts", query, key) / np.sqrt(2)
             scores = np.exp(np.where(seen, scores, -np.inf))
-            found.append(scores / scores.sum(axis=-1, keepdims=True))
-            heads = np.einsum("nts,nsh->tnh", found[-1] + nudges[i], value).reshape(len(x), 4)
+            weights.append(scores / scores.sum(axis=-1, keepdims=True))
+            heads = np.einsum("nts,nsh->tnh", weights[-1] + nudges[i], value).reshape(len(x), 4)
             x = x + heads @ w[f"attention_{i}/output_kernel"] + w[f"attention_{i}/output_bias"]
         x = np.tanh(x[0] @ w["hidden/kernel"] + w["hidden/bias"])
-        return x @ w["logits/kernel"] + w["logits/bias"], found
+        return x @ w["logits/kernel"] + w["logits/bias"], weights
 
     def by_weights(self, ids, target):
         """Weights, and the gradient by them, of each layer."""
         embedded, seen = self.embedded(ids), ids != 0
-        _, found = self.logits(embedded, seen)
+        _, weights = self.logits(embedded, seen)
 
-        def of(layer, nudge):
-            nudges = [np.zeros_like(found[0]), np.zeros_like(found[1])]
+        def compute_output(layer, nudge):
+            nudges = [np.zeros_like(weights[0]), np.zeros_like(weights[1])]
             nudges[layer] = nudge
             return self.logits(embedded, seen, nudges)[0][target]
 
         return [
-            (a, differences(lambda n, i=i: of(i, n), np.zeros_like(a))) for i, a in enumerate(found)
+            (a, differences(lambda n, i=i: compute_output(i, n), np.zeros_like(a)))
+            for i, a in enumerate(weights)
         ]
 
     def by_embeddings(self, embedded, seen, target):
@@ -107,12 +108,12 @@ class Reference:
 
 def differences(function, x, step=1e-5):
     """The gradient of a scalar by central differences."""
-    found = np.zeros(x.shape)
+    gradient = np.zeros(x.shape)
     for index in np.ndindex(x.shape):
         there = np.zeros(x.shape)
         there[index] = step
-        found[index] = (function(x + there) - function(x - there)) / (2 * step)
-    return found
+        gradient[index] = (function(x + there) - function(x - there)) / (2 * step)
+    return gradient
 
 
 def softmax(logits):
@@ -121,26 +122,26 @@ def softmax(logits):
 
 
 def test_the_reference_computes_what_the_model_does(model):
-    found = to_numpy(model(IDS))
+    logits = to_numpy(model(IDS))
     reference = Reference(model)
     for b, ids in enumerate(IDS):
         expected, _ = reference.logits(reference.embedded(ids), ids != 0)
-        np.testing.assert_allclose(found[b], expected, atol=1e-5)
+        np.testing.assert_allclose(logits[b], expected, atol=1e-5)
 
 
 def test_attention_is_that_of_the_last_layer(model):
     reference = Reference(model)
     for fusion in ("mean", "max", "min"):
-        found = explain.attention(model, IDS, head_fusion=fusion)
+        explanation = explain.attention(model, IDS, head_fusion=fusion)
         for b, ids in enumerate(IDS):
             _, weights = reference.logits(reference.embedded(ids), ids != 0)
             expected = getattr(weights[1], fusion)(axis=0)[0]
-            np.testing.assert_allclose(found.scores[b], expected * (ids != 0), atol=1e-5)
+            np.testing.assert_allclose(explanation.scores[b], expected * (ids != 0), atol=1e-5)
 
 
 def test_rollout_is_that_of_the_maps(model):
     recorded = explain.attention_maps(model, IDS)
-    found = explain.rollout(model, IDS)
+    explanation = explain.rollout(model, IDS)
     settings = {"head_fusion": "max", "discard_ratio": 0.4, "residual": False}
     other = explain.rollout(model, IDS, **settings).scores
     matrix = explain.rollout_matrix(recorded, **settings)[:, 0]
@@ -148,7 +149,7 @@ def test_rollout_is_that_of_the_maps(model):
     for b in range(2):
         layers = [weights[b].mean(axis=0) for weights in recorded.values()]
         expected = joint_attention(layers)[0]
-        np.testing.assert_allclose(found.scores[b], np.where(IDS[b], expected, 0), atol=1e-6)
+        np.testing.assert_allclose(explanation.scores[b], np.where(IDS[b], expected, 0), atol=1e-6)
 
 
 def test_attention_times_gradient_and_relevance_of_the_target(model):
@@ -168,17 +169,17 @@ def test_attention_times_gradient_and_relevance_of_the_target(model):
 
 
 def test_gradient_times_input_of_the_target(model):
-    found = explain.gradient_x_input(model, IDS, target=TARGET).scores
+    scores = explain.gradient_x_input(model, IDS, target=TARGET).scores
     reference = Reference(model)
     for b, ids in enumerate(IDS):
         embedded = reference.embedded(ids)
         gradient = reference.by_embeddings(embedded, ids != 0, TARGET[b])
         expected = np.where(ids != 0, (gradient * embedded).sum(axis=-1), 0)
-        np.testing.assert_allclose(found[b], expected, atol=1e-5)
+        np.testing.assert_allclose(scores[b], expected, atol=1e-5)
 
 
 def test_integrated_gradients_are_the_integral(model):
-    found = explain.integrated_gradients(model, IDS, target=TARGET).scores
+    scores = explain.integrated_gradients(model, IDS, target=TARGET).scores
     reference = Reference(model)
     points, steps = np.linspace(0, 1, 65), np.full(65, 2.0)  # Simpson's rule
     steps[1::2], steps[[0, -1]] = 4, 1
@@ -186,16 +187,16 @@ def test_integrated_gradients_are_the_integral(model):
         embedded, seen = reference.embedded(ids), ids != 0
         along = [reference.by_embeddings(t * embedded, seen, TARGET[b]) for t in points]
         expected = np.einsum("p,ptd,td->t", steps / 192, along, embedded)
-        np.testing.assert_allclose(found[b], np.where(seen, expected, 0), atol=1e-4)
+        np.testing.assert_allclose(scores[b], np.where(seen, expected, 0), atol=1e-4)
         # Their sum is what the output gains over that of no embeddings at all.
         gain = (reference.logits(embedded, seen)[0] - reference.logits(0 * embedded, seen)[0])[
             TARGET[b]
         ]
-        np.testing.assert_allclose(found[b].sum(), gain, rtol=1e-3)
+        np.testing.assert_allclose(scores[b].sum(), gain, rtol=1e-3)
 
 
 def test_leave_one_out_is_a_loop(model):
-    found = explain.leave_one_out(model, IDS, target=TARGET, batch_size=3).scores
+    scores = explain.leave_one_out(model, IDS, target=TARGET, batch_size=3).scores
     whole = softmax(to_numpy(model(IDS)))
     expected = np.zeros(IDS.shape)
     for t in range(IDS.shape[1]):
@@ -203,39 +204,39 @@ def test_leave_one_out_is_a_loop(model):
         without[:, t] = 0
         lost = whole - softmax(to_numpy(model(without)))
         expected[:, t] = lost[np.arange(2), TARGET]
-    np.testing.assert_allclose(found, np.where(IDS != 0, expected, 0), atol=1e-5)
+    np.testing.assert_allclose(scores, np.where(IDS != 0, expected, 0), atol=1e-5)
 
 
 def test_probabilities_are_not_made_probabilities_again(model):
     """Of a model that ends with a softmax."""
     chances = keras.Model(model.input, keras.layers.Softmax()(model.output))
-    found = explain.leave_one_out(chances, IDS)
+    explanation = explain.leave_one_out(chances, IDS)
     expected = explain.leave_one_out(model, IDS)
-    np.testing.assert_array_equal(found.target, expected.target)
-    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+    np.testing.assert_array_equal(explanation.target, expected.target)
+    np.testing.assert_allclose(explanation.scores, expected.scores, atol=1e-5)
 
 
 def test_a_row_alone_and_padded_is_explained_as_in_its_batch(model):
     alone = np.pad(IDS[1:], ((0, 0), (0, 2)))
     for method in METHODS:
-        together, found = method(model, IDS), method(model, alone)
-        assert found.scores.shape == (1, 7)
+        together, explanation = method(model, IDS), method(model, alone)
+        assert explanation.scores.shape == (1, 7)
         name = method.__name__
-        np.testing.assert_array_equal(found.target, together.target[1:])
-        np.testing.assert_array_equal(found.scores[:, 5:], 0)
+        np.testing.assert_array_equal(explanation.target, together.target[1:])
+        np.testing.assert_array_equal(explanation.scores[:, 5:], 0)
         np.testing.assert_allclose(
-            found.scores[:, :5], together.scores[1:], atol=2e-5, err_msg=name
+            explanation.scores[:, :5], together.scores[1:], atol=2e-5, err_msg=name
         )
         assert (together.method, together.elements.kind) == (name, "tokens")
 
 
 def test_the_target_is_the_highest_output_unless_it_is_named(model):
     highest = to_numpy(model(IDS)).argmax(axis=-1)
-    found = explain.gradient_x_input(model, IDS)
-    np.testing.assert_array_equal(found.target, highest)
+    explanation = explain.gradient_x_input(model, IDS)
+    np.testing.assert_array_equal(explanation.target, highest)
     np.testing.assert_array_equal(explain.rollout(model, IDS, target=-1).target, [2, 2])
     one = explain.gradient_x_input(model, IDS, target=int(highest[0]))
-    np.testing.assert_allclose(one.scores[0], found.scores[0], atol=1e-6)
+    np.testing.assert_allclose(one.scores[0], explanation.scores[0], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +287,7 @@ def fragile():
     x = keras.layers.Embedding(12, 4, name="embedding")(ids)
     x = keras.layers.MultiHeadAttention(1, 2)(x, x)
     x = keras.layers.GlobalAveragePooling1D()(Fragile(name="fragile")(x))
-    return scattered(keras.Model(ids, keras.layers.Dense(2)(x)))
+    return randomize(keras.Model(ids, keras.layers.Dense(2)(x)))
 
 
 def test_an_error_leaves_the_model_as_it_was():
@@ -331,33 +332,33 @@ def test_an_embedding_is_told_by_its_input():
     b = keras.Input((5,), dtype="int32", name="b")
     table = keras.layers.Embedding(12, 2, name="table")
     x = keras.layers.Concatenate(axis=1)([table(a), 3 * table(b)])
-    model = scattered(keras.Model([a, b], keras.layers.Dense(2)(keras.layers.Flatten()(x))))
+    model = randomize(keras.Model([a, b], keras.layers.Dense(2)(keras.layers.Flatten()(x))))
     kernel = to_numpy(model.layers[-1].kernel).reshape(2, 5, 2, 2)
     rows = to_numpy(table.embeddings)[IDS]
     for name, part in (("a", kernel[0]), ("b", 3 * kernel[1])):
-        found = explain.gradient_x_input(model, {"a": IDS, "b": IDS}, target=1, name=name)
+        explanation = explain.gradient_x_input(model, {"a": IDS, "b": IDS}, target=1, name=name)
         expected = np.einsum("btd,td->bt", rows, part[..., 1])
-        np.testing.assert_allclose(found.scores, np.where(IDS != 0, expected, 0), atol=1e-5)
+        np.testing.assert_allclose(explanation.scores, np.where(IDS != 0, expected, 0), atol=1e-5)
 
 
-def at(outputs, found):
-    """What is explained, of outputs."""
+def select(outputs, explanation):
+    """Returns, of each row of outputs, the number that is explained."""
     outputs = to_numpy(outputs)
     each = np.arange(len(outputs))
     return (
-        outputs[each, found.target]
-        if found.position is None
-        else (outputs[each, found.position, found.target])
+        outputs[each, explanation.target]
+        if explanation.position is None
+        else (outputs[each, explanation.position, explanation.target])
     )
 
 
-def assert_complete(model, found, rtol=1e-3):
+def assert_complete(model, explanation, rtol=1e-3):
     """The sum is the difference to the output of what has no elements, by a call of its own."""
-    elements = found.elements
+    elements = explanation.elements
     nothing = elements.without(np.ones_like(elements.present))
-    gain = at(model(elements.inputs), found) - at(model(nothing), found)
+    gain = select(model(elements.inputs), explanation) - select(model(nothing), explanation)
     assert np.abs(gain).min() > 1e-3
-    np.testing.assert_allclose(found.scores.sum(axis=1), gain, rtol=rtol, atol=1e-5)
+    np.testing.assert_allclose(explanation.scores.sum(axis=1), gain, rtol=rtol, atol=1e-5)
 
 
 def test_patches_behind_a_class_token():
@@ -366,18 +367,18 @@ def test_patches_behind_a_class_token():
     x = ka.layers.PatchEmbedding(4, 2, data_format="channels_last")(image)
     x = ka.layers.ClassToken()(x)
     x = ka.layers.MultiHeadSelfAttention(2, name="attention")(x)
-    model = scattered(keras.Model(image, keras.layers.Dense(3)(x[:, 0])))
+    model = randomize(keras.Model(image, keras.layers.Dense(3)(x[:, 0])))
     images = np.random.default_rng(0).uniform(-1, 1, (2, 6, 4, 2)).astype("float32")
     for replacement in ("mean", 0.5):
-        found = explain.integrated_gradients(model, images, replacement=replacement)
-        assert found.scores.shape == (2, 6)
-        assert_complete(model, found)
+        explanation = explain.integrated_gradients(model, images, replacement=replacement)
+        assert explanation.scores.shape == (2, 6)
+        assert_complete(model, explanation)
     rolled = explain.rollout(model, images).scores
     weights = explain.attention_maps(model, images)["attention"]
     np.testing.assert_allclose(rolled, weights.mean(axis=1)[:, 0, 1:] / 2, atol=1e-6)
     slope = explain.gradient_x_input(model, images)
     step = np.float32(1e-2)
-    ahead = at(model(images * (1 + step)), slope) - at(model(images * (1 - step)), slope)
+    ahead = select(model(images * (1 + step)), slope) - select(model(images * (1 - step)), slope)
     np.testing.assert_allclose(slope.scores.sum(axis=1), ahead / (2 * step), rtol=1e-2)
 
 
@@ -388,14 +389,14 @@ def test_integrated_gradients_of_frames_are_complete():
     x = ka.layers.LogMelSpectrogram(80, 4, 16, 8, floor=0.1, normalize=None, channel_axis=True)(x)
     x = ka.layers.PatchEmbedding(4, (2, 4), data_format="channels_last")(x)
     x = ka.layers.AttentionPooling(name="pooling")(x)
-    model = scattered(keras.Model(audio, keras.layers.Dense(3)(x)))
+    model = randomize(keras.Model(audio, keras.layers.Dense(3)(x)))
     rng = np.random.default_rng(0)
     recordings = [rng.uniform(-1, 1, length).astype("float32") for length in (48, 20)]
-    found = explain.integrated_gradients(model, recordings, steps=128)
-    np.testing.assert_array_equal(found.elements.present, [[True] * 3, [True, True, False]])
-    assert found.scores[1, 2] == 0
-    assert np.isfinite(found.scores).all()
-    assert_complete(model, found, rtol=1e-2)
+    explanation = explain.integrated_gradients(model, recordings, steps=128)
+    np.testing.assert_array_equal(explanation.elements.present, [[True] * 3, [True, True, False]])
+    assert explanation.scores[1, 2] == 0
+    assert np.isfinite(explanation.scores).all()
+    assert_complete(model, explanation, rtol=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -406,8 +407,8 @@ def graph():
 
 def test_integrated_gradients_of_nodes_are_complete(graph):
     model, inputs = graph
-    found = explain.integrated_gradients(model, inputs, position=1)
-    assert_complete(model, found, rtol=1e-2)  # its slopes have steps
+    explanation = explain.integrated_gradients(model, inputs, position=1)
+    assert_complete(model, explanation, rtol=1e-2)  # its slopes have steps
 
 
 def test_the_gradient_by_weights_of_edges(graph):
@@ -415,7 +416,7 @@ def test_the_gradient_by_weights_of_edges(graph):
     model, inputs = graph
     recorded = maps.record(model, inputs).maps
     target, position = np.array([0, 1]), np.array([1, 0])
-    found = gradients.by_weights(model, inputs, recorded, target, position)
+    gradient_by_path = gradients.by_weights(model, inputs, recorded, target, position)
 
     def output(path, nudge):
         with scope.recording(scope.Recording(nudges={path: keras.ops.convert_to_tensor(nudge)})):
@@ -424,13 +425,13 @@ def test_the_gradient_by_weights_of_edges(graph):
 
     edges = inputs["edges"]
     for path, weights in recorded.items():
-        largest = np.abs(found[path]).max()
+        largest = np.abs(gradient_by_path[path]).max()
         assert largest > 1e-3
         for e in np.flatnonzero((edges >= 0).all(axis=(0, 2)))[:3]:
             nudge = np.zeros(weights.shape, "float32")
             nudge[:, 0, e] = 1e-2
             slope = (output(path, nudge) - output(path, -nudge)) / 2e-2
-            np.testing.assert_allclose(found[path][:, 0, e], slope, atol=1e-2 * largest)
+            np.testing.assert_allclose(gradient_by_path[path][:, 0, e], slope, atol=1e-2 * largest)
 
 
 @pytest.fixture(scope="module")
@@ -444,7 +445,7 @@ def tagger():
     spelling = ka.layers.CharacterFeatures(3, 3, (1, 2), name="spelling")(characters)
     x = keras.layers.Add()([words, spelling])
     x = ka.layers.MultiHeadSelfAttention(2, name="attention")(x)
-    return scattered(keras.Model([ids, characters], keras.layers.Dense(3)(x)))
+    return randomize(keras.Model([ids, characters], keras.layers.Dense(3)(x)))
 
 
 CHARACTERS = np.random.default_rng(0).integers(4, 60, (2, 5, 4)).astype("int32")
@@ -453,21 +454,21 @@ WORDS = {"token_ids": IDS, "characters": np.where(IDS[..., None] != 0, CHARACTER
 
 def test_characters_are_a_part_of_their_tokens(tagger):
     whole = tagger(WORDS)
-    found = explain.integrated_gradients(tagger, WORDS, position=[0, 1])
+    explanation = explain.integrated_gradients(tagger, WORDS, position=[0, 1])
     # The same mask, but words and characters that are nothing.
     weights = tagger.get_weights()
     for weight in tagger.weights:
         if weight.path.startswith(("embedding", "spelling")):
             weight.assign(0 * weight)
-    gain = at(whole, found) - at(tagger(WORDS), found)
+    gain = select(whole, explanation) - select(tagger(WORDS), explanation)
     tagger.set_weights(weights)
-    np.testing.assert_allclose(found.scores.sum(axis=1), gain, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(explanation.scores.sum(axis=1), gain, rtol=1e-3, atol=1e-5)
     lost = explain.leave_one_out(tagger, WORDS, position=[0, 1])
     without = {name: array.copy() for name, array in WORDS.items()}
     for array in without.values():
         array[:, 2] = 0
     chances = [softmax(to_numpy(outputs)) for outputs in (whole, tagger(without))]
-    expected = at(chances[0], lost) - at(chances[1], lost)
+    expected = select(chances[0], lost) - select(chances[1], lost)
     np.testing.assert_allclose(lost.scores[:, 2], expected, atol=1e-5)
 
 
@@ -478,24 +479,24 @@ def test_outputs_at_positions_need_one(tagger):
         explain.rollout(tagger, WORDS, position=99)
     with pytest.raises(ValueError, match="one for each of the 2 inputs"):
         explain.rollout(tagger, WORDS, position=[0, 1, 2])
-    found = explain.rollout(tagger, WORDS, position=[-2, 1])
-    np.testing.assert_array_equal(found.position, [3, 1])
+    explanation = explain.rollout(tagger, WORDS, position=[-2, 1])
+    np.testing.assert_array_equal(explanation.position, [3, 1])
     weights = explain.attention_maps(tagger, WORDS)["attention"].mean(axis=1)
     rows = (weights + np.eye(5))[[0, 1], [3, 1]] / 2
-    np.testing.assert_allclose(found.scores, np.where(IDS != 0, rows, 0), atol=1e-6)
+    np.testing.assert_allclose(explanation.scores, np.where(IDS != 0, rows, 0), atol=1e-6)
 
 
 def test_models_without_attention_have_other_methods():
     image = keras.Input((4, 4, 1), name="image")
-    model = scattered(keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image))))
+    model = randomize(keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image))))
     images = np.random.default_rng(0).uniform(size=(2, 4, 4, 1)).astype("float32")
     with pytest.raises(ValueError, match="no attention layer"):
         explain.relevance(model, images, grid=(2, 2))
-    found = explain.integrated_gradients(model, images, grid=(2, 2), replacement=0, target=0)
+    explanation = explain.integrated_gradients(model, images, grid=(2, 2), replacement=0, target=0)
     kernel = to_numpy(model.layers[-1].kernel)[:, 0].reshape(4, 4)
     products = images[..., 0] * kernel  # exact, for the model is linear
     expected = products.reshape(2, 2, 2, 2, 2).sum(axis=(2, 4)).reshape(2, 4)
-    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+    np.testing.assert_allclose(explanation.scores, expected, atol=1e-5)
     with pytest.raises(ValueError, match=r"no `keras.layers.Embedding`"):
         explain.gradient_x_input(counting(), IDS)
 

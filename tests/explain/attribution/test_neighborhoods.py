@@ -34,18 +34,18 @@ def test_a_node_gives_the_same_in_its_neighbourhood(graph, hops):
     keras.utils.set_random_seed(0)
     model = gat(hops)
     nodes = np.array([3, 0, NODES - 1, 11])
-    found = neighborhoods(graph, nodes, hops)
+    subgraphs = neighborhoods(graph, nodes, hops)
     whole = keras.ops.convert_to_numpy(model(graph))[0, nodes]
-    small = keras.ops.convert_to_numpy(model(found.inputs))[np.arange(4), found.position]
+    small = keras.ops.convert_to_numpy(model(subgraphs.inputs))[np.arange(4), subgraphs.position]
     np.testing.assert_allclose(small, whole, atol=1e-5)
 
     # What is within reach: those that the output depends on.
     for row, node in enumerate(nodes):
-        own = found.nodes[row][found.nodes[row] >= 0]
+        own = subgraphs.nodes[row][subgraphs.nodes[row] >= 0]
         assert own[0] == node
         assert len(set(own)) == len(own)
         np.testing.assert_array_equal(
-            found.inputs["features"][row, : len(own)], graph["features"][0, own]
+            subgraphs.inputs["features"][row, : len(own)], graph["features"][0, own]
         )
         outside = np.setdiff1d(np.arange(NODES), own)
         other = graph["features"].copy()
@@ -57,13 +57,13 @@ def test_a_node_gives_the_same_in_its_neighbourhood(graph, hops):
 def test_explanations_are_the_same_too(graph):
     keras.utils.set_random_seed(0)
     model, nodes = gat(2), np.array([3, 0, 11])
-    found = neighborhoods(graph, nodes, 2)
+    subgraphs = neighborhoods(graph, nodes, 2)
     repeated = {name: np.repeat(array, 3, axis=0) for name, array in graph.items()}
     for method in (methods.relevance, methods.rollout):
         whole = method(model, repeated, target=1, position=nodes).scores
-        small = method(model, found.inputs, target=1, position=found.position)
-        assert (small.elements.present == (found.nodes >= 0)).all()
-        for row, own in enumerate(found.nodes):
+        small = method(model, subgraphs.inputs, target=1, position=subgraphs.position)
+        assert (small.elements.present == (subgraphs.nodes >= 0)).all()
+        for row, own in enumerate(subgraphs.nodes):
             here = own >= 0
             np.testing.assert_allclose(small.scores[row, here], whole[row, own[here]], atol=1e-5)
             assert np.abs(np.delete(whole[row], own[here])).max() < 1e-6

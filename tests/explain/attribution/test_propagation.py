@@ -66,35 +66,35 @@ def vit_rollout(layers, fusion, discard_ratio):
 
 def test_rollout_is_that_of_abnar_and_zuidema():
     maps = [attention(3, 2, 5, 5, seed=layer) for layer in range(4)]
-    found = rollout_matrix(maps)
-    assert found.shape == (3, 5, 5)
+    rollout = rollout_matrix(maps)
+    assert rollout.shape == (3, 5, 5)
     for b in range(3):
         expected = joint_attention([layer[b].mean(axis=0) for layer in maps])
-        np.testing.assert_allclose(found[b], expected, atol=1e-12)
+        np.testing.assert_allclose(rollout[b], expected, atol=1e-12)
     without = rollout_matrix({str(i): layer for i, layer in enumerate(maps)}, residual=False)
     for b in range(3):
         expected = joint_attention([layer[b].mean(axis=0) for layer in maps], residual=False)
         np.testing.assert_allclose(without[b], expected, atol=1e-12)
     single = rollout_matrix([layer.astype("float32") for layer in maps])
-    np.testing.assert_allclose(single, found, atol=1e-6)
+    np.testing.assert_allclose(single, rollout, atol=1e-6)
 
 
 @pytest.mark.parametrize("discard_ratio", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("fusion", ["mean", "max", "min"])
 def test_rollout_with_fusion_and_discarding_is_that_of_vit_explain(fusion, discard_ratio):
     maps = [attention(3, 2, 6, 6, seed=layer) for layer in range(3)]
-    found = rollout_matrix(maps, head_fusion=fusion, discard_ratio=discard_ratio)
+    rollout = rollout_matrix(maps, head_fusion=fusion, discard_ratio=discard_ratio)
     for b in range(3):
         expected = vit_rollout([layer[b] for layer in maps], fusion, discard_ratio)
-        np.testing.assert_allclose(found[b], expected, atol=1e-12)
-    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-12)
+        np.testing.assert_allclose(rollout[b], expected, atol=1e-12)
+    np.testing.assert_allclose(rollout.sum(axis=-1), 1, atol=1e-12)
 
 
 def test_rollout_of_the_identity_is_the_identity():
     identity = np.broadcast_to(np.eye(4), (2, 3, 4, 4))
     for residual in (True, False):
-        found = rollout_matrix([identity] * 3, residual=residual)
-        np.testing.assert_allclose(found, np.broadcast_to(np.eye(4), (2, 4, 4)), atol=1e-15)
+        rollout = rollout_matrix([identity] * 3, residual=residual)
+        np.testing.assert_allclose(rollout, np.broadcast_to(np.eye(4), (2, 4, 4)), atol=1e-15)
 
 
 def test_rollout_of_one_layer_is_half_of_it_and_half_of_the_identity():
@@ -104,10 +104,10 @@ def test_rollout_of_one_layer_is_half_of_it_and_half_of_the_identity():
 
 def test_rollout_of_causal_attention_is_causal():
     order = np.tril(np.ones((5, 5), bool))
-    found = rollout_matrix([attention(2, 2, 5, 5, seed=i, seen=order) for i in range(3)])
-    assert (found[:, ~order] == 0).all()
-    assert (found[:, order] > 0).all()
-    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-12)
+    rollout = rollout_matrix([attention(2, 2, 5, 5, seed=i, seen=order) for i in range(3)])
+    assert (rollout[:, ~order] == 0).all()
+    assert (rollout[:, order] > 0).all()
+    np.testing.assert_allclose(rollout.sum(axis=-1), 1, atol=1e-12)
 
 
 def test_rows_without_attention_keep_what_they_are():
@@ -157,8 +157,8 @@ def test_relevance_of_self_attention_worked_by_hand():
     """
     weights = {"0": [[0.5, 0], [0.25, 0.25]], "1": [[0, 1], [0.5, 0.5]]}
     reads = [Read(path, TEXT, TEXT) for path in weights]
-    found = propagation.relate(reads, {k: np.array([w]) for k, w in weights.items()})
-    np.testing.assert_array_equal(found[TEXT, TEXT][0], [[1.75, 1.25], [1.125, 1.875]])
+    relevance = propagation.relate(reads, {k: np.array([w]) for k, w in weights.items()})
+    np.testing.assert_array_equal(relevance[TEXT, TEXT][0], [[1.75, 1.25], [1.125, 1.875]])
 
 
 def test_relevance_of_an_encoder_and_decoder_worked_by_hand():
@@ -191,11 +191,11 @@ def test_relevance_of_an_encoder_and_decoder_worked_by_hand():
         Read("cross", TEXT, IMAGE),
         Read("last", TEXT, TEXT),
     ]
-    found = propagation.relate(reads, {k: np.array([w], float) for k, w in weights.items()})
-    np.testing.assert_allclose(found[TEXT, IMAGE][0], [[3, 9], [0, 6]])
-    np.testing.assert_allclose(found[TEXT, TEXT][0], [[3, 2], [1, 2]])
-    np.testing.assert_allclose(found[IMAGE, IMAGE][0], [[2, 1], [0, 3]])
-    np.testing.assert_array_equal(found[IMAGE, TEXT], 0)
+    relevance = propagation.relate(reads, {k: np.array([w], float) for k, w in weights.items()})
+    np.testing.assert_allclose(relevance[TEXT, IMAGE][0], [[3, 9], [0, 6]])
+    np.testing.assert_allclose(relevance[TEXT, TEXT][0], [[3, 2], [1, 2]])
+    np.testing.assert_allclose(relevance[IMAGE, IMAGE][0], [[2, 1], [0, 3]])
+    np.testing.assert_array_equal(relevance[IMAGE, TEXT], 0)
 
 
 class TwoStreams:
@@ -273,7 +273,7 @@ def test_relevance_of_co_attention_is_that_of_the_paper():
         written = {side: number + 1 for side, number in written.items()}
         for kind, shape in shapes.items():
             weights[f"{kind}{n}"] = positive(batch, *shape, seed=len(weights))
-    found = propagation.relate(reads, weights)
+    relevance = propagation.relate(reads, weights)
     for b in range(batch):
         paper = TwoStreams(texts, images)
         for n in range(2):
@@ -282,20 +282,20 @@ def test_relevance_of_co_attention_is_that_of_the_paper():
             paper.co_attention(weights[f"ti{n}"][b], weights[f"it{n}"][b])
         for pair, expected in paper.r.items():
             query, key = (Stream(stream[side]) for side in pair)
-            np.testing.assert_allclose(found[query, key][b], expected, atol=1e-12, err_msg=pair)
+            np.testing.assert_allclose(relevance[query, key][b], expected, atol=1e-12, err_msg=pair)
 
 
 def test_relevance_when_the_second_side_reads_what_the_first_has_read():
     """Unlike above: the image's layer comes behind the text's."""
     ti, it, last = positive(1, 3, 4), positive(1, 4, 3, seed=1), positive(1, 3, 4, seed=2)
     reads = [Read("ti", TEXT, IMAGE), Read("it", IMAGE, TEXT), Read("last", TEXT, IMAGE)]
-    found = propagation.relate(reads, {"ti": ti, "it": it, "last": last})
+    relevance = propagation.relate(reads, {"ti": ti, "it": it, "last": last})
     paper = TwoStreams(3, 4)
     paper.cross("t", ti[0])
     paper.cross("i", it[0])
     paper.cross("t", last[0])
     for pair, query, key in (("tt", TEXT, TEXT), ("ti", TEXT, IMAGE), ("ii", IMAGE, IMAGE)):
-        np.testing.assert_allclose(found[query, key][0], paper.r[pair], atol=1e-12)
+        np.testing.assert_allclose(relevance[query, key][0], paper.r[pair], atol=1e-12)
 
 
 def test_rollout_of_an_encoder_and_decoder():
@@ -314,12 +314,12 @@ def test_rollout_of_an_encoder_and_decoder():
     for i in range(2):
         read(f"target{i}", TEXT, TEXT, target[i])
         read(f"cross{i}", TEXT, IMAGE, cross[i])
-    found = propagation.roll_out(reads, weights)
+    rollout = propagation.roll_out(reads, weights)
     ours = joint_attention([a[0] for a in target])
     theirs = joint_attention([a[0] for a in source])
-    np.testing.assert_allclose(found[TEXT, TEXT][0], ours, atol=1e-12)
-    np.testing.assert_allclose(found[TEXT, IMAGE][0], ours @ cross[1][0] @ theirs, atol=1e-12)
-    np.testing.assert_allclose(found[TEXT, IMAGE].sum(axis=-1), 1, atol=1e-12)
+    np.testing.assert_allclose(rollout[TEXT, TEXT][0], ours, atol=1e-12)
+    np.testing.assert_allclose(rollout[TEXT, IMAGE][0], ours @ cross[1][0] @ theirs, atol=1e-12)
+    np.testing.assert_allclose(rollout[TEXT, IMAGE].sum(axis=-1), 1, atol=1e-12)
 
 
 def test_a_sequence_that_changes_its_length_cannot_be_followed():
@@ -335,26 +335,26 @@ FIRST = np.zeros(2, int)
 
 
 def test_rows_of_an_output_at_its_own_input():
-    found = propagation.relate([Read("0", TEXT, TEXT)], {"0": A})
+    relevance = propagation.relate([Read("0", TEXT, TEXT)], {"0": A})
     rows = np.array([2, 0])
     expected = np.stack([(np.eye(3) + A[0])[2], (np.eye(3) + A[1])[0]])
-    np.testing.assert_allclose(propagation.at_input(found, TEXT, TEXT, rows), expected)
+    np.testing.assert_allclose(propagation.at_input(relevance, TEXT, TEXT, rows), expected)
     mean = np.full((2, 3), 1 / 3)  # as mean pooling reads it
     expected = (np.eye(3) + A).mean(axis=1)
-    np.testing.assert_allclose(propagation.at_input(found, TEXT, TEXT, mean), expected)
-    assert propagation.at_input(found, TEXT, IMAGE, rows) is None
-    assert propagation.at_input(found, IMAGE, TEXT, rows) is None
+    np.testing.assert_allclose(propagation.at_input(relevance, TEXT, TEXT, mean), expected)
+    assert propagation.at_input(relevance, TEXT, IMAGE, rows) is None
+    assert propagation.at_input(relevance, IMAGE, TEXT, rows) is None
 
 
 def test_a_class_token_goes_before_the_input():
     token = Stream("class_token", ((TEXT, 2),))  # and a register
     more = positive(2, 5, 5)
-    found = propagation.relate(
+    relevance = propagation.relate(
         [Read("0", TEXT, TEXT), Read("1", token, token)], {"0": A, "1": more}
     )
     inner = np.eye(3) + A
     expected = np.einsum("bs,bst->bt", (np.eye(5) + more)[:, 0, 2:], inner)
-    np.testing.assert_allclose(propagation.at_input(found, token, TEXT, FIRST), expected)
+    np.testing.assert_allclose(propagation.at_input(relevance, token, TEXT, FIRST), expected)
     alone = propagation.relate([Read("1", token, token)], {"1": more})
     expected = (np.eye(5) + more)[:, 0, 2:]
     np.testing.assert_allclose(propagation.at_input(alone, token, TEXT, FIRST), expected)
@@ -364,11 +364,11 @@ def test_sequences_that_are_put_together():
     both = Stream("both", ((TEXT, 0), (IMAGE, None)))  # of a text whose length was not known
     more = positive(2, 7, 7)
     reads = [Read("0", TEXT, TEXT), Read("1", both, both)]
-    found = propagation.relate(reads, {"0": A, "1": more})
+    relevance = propagation.relate(reads, {"0": A, "1": more})
     row = (np.eye(7) + more)[:, 0]
-    text = propagation.at_input(found, both, TEXT, FIRST)
+    text = propagation.at_input(relevance, both, TEXT, FIRST)
     np.testing.assert_allclose(text, np.einsum("bs,bst->bt", row[:, :3], np.eye(3) + A))
-    np.testing.assert_allclose(propagation.at_input(found, both, IMAGE, FIRST), row[:, 3:])
+    np.testing.assert_allclose(propagation.at_input(relevance, both, IMAGE, FIRST), row[:, 3:])
 
 
 def test_the_lengths_of_what_is_put_together():
@@ -376,13 +376,13 @@ def test_the_lengths_of_what_is_put_together():
     both = Stream("both", ((TEXT, 0), (IMAGE, -1)))
     more = positive(2, 4, 4)
     for sizes in ({TEXT: 3}, {IMAGE: 1}):
-        found = propagation.relate([Read("0", both, both)], {"0": more})
-        found.sizes = sizes
+        relevance = propagation.relate([Read("0", both, both)], {"0": more})
+        relevance.sizes = sizes
         (target,) = sizes
         row = (np.eye(4) + more)[:, 1]
         expected = row[:, :3] if target == TEXT else row[:, 3:]
-        found = propagation.at_input(found, both, target, FIRST + 1)
-        np.testing.assert_allclose(found, expected)
+        scores = propagation.at_input(relevance, both, target, FIRST + 1)
+        np.testing.assert_allclose(scores, expected)
     unknown = propagation.relate([Read("0", both, both)], {"0": more})
     with pytest.raises(ValueError, match="'both' is put together of 'text', 'image'"):
         propagation.at_input(unknown, both, TEXT, FIRST)
@@ -398,8 +398,8 @@ def test_pooling_reads_what_the_sequence_has_become():
     relevant = propagation.relate(reads, {"0": A, "pooling": B[:, :1]})
     for b in range(2):  # equation 10, with the identity on the side of the pooling
         expected = B[b, 0] @ TwoStreams.normalised(np.eye(3) + A[b])
-        found = propagation.at_input(relevant, pooled, TEXT, FIRST)[b]
-        np.testing.assert_allclose(found, expected)
+        scores = propagation.at_input(relevant, pooled, TEXT, FIRST)[b]
+        np.testing.assert_allclose(scores, expected)
 
 
 def test_words_segments_and_their_pooling():
@@ -407,17 +407,17 @@ def test_words_segments_and_their_pooling():
     words, last = positive(2, 2, 3), positive(2, 1, 2, seed=1)
     reads = [Read("words", segments, TEXT), Read("last", pooled, segments)]
     for follow in (propagation.roll_out, propagation.relate):
-        found = follow(reads, {"words": words, "last": last})
+        relations = follow(reads, {"words": words, "last": last})
         expected = np.einsum("bs,bst->bt", last[:, 0], words)
-        np.testing.assert_allclose(propagation.at_input(found, pooled, TEXT, FIRST), expected)
+        np.testing.assert_allclose(propagation.at_input(relations, pooled, TEXT, FIRST), expected)
 
 
 def test_one_layer_alone():
-    found = propagation.read_once(Read("0", TEXT, TEXT), A)
-    np.testing.assert_array_equal(propagation.at_input(found, TEXT, TEXT, FIRST), A[:, 0])
-    found = propagation.read_once(Read("0", TEXT, IMAGE), A)
-    np.testing.assert_array_equal(propagation.at_input(found, TEXT, IMAGE, FIRST), A[:, 0])
-    assert propagation.at_input(found, TEXT, TEXT, FIRST) is None
+    relations = propagation.read_once(Read("0", TEXT, TEXT), A)
+    np.testing.assert_array_equal(propagation.at_input(relations, TEXT, TEXT, FIRST), A[:, 0])
+    relations = propagation.read_once(Read("0", TEXT, IMAGE), A)
+    np.testing.assert_array_equal(propagation.at_input(relations, TEXT, IMAGE, FIRST), A[:, 0])
+    assert propagation.at_input(relations, TEXT, TEXT, FIRST) is None
 
 
 EDGES = np.array(

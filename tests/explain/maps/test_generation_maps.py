@@ -51,21 +51,21 @@ def stepwise(model, before, new, sources):
                 ops.convert_to_tensor(np.int32(len(before) + place)),
             )
         keep(maps)
-    longest = {path: max(row.shape[-1] for row in found) for path, found in rows.items()}
+    longest = {path: max(row.shape[-1] for row in of_layer) for path, of_layer in rows.items()}
     return {
         path: np.stack(
-            [np.pad(row, ((0, 0), (0, longest[path] - row.shape[-1]))) for row in found], 1
+            [np.pad(row, ((0, 0), (0, longest[path] - row.shape[-1]))) for row in of_layer], 1
         )
-        for path, found in rows.items()
+        for path, of_layer in rows.items()
     }
 
 
 def test_a_decoder_alone():
     """Rows are what was written, columns what was there before, in the prompt as well."""
     model = language_model("rotary")
-    found = generation_maps(model, PROMPTS, max_new_tokens=STEPS)
+    generated = generation_maps(model, PROMPTS, max_new_tokens=STEPS)
     expected = ka.generate(model, PROMPTS, max_new_tokens=STEPS)
-    for prompt, one, ids in zip(PROMPTS, found, expected, strict=True):
+    for prompt, one, ids in zip(PROMPTS, generated, expected, strict=True):
         np.testing.assert_array_equal(one.output, ids)
         steps = stepwise(model, prompt, ids, [])
         assert list(one.maps) == list(steps) == ["block_0/attention", "block_1/attention"]
@@ -83,8 +83,8 @@ def test_an_encoder_and_a_decoder(make):
     model = make()
     padded = np.array([[*row, 0, 0][:4] for row in SOURCES], "int32")
     prompt = {"source_ids": padded, "target_ids": [[1, 4], [1, 2]]}
-    found = generation_maps(model, prompt, max_new_tokens=STEPS)
-    for row, one in enumerate(found):
+    generated = generation_maps(model, prompt, max_new_tokens=STEPS)
+    for row, one in enumerate(generated):
         before, source = prompt["target_ids"][row], SOURCES[row]
         steps = stepwise(model, before, one.output, [padded[row : row + 1]])
         crossing = [path for path in one.maps if "cross_attention" in path]
@@ -102,7 +102,7 @@ def test_an_encoder_and_a_decoder(make):
     some = generation_maps(model, prompt, max_new_tokens=STEPS, layers="*cross_attention", heads=0)
     assert list(some[1].maps) == crossing
     for path in crossing:
-        np.testing.assert_allclose(some[1].maps[path], found[1].maps[path][:1], atol=1e-6)
+        np.testing.assert_allclose(some[1].maps[path], generated[1].maps[path][:1], atol=1e-6)
 
 
 def test_texts_and_a_beam_search():
@@ -144,13 +144,13 @@ def test_tokens_make_words():
     tokenizer = ka.layers.Tokenizer.train([text], vocabulary_size=270, start_end=True)
     ids = tokenizer.encode([text])[0][1:-1]
     parts = SimpleNamespace(tokenizer=tokenizer, sources=["image"])
-    found = _words(parts, ids[:0], ids)
-    assert len(found) == len(ids) > 6
-    assert sorted(set(found)) == [0, 1]
-    first = found.index(1)
+    word_numbers = _words(parts, ids[:0], ids)
+    assert len(word_numbers) == len(ids) > 6
+    assert sorted(set(word_numbers)) == [0, 1]
+    first = word_numbers.index(1)
     assert tokenizer.decode(ids[None, :first])[0].strip() == "o\u2019clock"
     maps = np.random.default_rng(0).random((2, len(ids) + 1, 3)).astype("float32")
-    words, read = by_word(Generated(text, {"a": maps}, {}, {}, found), "a")
+    words, read = by_word(Generated(text, {"a": maps}, {}, {}, word_numbers), "a")
     assert words == text.split()
     expected = [maps[:, :first].mean(axis=1), maps[:, first:-1].mean(axis=1)]
     np.testing.assert_allclose(read, np.stack(expected, axis=1), atol=1e-6)

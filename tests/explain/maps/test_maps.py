@@ -124,14 +124,14 @@ def test_multi_head_attention_of_keras_is_the_equation(flash):
     seen = np.arange(T) < np.array([[5], [3]])
     with ka.capture() as maps, foreign.recorded():
         layer(X, X, value_mask=seen, use_causal_mask=True)
-    (found,) = maps.values()
+    (weights,) = maps.values()
     q, k = (
         np.einsum("btd,dnh->bnth", X, to_numpy(part.kernel)) + to_numpy(part.bias)[:, None]
         for part in (layer._query_dense, layer._key_dense)
     )
     mask = np.tril(np.ones((T, T), bool)) & seen[:, None, None]
     expected = softmax(q @ k.swapaxes(-1, -2) / np.sqrt(H), mask)
-    np.testing.assert_allclose(to_numpy(found), expected, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(weights), expected, atol=1e-5)
     assert layer._flash_attention is (flash or None)
 
 
@@ -327,8 +327,8 @@ def test_a_model_that_was_compiled_fitted_and_loaded_again(tmp_path):
     model.save(tmp_path / "model.keras")
     again = attention_maps(keras.saving.load_model(tmp_path / "model.keras"), QUERY_IDS)
     assert list(again) == list(maps)
-    for path, found in again.items():
-        np.testing.assert_allclose(found, maps[path], atol=1e-6)
+    for path, loaded in again.items():
+        np.testing.assert_allclose(loaded, maps[path], atol=1e-6)
 
 
 def test_mixed_precision():
@@ -366,12 +366,12 @@ def test_edges_of_graphs_keep_the_callers_order(variant):
     dense = to_numpy(layer(nodes, adjacency=adjacency, return_attention_scores=True)[1])
     order = np.array([3, 1, 4, 0, 2])
     for given in (EDGES, EDGES[:, order]):
-        found = attention_maps(model, [nodes, given], queries=[0])["graph"]
-        assert found.shape == (B, N, 5)
+        weights = attention_maps(model, [nodes, given], queries=[0])["graph"]
+        assert weights.shape == (B, N, 5)
         for graph in range(B):
             for number, (source, target) in enumerate(given[graph]):
                 expected = dense[graph, :, target, source] if source >= 0 else 0
-                np.testing.assert_allclose(found[graph, :, number], expected, atol=1e-6)
+                np.testing.assert_allclose(weights[graph, :, number], expected, atol=1e-6)
     one = attention_maps(model, [nodes, EDGES], heads=[1])["graph"]
     np.testing.assert_allclose(one[:, 0], attention_maps(model, [nodes, EDGES])["graph"][:, 1])
 
@@ -409,9 +409,9 @@ def test_recurrent_decoders(attend):
     seen = keras.Input((None,), dtype="bool")
     model = keras.Model([query, value, seen], decoder(query, value, value_mask=seen))
     memory, present = X[:, :S], VALUE_IDS != 0
-    found = attention_maps(model, [X, memory, present])
-    assert list(found) == ["decoder/a"]
-    weights = found["decoder/a"]
+    maps = attention_maps(model, [X, memory, present])
+    assert list(maps) == ["decoder/a"]
+    weights = maps["decoder/a"]
     assert weights.shape == (B, 1, T, S)
     assert not weights[1, :, :, 2:].any()
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
@@ -447,21 +447,21 @@ def test_other_threads_record_nothing():
     """They run on the patched classes, which do what they did."""
     layer = layers.MultiHeadAttention(N, H)
     expected = to_numpy(layer(X, X))
-    found = {}
+    of_thread = {}
 
     def other():
-        found["output"] = to_numpy(layer(X, X))
+        of_thread["output"] = to_numpy(layer(X, X))
         with ka.capture() as maps:
             layer(X, X)
-        found["maps"] = dict(maps)
+        of_thread["maps"] = dict(maps)
 
     with ka.capture() as maps, foreign.recorded():
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
         assert not maps
-    np.testing.assert_array_equal(found["output"], expected)
-    assert list(found["maps"]) == [layer.path]
+    np.testing.assert_array_equal(of_thread["output"], expected)
+    assert list(of_thread["maps"]) == [layer.path]
 
 
 class Tampered(ka.layers.MultiHeadSelfAttention):

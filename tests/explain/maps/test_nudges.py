@@ -26,11 +26,11 @@ FEW = np.where((np.arange(2 * T) % 2 == 0)[:, None], EDGES, -1)
 
 
 def adjacency(edges):
-    found = np.zeros((B, T, T), "float32")
+    matrix = np.zeros((B, T, T), "float32")
     for graph, pairs in enumerate(edges):
         for source, target in pairs[pairs[:, 0] >= 0]:
-            found[graph, target, source] = 1
-    return found
+            matrix[graph, target, source] = 1
+    return matrix
 
 
 def _layers(x, seen, edges, dense):
@@ -133,10 +133,10 @@ def test_weights_that_are_nudged_to_one_key_see_that_key_alone():
     nudges = {
         path: one_hot(name, weights[path].shape) - weights[path] for name, path in paths.items()
     }
-    maps, found = recorded(nudges, given())
+    maps, outputs = recorded(nudges, given())
     _, expected = recorded({}, given(ONE, FEW))
     for name in paths:
-        one, other = found[name], expected[name]
+        one, other = outputs[name], expected[name]
         assert np.abs(other).max() > 0.1
         if name.startswith("decoder"):  # whose next weights depend on what it saw
             one, other = one[:, 0], other[:, 0]
@@ -148,7 +148,7 @@ def test_weights_that_are_nudged_to_one_key_see_that_key_alone():
     heads = X.reshape(B, T, N, D // N)
     used = one_hot("segments", weights[paths["segments"]].shape).astype("float32")
     segments = np.einsum("bnst,btnh->bsnh", used, heads).reshape(B, -1, D)
-    np.testing.assert_allclose(found["segments"], segments, atol=1e-5)
+    np.testing.assert_allclose(outputs["segments"], segments, atol=1e-5)
 
 
 def test_gradients_are_those_of_finite_differences():
@@ -160,9 +160,10 @@ def test_gradients_are_those_of_finite_differences():
 
     def loss(nudges, inputs):
         with scope.recording(scope.Recording(nudges=nudges)), foreign.recorded():
-            found = model(inputs, training=False)
+            nudged = model(inputs, training=False)
         return sum(
-            ops.sum(found[name] * ops.convert_to_tensor(factor)) for name, factor in factors.items()
+            ops.sum(nudged[name] * ops.convert_to_tensor(factor))
+            for name, factor in factors.items()
         )
 
     gradients = kernels.compile_gradient(loss, model.variables)(
@@ -176,6 +177,6 @@ def test_gradients_are_those_of_finite_differences():
     )
     for name, path in paths.items():
         change = np.sum((more[name] - less[name]) * factors[name]) / (2 * size)
-        found = np.sum(to_numpy(gradients[path]) * directions[path])
+        slope = np.sum(to_numpy(gradients[path]) * directions[path])
         assert abs(change) > 1e-2, name
-        assert found == pytest.approx(change, rel=5e-3, abs=5e-3), name
+        assert slope == pytest.approx(change, rel=5e-3, abs=5e-3), name

@@ -20,11 +20,11 @@ IDS = np.random.default_rng(0).integers(1, 9, (2, 5)).astype("int32")
 OTHERS = np.random.default_rng(1).integers(1, 9, (2, 4)).astype("int32")
 
 
-def of(model, inputs):
-    """`path: query <- key` of each call, and the readouts, in short."""
-    found = streams(model, record(model, inputs))
-    reads = [f"{read.path}: {short(read.query)} <- {short(read.key)}" for read in found.reads]
-    return reads, [(short(out.stream), out.row) for out in found.readouts]
+def describe(model, inputs):
+    """Returns `path: query <- key` of each call, and the readouts, in short."""
+    flow = streams(model, record(model, inputs))
+    reads = [f"{read.path}: {short(read.query)} <- {short(read.key)}" for read in flow.reads]
+    return reads, [(short(out.stream), out.row) for out in flow.readouts]
 
 
 def short(stream):
@@ -113,7 +113,7 @@ ZOO = {
 def test_of_the_zoo(name):
     keras.backend.clear_session()  # names without numbers
     case = cases_of(name)[0]
-    assert of(case.make(), feed(case.data(2))) == ZOO[name]
+    assert describe(case.make(), feed(case.data(2))) == ZOO[name]
 
 
 def test_of_a_file(tmp_path):
@@ -121,7 +121,8 @@ def test_of_a_file(tmp_path):
     keras.backend.clear_session()
     case = cases_of("vit")[0]
     case.make().save(tmp_path / "model.keras")
-    assert of(keras.saving.load_model(tmp_path / "model.keras"), feed(case.data(2))) == ZOO["vit"]
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    assert describe(model, feed(case.data(2))) == ZOO["vit"]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +134,8 @@ def test_of_a_file(tmp_path):
 )
 def test_of_poolings(pooling, reads, readouts):
     case = cases_of("vit")[0]
-    found = of(case.make(pooling=pooling), feed(case.data(2)))
-    assert found == (["block_0/attention: image@0 <- image@0", *reads], readouts)
+    description = describe(case.make(pooling=pooling), feed(case.data(2)))
+    assert description == (["block_0/attention: image@0 <- image@0", *reads], readouts)
 
 
 def test_a_class_token_knows_what_it_stands_before():
@@ -143,10 +144,10 @@ def test_a_class_token_knows_what_it_stands_before():
     x = ka.layers.TransformerBlock(2, 8, name="block")(x)
     model = keras.Model(image, x[:, 0])
     images = np.ones((2, 6, 4), "float32")
-    found = streams(model, record(model, images))
-    ((part, first),) = found.reads[0].query.parts
+    flow = streams(model, record(model, images))
+    ((part, first),) = flow.reads[0].query.parts
     assert (part.name, first) == ("image", 3)
-    assert found.inputs["image"] == part
+    assert flow.inputs["image"] == part
 
 
 def embedded(name):
@@ -165,7 +166,7 @@ def test_of_co_attention():
         y = keras.layers.Add()([y, less])
     pools = [keras.layers.GlobalAveragePooling1D()(x), y[:, 1]]
     model = keras.Model([a, b], keras.layers.Dense(3)(keras.layers.Concatenate()(pools)))
-    reads, readouts = of(model, {"a": IDS, "b": OTHERS})
+    reads, readouts = describe(model, {"a": IDS, "b": OTHERS})
     assert sorted(reads) == [
         "a_cross_0: a@0 <- b@0",
         "a_cross_1: a@1 <- b@1",
@@ -180,7 +181,7 @@ def test_of_one_side_behind_the_other():
     b, y = embedded("b")
     x = x + keras.layers.MultiHeadAttention(2, 2, name="first")(x, y)
     y = y + keras.layers.MultiHeadAttention(2, 2, name="second")(value=x, query=y)
-    reads, readouts = of(keras.Model([a, b], y), {"a": IDS, "b": OTHERS})
+    reads, readouts = describe(keras.Model([a, b], y), {"a": IDS, "b": OTHERS})
     assert reads == ["first: a@0 <- b@0", "second: b@0 <- a@1"]
     assert readouts == [("b@1", None)]
 
@@ -192,12 +193,12 @@ def test_of_sequences_that_are_put_together():
     z = keras.layers.Concatenate(axis=1, name="both")([x, y])
     z = ka.layers.TransformerBlock(2, 8, name="joint")(z)
     model = keras.Model([a, b], z[:, 0])
-    found = streams(model, record(model, {"a": IDS, "b": OTHERS}))
-    assert of(model, {"a": IDS, "b": OTHERS}) == (
+    flow = streams(model, record(model, {"a": IDS, "b": OTHERS}))
+    assert describe(model, {"a": IDS, "b": OTHERS}) == (
         ["own/attention: b@0 <- b@0", "joint/attention: both@0 <- both@0"],
         [("both@1", 0)],
     )
-    parts = found.reads[1].query.parts
+    parts = flow.reads[1].query.parts
     assert [(short(part), first) for part, first in parts] == [("a@0", 0), ("b@1", None)]
 
 
@@ -206,8 +207,8 @@ def test_where_a_part_begins_may_be_known_from_the_end():
     b = keras.Input((4,), dtype="int32", name="b")
     z = keras.layers.Concatenate(axis=1)([x, keras.layers.Embedding(9, 4)(b)])
     model = keras.Model([a, b], ka.layers.TransformerBlock(2, 8)(z))
-    found = streams(model, record(model, {"a": IDS, "b": OTHERS}))
-    assert [(part.name, first) for part, first in found.reads[0].query.parts] == [
+    flow = streams(model, record(model, {"a": IDS, "b": OTHERS}))
+    assert [(part.name, first) for part, first in flow.reads[0].query.parts] == [
         ("a", 0),
         ("b", -4),
     ]
@@ -218,7 +219,7 @@ def test_of_features_that_are_put_together():
     a, x = embedded("a")
     x = keras.layers.Concatenate()([x, keras.layers.Dense(2)(x)])
     x = ka.layers.TransformerBlock(2, 8, name="block")(x)
-    reads, readouts = of(keras.Model(a, keras.layers.Flatten()(x[:, :2])), IDS)
+    reads, readouts = describe(keras.Model(a, keras.layers.Flatten()(x[:, :2])), IDS)
     assert reads == ["block/attention: a@0 <- a@0"]
     assert readouts == [("a@1", None)]
 
@@ -234,7 +235,7 @@ def test_of_nested_models_and_shared_layers():
     x, y = encoder(x), encoder(encoder(y))
     output = keras.layers.Concatenate()([pooling(x), pooling(y)])
     model = keras.Model([a, b], output)
-    reads, readouts = of(model, {"a": IDS, "b": OTHERS})
+    reads, readouts = describe(model, {"a": IDS, "b": OTHERS})
     keys = {read.split(": ")[1] for read in reads}
     assert keys == {
         "a@0 <- a@0",
@@ -264,7 +265,7 @@ def test_of_a_layer_that_is_called_again_inside_another():
 
     a, x = embedded("a")
     deep = Deep(name="deep")
-    reads, _ = of(keras.Model(a, deep(deep(x))), IDS)
+    reads, _ = describe(keras.Model(a, deep(deep(x))), IDS)
     assert [read.split(": ")[1] for read in reads] == [f"a@{n} <- a@{n}" for n in range(4)]
 
 
@@ -274,9 +275,12 @@ def test_of_a_vector_that_attends():
     query = keras.layers.Reshape((1, 4))(x[:, -1])
     read = keras.layers.MultiHeadAttention(2, 2, name="attention")(query, x)
     model = keras.Model(a, keras.layers.Flatten()(read))
-    assert of(model, IDS) == (["attention: attention@0 <- a@0"], [("attention@1", None)])
+    assert describe(model, IDS) == (["attention: attention@0 <- a@0"], [("attention@1", None)])
     # A sequence of one position, where query and key cannot be told by their lengths.
-    assert of(model, IDS[:, :1]) == (["attention: attention@0 <- a@0"], [("attention@1", None)])
+    assert describe(model, IDS[:, :1]) == (
+        ["attention: attention@0 <- a@0"],
+        [("attention@1", None)],
+    )
 
 
 def test_of_keras_layers():
@@ -286,7 +290,7 @@ def test_of_keras_layers():
     x = keras.layers.GroupQueryAttention(2, 2, 1, name="grouped")(x, y)
     x = keras.layers.Attention(name="dot")([x, y])
     x = keras.layers.AdditiveAttention(name="additive")([x, x])
-    reads, readouts = of(keras.Model([a, b], ops.mean(x, axis=1)), {"a": IDS, "b": OTHERS})
+    reads, readouts = describe(keras.Model([a, b], ops.mean(x, axis=1)), {"a": IDS, "b": OTHERS})
     assert reads == [
         "self: a@0 <- a@0",
         "grouped: a@1 <- b@0",
@@ -305,7 +309,7 @@ def test_of_a_sequential_model():
             ka.layers.AttentionPooling(name="pooling"),
         ]
     )
-    reads, readouts = of(model, IDS)
+    reads, readouts = describe(model, IDS)
     assert [read.split(": ")[1] for read in reads] == ["a@0 <- a@0", "pooling@0 <- a@1"]
     assert readouts == [("pooling@1", 0)]
 

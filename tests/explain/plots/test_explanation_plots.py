@@ -10,7 +10,7 @@ from keras_attention.explain.attribution.explanation import Explanation
 pytestmark = pytest.mark.runs_on("torch")
 
 
-def of(elements, scores, position=None):
+def explain(elements, scores, position=None):
     scores = np.asarray(scores, float)
     return Explanation("relevance", scores, elements, np.zeros(len(scores), int), position)
 
@@ -22,7 +22,7 @@ def colours(figure):
 def test_tokens_are_blue_for_and_red_against(tmp_path):
     ids = np.array([[4, 5, 6], [7, 8, 0]])
     elements = Tokens(ids, None, ids != 0, [["<b>", "$x$", "c"], ["d", "e"]])
-    figure = of(elements, [[2, -1, 0], [0.1, 0.2, 0]]).figure(["first", "second"], title="Why")
+    figure = explain(elements, [[2, -1, 0], [0.1, 0.2, 0]]).figure(["first", "second"], title="Why")
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert texts == ["first", "<b>", "$x$", "c", "second", "d", "e"]
     against = [red - blue for red, _, blue, _ in colours(figure)]
@@ -38,7 +38,7 @@ def test_scores_of_patches_lie_on_the_image(tmp_path):
     edges = np.array([0, 5, 8]), np.array([0, 3, 7, 12])
     elements = ImagePatches(images, None, np.ones((2, 6), bool), grid=(2, 3), edges=edges)
     scores = np.array([[0, 1, 2, 3, 4, 8], [1, 0, 0, 0, 0, -2]], float)
-    figure = of(elements, scores).figure()
+    figure = explain(elements, scores).figure()
     overlays = [ax.images[1] for ax in figure.axes if len(ax.images) == 2]
     for overlay, row, largest in zip(overlays, scores, (8, 2), strict=True):
         shares = row.reshape(2, 3).repeat([5, 3], axis=0).repeat([3, 4, 5], axis=1) / largest
@@ -54,8 +54,8 @@ def test_an_image_and_its_text_stand_in_a_column(tmp_path):
     patches = ImagePatches(images, None, np.ones((2, 4), bool), grid=(2, 2), edges=edges)
     ids = np.array([[4, 5, 6], [7, 0, 0]])
     labels = [["what", "color", "?"], ["it", "", ""]]
-    image = of(patches, [[0, 1, 2, 4], [1, 0, 0, 0]])
-    text = of(Tokens(ids, None, ids != 0, labels), [[1, 2, 0], [3, 0, 0]])
+    image = explain(patches, [[0, 1, 2, 4], [1, 0, 0, 0]])
+    text = explain(Tokens(ids, None, ids != 0, labels), [[1, 2, 0], [3, 0, 0]])
     figure = plots.image_and_text(image, text, ["red", "no"])
     overlays = [ax.images[1].get_array() for ax in figure.axes if len(ax.images) == 2]
     for overlay, shares in zip(overlays, ([[0, 0.25], [0.5, 1]], [[1, 0], [0, 0]]), strict=True):
@@ -79,7 +79,7 @@ def test_scores_of_frames_lie_under_the_wave(tmp_path):
     present = np.array([[True] * 4, [True, True, False, False]])
     seconds = [[f"{i * 0.02:.2f} s" for i in range(4)]] * 2
     elements = Frames(wave, None, present, seconds, hop=20)
-    figure = of(elements, [[0, 1, 2, 4], [1, 3, 0, 0]]).figure(["a", "b"])
+    figure = explain(elements, [[0, 1, 2, 4], [1, 3, 0, 0]]).figure(["a", "b"])
     first, second = (ax for ax in figure.axes if ax.lines)
     np.testing.assert_allclose(first.images[0].get_array(), [[0, 0.25, 0.5, 1]])
     np.testing.assert_allclose(second.images[0].get_array(), [[1 / 3, 1]])
@@ -97,20 +97,20 @@ def test_a_node_stands_among_those_that_count(tmp_path):
     elements = Nodes(inputs, "features", np.ones((1, 40), bool))
     scores = np.zeros((1, 40))
     scores[0, [0, 1, 2, 3]] = [1, 0.5, 0.25, 0.1]
-    figure = of(elements, scores, np.array([0])).figure()
+    figure = explain(elements, scores, np.array([0])).figure()
     ax = figure.axes[0]
     assert [text.get_text() for text in ax.texts] == ["1", "2", "3", "0"]
     assert len(ax.lines) == 3  # no edge of nodes that do not count
     figure.savefig(tmp_path / "graph.png")
     scores[0] = np.arange(40, 0, -1)
-    figure = of(elements, scores, np.array([0])).figure()
+    figure = explain(elements, scores, np.array([0])).figure()
     assert figure.axes[0].get_title() == " (15 more nodes)"
 
 
 def test_titles_must_fit():
     ids = np.array([[4, 5]])
     with pytest.raises(ValueError, match=r"`titles` must have 1 lines\. Received: 2"):
-        of(Tokens(ids, None, ids != 0, [["a", "b"]]), [[1, 2]]).figure(["x", "y"])
+        explain(Tokens(ids, None, ids != 0, [["a", "b"]]), [[1, 2]]).figure(["x", "y"])
 
 
 def test_heads_in_two_numbers(tmp_path):

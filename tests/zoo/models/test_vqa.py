@@ -18,7 +18,7 @@ SMALL = {"image_size": 16, "vocabulary_size": 12, "num_classes": 3}
 PATCHES = 4  # of 8 x 8 pixels
 
 
-def asked(rng, batch):
+def ask(rng, batch):
     """Images, and questions of different lengths that are padded at their ends."""
     ids = rng.integers(1, 12, (batch, 5))
     lengths = rng.integers(2, 6, (batch, 1))
@@ -28,26 +28,26 @@ def asked(rng, batch):
     }
 
 
-def alone(name):
-    return lambda rng, batch: {name: asked(rng, batch)[name]}
+def ask_only(name):
+    return lambda rng, batch: {name: ask(rng, batch)[name]}
 
 
 def padded(inputs, by):
     return {**inputs, "question_ids": np.pad(inputs["question_ids"], ((0, 0), (0, by)))}
 
 
-def of(variant, maps, inputs=asked, padded=padded):
+def make_case(variant, maps, inputs=ask, padded=padded):
     return ModelCase(
         model=vqa, sizes=VARIANTS[variant], inputs=inputs, maps=maps, config=SMALL, padded=padded
     )
 
 
 CASES = [
-    of("tiny", 3),  # of the patches, of the words, and between them
-    of("tiny_co", 4),
-    of("tiny_single", 1),
-    of("tiny_question_only", 1, alone("question_ids")),
-    of("tiny_image_only", 1, alone("image"), None),
+    make_case("tiny", 3),  # of the patches, of the words, and between them
+    make_case("tiny_co", 4),
+    make_case("tiny_single", 1),
+    make_case("tiny_question_only", 1, ask_only("question_ids")),
+    make_case("tiny_image_only", 1, ask_only("image"), None),
 ]
 FUSIONS = CASES[:3]
 PARAMETERS = {

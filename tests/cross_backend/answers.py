@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
+from keras_attention.layers.outputs.labels import Answer
 from tests.backend import BACKEND, BACKENDS
 
 SAVER = "torch"
@@ -95,7 +96,7 @@ def read(folders):
 
 def plain(answer):
     """Names and numbers of an answer."""
-    if isinstance(answer, ka.layers.labels.Answer):
+    if isinstance(answer, Answer):
         return [answer.label, answer.probability]
     if isinstance(answer, dict):
         return {name: np.asarray(value).tolist() for name, value in answer.items()}

@@ -63,7 +63,8 @@ def guarded(model: keras.Model) -> Iterator[None]:
         model.evaluate(x, y)
     ```
 
-    One thread at a time enters the block of a model. Others must not read the model meanwhile.
+    One thread at a time enters the block of a model. Others must not read the model meanwhile. On
+    JAX the values are copied first: a compiled step overwrites them as it runs.
     """
     with _lock:
         lock = _locks.setdefault(model, threading.RLock())
@@ -71,11 +72,12 @@ def guarded(model: keras.Model) -> Iterator[None]:
         optimizer = getattr(model, "optimizer", None)
         variables = [*model.variables, *model.metrics_variables]
         variables += optimizer.variables if optimizer else []
-        before = [(variable, variable.value) for variable in variables]
+        on_jax = hasattr(model, "jax_state_sync")
+        before = [(v, ops.copy(v.value) if on_jax else v.value) for v in variables]
         try:
             yield
         except BaseException:
-            if hasattr(model, "jax_state_sync"):
+            if on_jax:
                 model.jax_state_sync()  # what complete steps have made of them
             for variable, value in before:
                 if _is_lost(variable):
@@ -87,11 +89,12 @@ def guarded(model: keras.Model) -> Iterator[None]:
 
 
 def _is_lost(variable: keras.Variable) -> bool:
-    """Whether Keras took the value away: it then looks for an initializer, which is gone."""
+    """Whether Keras took the value away, or a step of JAX that failed had overwritten it."""
     try:
-        return variable.value is None
-    except TypeError:
+        value = variable.value
+    except TypeError:  # Keras looks for an initializer, which is gone
         return True
+    return value is None or (hasattr(value, "is_deleted") and value.is_deleted())
 
 
 def _forward(model: keras.Model) -> Callable:

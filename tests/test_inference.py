@@ -101,3 +101,33 @@ def test_the_guard_gives_variables_back(what):
         loss = float(network.train_on_batch(ids, y))
     assert np.isfinite(loss)
     assert not np.array_equal(to_numpy(network(ids)), expected), "what succeeded stays"
+
+
+@pytest.mark.runs_on("jax")
+@pytest.mark.parametrize("what", ["evaluate", "train_on_batch"])
+def test_the_guard_gives_back_what_a_compiled_step_overwrote(what):
+    """The error comes while the compiled step runs, which was given the variables' memory."""
+    import jax
+
+    def fail(x):
+        if (x == 7).any():
+            raise RuntimeError("a seven")
+        return x
+
+    class Fragile(keras.layers.Layer):
+        def call(self, x):
+            return jax.pure_callback(fail, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+    x = keras.Input((2,))
+    network = keras.Model(x, keras.layers.Dense(1)(Fragile()(x)))
+    network.compile("sgd", "mse")
+    rows, sevens, y = np.ones((2, 2)), np.full((2, 2), 7.0), np.zeros((2, 1))
+    arguments = {} if what == "train_on_batch" else {"verbose": 0}
+    with inference.guarded(network):
+        getattr(network, what)(rows, y, **arguments)
+    expected = to_numpy(network.layers[-1].kernel)
+    with pytest.raises(Exception, match="a seven"), inference.guarded(network):
+        getattr(network, what)(sevens, y, **arguments)
+    np.testing.assert_array_equal(to_numpy(network.layers[-1].kernel), expected)
+    with inference.guarded(network):
+        assert np.isfinite(network.evaluate(rows, y, verbose=0))

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.ops import masks
-from keras_attention.types import Bool, Int, Tensor
+from keras_attention.types import Bool, Float, Int, Tensor
 
 
 class Span(NamedTuple):
@@ -15,6 +15,12 @@ class Span(NamedTuple):
     length: Any  # a Python int, or a tensor where the shape is not known
     first: Any = 0  # a Python int or a tensor
     rows: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, x: Float[Tensor, "B T D"], first: Any = 0) -> Self:
+        """Returns the positions of a sequence that begins at `first`."""
+        length = x.shape[1]  # `ops.shape` takes a hundredth of an eager layer's call
+        return cls(ops.shape(x)[1] if length is None else length, first)
 
     def positions(self) -> Int[Tensor, " T"]:
         if self.rows is None:

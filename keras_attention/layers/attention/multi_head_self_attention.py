@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_attention import scope
 from keras_attention.layers import strategy
@@ -156,7 +155,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
         For blocks, which have seen to both: it skips what Keras does around every call.
         """
-        span = Span(ops.shape(x)[1], scope.first_position())
+        span = Span.of(x, scope.first_position())
         q, k, v = self._project(x, "query", "key", "value")
         q, k = self.position.rotate(q, k, span)
         memory = self._remember(Memory(k, v, mask, span, aligned=True))

@@ -17,6 +17,7 @@ SCHEME = "hf://"
 CARD = "README.md"
 _LAYOUT = [*REQUIRED, TRAINING, f"{ASSETS}*"]
 _NAMES = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
+_XET = "X-Xet-Hash"
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _ADDRESS = re.compile(
     r"hf://(?!datasets/|spaces/|models/)(?P<repository>[\w.-]+/[\w.-]+)"
@@ -198,19 +199,30 @@ def _watched(library: Any, url: str, address: Address, limits: Limits) -> Iterat
     """Refuses answers that the library takes on trust, while a model is fetched.
 
     It names files in its cache by the ETag and the commit of an answer, which may be any path,
-    and writes as many bytes as come. Its client is shared, so that what other threads fetch
+    and writes as many bytes as come. Transfers by Xet go past its client, where nobody counts
+    them, so files are fetched without it. The client is shared: what other threads fetch
     meanwhile is watched too.
     """
     limit = "file_bytes" if address.file else "expanded_bytes"
     most, received = getattr(limits, limit), 0
 
+    def check_name(name: str, sent_as: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise RefusedFileError(f"{url}: The server sent {name!r:.200} as {sent_as}.", "")
+
     def watch(response: Any) -> None:
         if response.request.method == "HEAD":
+            response.headers.pop(_XET, None)
             for header in _NAMES:
                 name = response.headers.get(header, "-").removeprefix("W/").strip('"')
-                if not _NAME.fullmatch(name):
-                    raise RefusedFileError(f"{url}: The server sent {name!r:.200} as {header}.", "")
-        iterate = response.iter_bytes
+                check_name(name, header)
+        iterate, parse_json = response.iter_bytes, response.json
+
+        def parse(**settings: Any) -> Any:
+            answer = parse_json(**settings)
+            if isinstance(answer, dict) and "sha" in answer:
+                check_name(str(answer["sha"]), "the commit")
+            return answer
 
         def count(*arguments: Any, **settings: Any) -> Iterator[bytes]:
             nonlocal received
@@ -221,7 +233,7 @@ def _watched(library: Any, url: str, address: Address, limits: Limits) -> Iterat
                     raise exceeded(what, f"more than {most:,} bytes", limit, f"{most:,}")
                 yield chunk
 
-        response.iter_bytes = count
+        response.iter_bytes, response.json = count, parse
 
     client = library.get_session()
     hooks = client.event_hooks

@@ -20,6 +20,7 @@ class Hub:
         private: names of repositories that want the token `good`.
         gated: names of repositories that nobody was given.
         failing: status of the answer to whatever is asked of a repository.
+        false_sha: the commit that the server tells of every repository, if not the true one.
         lies: headers that go with every file instead of true ones; `more`: so many MiB come in the
             place of a file, without a length.
         sent: bytes of these.
@@ -30,7 +31,7 @@ class Hub:
         self.commits = {}
         self.private, self.gated, self.failing = set(), set(), {}
         self.blobs, self.requests = {}, []
-        self.lies, self.sent = {}, 0
+        self.lies, self.sent, self.false_sha = {}, 0, None
         self.url = ""
 
     def commit(self, name, files):
@@ -103,7 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
     def info(self, name, revision):
         if commit := self.commit_of(name, revision):
             siblings = [{"rfilename": n, "size": len(c)} for n, c in commit[1].items()]
-            self.answer(content={"id": name, "sha": commit[0], "siblings": siblings})
+            sha = self.hub.false_sha or commit[0]
+            self.answer(content={"id": name, "sha": sha, "siblings": siblings})
 
     @staticmethod
     def entry(name, content):

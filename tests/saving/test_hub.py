@@ -241,6 +241,26 @@ def test_a_server_that_names_paths_writes_nothing(server, folder, tmp_path, head
     assert hub.download(address).exists()
 
 
+def test_a_server_that_names_a_path_as_the_commit_writes_nothing(server, folder, tmp_path):
+    """huggingface_hub names a list of files by it, in its cache."""
+    hub.upload(folder, URL, message="First")
+    server.false_sha = str(tmp_path / "outside")
+    with pytest.raises(RefusedFileError, match=r"The server sent '.*outside' as the commit\."):
+        hub.download(URL)
+    assert not list(tmp_path.rglob("outside*"))
+
+
+def test_files_are_not_fetched_by_xet(server, monkeypatch):
+    """Nobody counts the bytes of its transfers."""
+    calls = []
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", False)
+    monkeypatch.setattr("huggingface_hub.file_download.xet_get", lambda **_: calls.append("Xet"))
+    server.commit("someone/model", {"x.keras": b"x" * 1000})
+    server.lies = {"X_Xet_Hash": "0" * 64, "X_Xet_Refresh_Route": f"{server.url}/xet"}
+    assert hub.download(f"{URL}/x.keras").read_bytes() == b"x" * 1000
+    assert not calls
+
+
 @pytest.mark.parametrize("address", [URL, f"{URL}/x.keras"])
 def test_a_server_that_sends_more_than_it_said_is_stopped(server, folder, address):
     hub.upload(folder, URL, message="First")

@@ -1,15 +1,16 @@
 """Arrays in batches, in an order that a checkpoint brings back on every backend."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
 import numpy as np
 
 from keras_attention.ops import checks
 
-X = np.ndarray | dict[str, np.ndarray]  # or x by the name of an input
+X: TypeAlias = np.ndarray | dict[str, np.ndarray]  # or x by the name of an input
 # x, y, and the weights of y's elements where they do not count alike.
-Arrays = tuple[X, np.ndarray] | tuple[X, np.ndarray, np.ndarray]
+Arrays: TypeAlias = tuple[X, np.ndarray] | tuple[X, np.ndarray, np.ndarray]
 
 
 class Batches(keras.utils.PyDataset):

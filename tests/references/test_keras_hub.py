@@ -65,7 +65,7 @@ def test_streams_of_blocks():
     x = keras_hub.layers.TransformerDecoder(8, 2, name="again")(
         encoder_sequence=y, decoder_sequence=x
     )
-    reads, readouts = test_streams.of(
+    reads, readouts = test_streams.describe(
         keras.Model([a, b], x), {"a": test_streams.IDS, "b": test_streams.OTHERS}
     )
     assert [read.split(": ")[1] for read in reads] == [

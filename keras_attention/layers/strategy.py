@@ -6,7 +6,15 @@ from typing import Any
 import keras
 
 
-def copy_of(strategy: Any, named: Mapping[str, Callable[[], Any]], base: Any, argument: str) -> Any:
+def copy_of(
+    strategy: Any,
+    named: Mapping[str, Callable[[], Any]],
+    base: Any,
+    argument: str,
+    *,
+    such_as: str | None = None,
+    **settings: Any,
+) -> Any:
     """Returns a new layer like `strategy`: a name, a layer of the class `base` or its config.
 
     `None` stays `None`.
@@ -16,19 +24,21 @@ def copy_of(strategy: Any, named: Mapping[str, Callable[[], Any]], base: Any, ar
         named: makes the layers that have names.
         base: the class of all such layers.
         argument: its name, for the error.
+        such_as: classes to name in the error, where none has a name in `named`.
+        settings: arguments that the copy has instead of those of `strategy`.
     """
     if isinstance(strategy, dict):
         strategy = keras.saving.deserialize_keras_object(strategy)
     if strategy is None:
         return None
     if isinstance(strategy, base):
-        return type(strategy).from_config(strategy.get_config())
+        return type(strategy).from_config({**strategy.get_config(), **settings})
     if not isinstance(strategy, str) or strategy not in named:
-        raise ValueError(
-            f"`{argument}` must be None, one of {', '.join(map(repr, named))}, or a {argument} "
-            f"layer such as `{next(iter(named.values())).__name__}`. "
-            f"Received: {argument}={strategy!r}"
+        choices = such_as or (
+            f"one of {', '.join(map(repr, named))}, or a {argument} layer such as "
+            f"`{next(iter(named.values())).__name__}`"
         )
+        raise ValueError(f"`{argument}` must be None, {choices}. Received: {argument}={strategy!r}")
     return named[strategy]()
 
 

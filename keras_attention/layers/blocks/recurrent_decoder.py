@@ -7,12 +7,12 @@ import keras
 from keras import ops
 
 from keras_attention import scope
+from keras_attention.layers import strategy
 from keras_attention.layers.attention.memory_attention import MemoryAttention
 from keras_attention.layers.blocks import recurrent_orders
 from keras_attention.layers.blocks.attention_in_loop import Inputs
 from keras_attention.layers.composite import Composite
 from keras_attention.layers.entrance import Entrance, tensors
-from keras_attention.layers.strategy import config_of
 from keras_attention.layers.weights import add_kernel
 from keras_attention.ops import checks, masks, recurrent
 
@@ -106,7 +106,14 @@ class RecurrentDecoder(Entrance, Composite):
         checks.one_of("cell", cell, tuple(_CELLS))
         self.units = units
         self.cell = cell
-        self.attention: Any = _copy_of(attention, self.dtype_policy)
+        self.attention: Any = strategy.copy_of(
+            attention,
+            {},
+            MemoryAttention,
+            "attention",
+            such_as="a `BahdanauAttention` or a `LuongAttention`",
+            dtype=self.dtype_policy,
+        )
         self.input_feeding = input_feeding
         self.doubly_stochastic = _checked_weight(doubly_stochastic, self.attention)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -263,25 +270,11 @@ class RecurrentDecoder(Entrance, Composite):
             **super().get_config(),
             "units": self.units,
             "cell": self.cell,
-            "attention": config_of(self.attention),
+            "attention": strategy.config_of(self.attention),
             "input_feeding": self.input_feeding,
             "doubly_stochastic": self.doubly_stochastic,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-def _copy_of(attention: Any, dtype: Any) -> MemoryAttention | None:
-    """Returns a copy of an attention layer, or of its config, in the dtype of the decoder."""
-    if isinstance(attention, dict):
-        attention = keras.saving.deserialize_keras_object(attention)
-    if attention is None:
-        return None
-    if not isinstance(attention, MemoryAttention):
-        raise ValueError(
-            "`attention` must be None, a `BahdanauAttention` or a `LuongAttention`. Received: "
-            f"attention={attention!r}"
-        )
-    return type(attention).from_config({**attention.get_config(), "dtype": dtype})
 
 
 def _checked_weight(doubly_stochastic: float, attention: Any) -> float:

@@ -8,7 +8,8 @@ import numpy as np
 
 from keras_attention.ops import checks
 
-X: TypeAlias = np.ndarray | dict[str, np.ndarray]  # or x by the name of an input
+# x, or x by name: of an input, or of a table's column.
+X: TypeAlias = np.ndarray | dict[str, np.ndarray]
 # x, y, and the weights of y's elements where they do not count alike.
 Arrays: TypeAlias = tuple[X, np.ndarray] | tuple[X, np.ndarray, np.ndarray]
 

@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-X = np.ndarray | dict[str, np.ndarray]  # or x by name: of the input, or of a table's column
-# x, y, and the weights of y's elements where they do not count alike.
-Arrays = tuple[X, np.ndarray] | tuple[X, np.ndarray, np.ndarray]
+from keras_attention.training.batches import Arrays
 
 
 @dataclass(frozen=True, kw_only=True)

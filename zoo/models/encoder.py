@@ -69,9 +69,9 @@ def encoder(
     width = embedding_dim or hidden_dim
     normal = keras.initializers.TruncatedNormal(stddev=0.02)
     token_ids = tokenizer(tokens)
-    x = ka.layers.TokenEmbedding(
-        size, width, embeddings_initializer=normal, name="embedding"
-    )(token_ids)  # (B, T, embedding_dim)
+    x = ka.layers.TokenEmbedding(size, width, embeddings_initializer=normal, name="embedding")(
+        token_ids
+    )  # (B, T, embedding_dim)
     x = ka.layers.PositionalEncoding("learned", max_length, name="position")(x)
     if num_segments:
         x = ka.layers.SegmentEmbedding(num_segments, tokenizer.separator_id, name="segments")(

@@ -222,9 +222,9 @@ class StoredTensors(Mapping[str, np.ndarray]):
             file = self._library.safe_open(path, framework="numpy")
             tensors.check_header(path)
         except self._library.SafetensorError as error:
-            raise DamagedFileError(
-                f"{path}: It is no whole safetensors file: {error}."
-            ) from cause(error)
+            raise DamagedFileError(f"{path}: It is no whole safetensors file: {error}.") from cause(
+                error
+            )
         return file
 
     def __iter__(self) -> Iterator[str]:

@@ -3,11 +3,11 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import keras
 
-import zoo.pretrained
 from zoo.pretrained.config import Config
 from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import Rule
@@ -51,12 +51,13 @@ def find_family(config: Config) -> Family:
     """
     model_type = config.get("model_type")
     known: list[str] = []
-    for info in pkgutil.iter_modules(zoo.pretrained.__path__):
-        module = importlib.import_module(f"{zoo.pretrained.__name__}.{info.name}")
+    for info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        module = importlib.import_module(f"{__package__}.{info.name}")
         types = getattr(module, "MODEL_TYPES", ())
         if model_type in types:
             return cast(Family, module)
         known += types
     raise ValueError(
-        f"Models of the type {model_type!r:.100} are not known. Known are: {', '.join(sorted(known))}."
+        f"Models of the type {str(model_type)[:100]!r} are not known here. Known are: "
+        f"{', '.join(sorted(known))}."
     )

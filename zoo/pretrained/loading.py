@@ -164,7 +164,7 @@ def _make_plan(
             f"`class_names` goes with {' and '.join(map(repr, heads.NAMED))}. Received: "
             f"class_names={class_names!r}, task={task!r}"
         )
-    elif own and not there and task not in (None, "span"):
+    elif own and not there and task != "span":
         raise ValueError(
             f"{checkpoint.source} has no head for the task {task!r}: it was saved as "
             f"{heads.find_architecture(config)}. Pass another `task`."
@@ -205,6 +205,7 @@ def _build(
 ) -> keras.Model:
     """Returns the model, with no more weights than the checkpoint has and a new head needs."""
     arguments = family.arguments(checkpoint.config)
+    lengths = (max_length, plan.sentences.max_length, arguments.get("max_length"))
     units = len(plan.names) or 2
     width = arguments["hidden_dim"]
     head_numbers = (width + 1) * (width + units) if plan.new else 0
@@ -212,12 +213,9 @@ def _build(
         try:
             arguments["tokenizer"] = tokenizers.read(
                 checkpoint,
-                max_length=min(
-                    filter(
-                        None, (max_length, plan.sentences.max_length, arguments.get("max_length"))
-                    ),
-                    default=None,
-                ),
+                checkpoint.config,
+                max_length=min(filter(None, lengths), default=None),
+                words="pieces" if plan.task == "tags" else False,
             )
             features = family.BUILD(**arguments, name=family.MODEL_TYPES[0].replace("-", "_"))
             if plan.task == "features":

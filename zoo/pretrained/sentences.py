@@ -75,7 +75,9 @@ def read_sentences(checkpoint: Checkpoint) -> Sentences | None:
         checkpoint.json("config_sentence_transformers.json"),
         name="config_sentence_transformers.json (put a prompt before each text yourself)",
     ).demand(default_prompt_name=None)
-    settings = Config(checkpoint.json("sentence_bert_config.json"), name="sentence_bert_config.json")
+    settings = Config(
+        checkpoint.json("sentence_bert_config.json"), name="sentence_bert_config.json"
+    )
     settings.demand(do_lower_case=False)
     length = settings.size("max_seq_length") if settings.get("max_seq_length") else None
     return Sentences(kind, len(kinds) == 3, length)

@@ -141,7 +141,9 @@ def load(
     problems += [f"{name} of the model gets no value" for name in variables if name not in given]
     problems += [f"{name} is unknown" for name in sorted(left) if not re.search(ignored, name)]
     if problems:
-        raise FileError(f"The tensors of the checkpoint are not those of its model:{_list(problems)}")
+        raise FileError(
+            f"The tensors of the checkpoint are not those of its model:{_list(problems)}"
+        )
     for theirs, ours, change in expanded:
         for name, array in zip(ours, change.load([tensors[n] for n in theirs]), strict=True):
             if not (non_finite or np.isfinite(array).all()):

@@ -59,14 +59,16 @@ def _match(
     model: keras.Model, checkpoint: Checkpoint, family: Family
 ) -> tuple[str, list[weights.Rule]]:
     """Returns the task of a model, and the rules of its weights."""
-    config = checkpoint.config
-    for prefix in (family.PREFIX, ""):
-        for task, head in family.heads(config, prefix).items():
-            if weights.covers(model, family.weights(prefix), head.weights):
-                return task, [*family.weights(prefix), *head.weights]
-    prefix = find_prefix(family, checkpoint.tensors)
+    by_task = family.heads(checkpoint.config, family.PREFIX)
     task = "embedding" if len(model.outputs[0].shape) == 2 else "features"
-    return task, family.weights(prefix)
+    for each, head in by_task.items():
+        if weights.covers(model, family.weights(family.PREFIX), head.weights):
+            task = each
+    prefix = family.PREFIX if task in by_task else ""
+    if task == heads.find_task(checkpoint.config):
+        prefix = find_prefix(family, checkpoint.tensors)
+    head = family.heads(checkpoint.config, prefix).get(task)
+    return task, [*family.weights(prefix), *(head.weights if head else ())]
 
 
 def _describe(model: keras.Model, checkpoint: Checkpoint, task: str) -> dict[str, Any]:

@@ -59,8 +59,13 @@ def _match(
     model: keras.Model, checkpoint: Checkpoint, family: Family
 ) -> tuple[str, list[weights.Rule]]:
     """Returns the task of a model, and the rules of its weights."""
-    by_task = family.heads(checkpoint.config, family.PREFIX)
-    task = "embedding" if len(model.outputs[0].shape) == 2 else "features"
+    one = len(model.outputs[0].shape) == 2  # output for a text, and not for each token
+    by_task = {
+        each: head
+        for each, head in family.heads(checkpoint.config, family.PREFIX).items()
+        if (each == "classes") == one
+    }
+    task = "embedding" if one else "features"
     for each, head in by_task.items():
         last = heads.LAST.get(each, "logits")
         rules = family.weights(family.PREFIX)

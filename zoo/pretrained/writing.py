@@ -44,7 +44,7 @@ def save(
     checkpoint = open_checkpoint(like, revision=revision, limits=limits)
     family = find_family(checkpoint.config)
     task, rules = _match(model, checkpoint, family)
-    arrays = weights.save(model, rules)
+    arrays = weights.save(model, rules, checkpoint.tensors)
     config = _describe(model, checkpoint, task)
     library = tensors.import_safetensors()
     with files.complete_folder(folder, holds=CONFIG) as temporary:

@@ -10,7 +10,7 @@ from keras_attention.ops import activations
 from zoo.models.modern_bert import modern_bert
 from zoo.pretrained.config import Config
 from zoo.pretrained.heads import Head, project
-from zoo.pretrained.weights import Rule, linear, norm, parts, rule
+from zoo.pretrained.weights import Rule, joined, linear, norm, rule
 
 MODEL_TYPES = ("modernbert",)
 READS = "texts"
@@ -75,21 +75,12 @@ def weights(prefix: str) -> list[Rule]:
         rule(f"{prefix}embeddings.tok_embeddings.weight", "embedding/embeddings"),
         *norm(f"{prefix}embeddings.norm", "embedding_norm"),
         *norm(f"{layer}.attn_norm", f"{block}attention_norm"),
-        *_split(f"{layer}.attn.Wqkv", attention),
+        *joined(f"{layer}.attn.Wqkv", attention),
         *linear(f"{layer}.attn.Wo", f"{block}attention/output_"),
         *norm(f"{layer}.mlp_norm", f"{block}feed_forward_norm"),
-        *_split(f"{layer}.mlp.Wi", halves),
+        *joined(f"{layer}.mlp.Wi", halves),
         *linear(f"{layer}.mlp.Wo", f"{block}feed_forward/output_"),
         *norm(f"{prefix}final_norm", "norm"),
-    ]
-
-
-def _split(theirs: str, ours: list[str]) -> list[Rule]:
-    """Returns the rules of a `torch.nn.Linear` that is several of ours side by side."""
-    kernels, biases = ([each + name for each in ours] for name in ("kernel", "bias"))
-    return [
-        rule(f"{theirs}.weight", kernels, parts(len(ours), transposed=True)),
-        rule(f"{theirs}.bias", biases, parts(len(ours))),
     ]
 
 

@@ -1,7 +1,7 @@
 """Which tensor of a published checkpoint is which weight of ours: tables, read both ways."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -96,6 +96,15 @@ def linear(theirs: str, ours: str) -> list[Rule]:
     return [
         rule(f"{theirs}.weight", f"{ours}kernel", TRANSPOSED),
         rule(f"{theirs}.bias", f"{ours}bias"),
+    ]
+
+
+def joined(theirs: str, ours: Sequence[str]) -> list[Rule]:
+    """Returns the rules of a `torch.nn.Linear` that is several of ours side by side."""
+    kernels, biases = ([prefix + name for prefix in ours] for name in ("kernel", "bias"))
+    return [
+        rule(f"{theirs}.weight", kernels, parts(len(ours), transposed=True)),
+        rule(f"{theirs}.bias", biases, parts(len(ours))),
     ]
 
 

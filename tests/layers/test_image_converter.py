@@ -298,7 +298,9 @@ def cut_middle(image, height, width):
 
 
 @TORCH
-@pytest.mark.parametrize("resample", ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"])
+@pytest.mark.parametrize(
+    "resample", ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+)
 @pytest.mark.parametrize(
     ("resize", "resize_to", "size"),
     [
@@ -349,3 +351,7 @@ def test_files_of_before_stretch():
     image = np.random.default_rng(3).integers(0, 256, (9, 9, 3), np.uint8)
     resized = np.asarray(Image.fromarray(image).resize((5, 4), Image.Resampling.BILINEAR))
     np.testing.assert_allclose(to_numpy(layer(layer.encode([image])))[0], resized / 255, atol=1e-6)
+    config["mean"] = [77.8] * 3  # refused today, and yet it was what that model learned with
+    layer = ka.layers.ImageConverter.from_config(config)
+    assert layer.get_config()["mean"] == [77.8] * 3
+    np.testing.assert_allclose(to_numpy(layer(image[None, :4, :5])).mean(), -77.3, atol=0.1)

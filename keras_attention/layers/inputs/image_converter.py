@@ -86,11 +86,16 @@ class ImageConverter(Entrance, keras.layers.Layer):
         self.resize_to = _check_resize_to(resize_to, resize)
         self.rescale_factor = float(rescale_factor)
         self.max_pixels = _MOST_PIXELS
-        self.mean = _per_channel("mean", mean, channels, self.rescale_factor)
-        self.std = _per_channel("std", std, channels, self.rescale_factor)
+        self._set_statistics(mean, std)
+        _check_units("mean", mean, self.mean, self.rescale_factor)
+        _check_units("std", std, self.std, self.rescale_factor)
+        self.supports_masking = True
+
+    def _set_statistics(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
+        self.mean = _per_channel("mean", mean, self.channels)
+        self.std = _per_channel("std", std, self.channels)
         for number in self.std:
             checks.positive(std=number)
-        self.supports_masking = True
 
     def encode(self, images: Any) -> np.ndarray:
         """Returns pixels `(B, height, width, channels)` from 0 to 255.
@@ -98,8 +103,8 @@ class ImageConverter(Entrance, keras.layers.Layer):
         They are uint8; float32 only if they were given as other numbers.
 
         Files and single images are turned upright as their camera noted, laid on white where they
-        are transparent, made grey or coloured, and brought to the size by pillow's bilinear
-        filter, which averages where it shrinks. An image that comes several times is read once.
+        are transparent, made grey or coloured, and brought to the size by pillow,
+        whose filters average where they shrink, but for `"nearest"`. An image that comes several times is read once.
 
         Args:
             images: a list of `pathlib.Path` of image files (PNG, JPEG, GIF, BMP, WebP, TIFF, PPM),
@@ -174,7 +179,8 @@ class ImageConverter(Entrance, keras.layers.Layer):
         if self.resize == "shortest_edge":
             shortest = min(picture.size)
             width, height = (int(height * edge / shortest) for edge in picture.size)
-            check_pixels("An image resized by its shortest edge", width, height, self.max_pixels)
+            name = "An image resized by its shortest edge"
+            check_pixels(name, (width, height), self.max_pixels)
         return picture.resize((width, height), method)
 
     def build(self, image_shape: tuple) -> None:
@@ -214,11 +220,16 @@ class ImageConverter(Entrance, keras.layers.Layer):
             "rescale_factor": self.rescale_factor,
         }
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ImageConverter":
+        """Returns the layer of a file, even if its statistics are refused of a new one."""
+        layer = super().from_config({**config, "mean": 0.0, "std": 1.0})
+        layer._set_statistics(config.get("mean", 0.0), config.get("std", 1.0))
+        return layer
 
-def _per_channel(
-    name: str, value: float | Sequence[float], channels: int, rescale_factor: float
-) -> tuple[float, ...]:
-    """Returns a number for each channel, none of them in units of 0 to 255 by mistake."""
+
+def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tuple[float, ...]:
+    """Returns a number for each channel."""
     given = value if isinstance(value, Sequence) else [value] * channels
     numbers = tuple(float(number) for number in given)
     if len(numbers) != channels:
@@ -226,6 +237,16 @@ def _per_channel(
             f"`{name}` must be one number or one for each channel. Received: {name}={value}, "
             f"channels={channels}"
         )
+    return numbers
+
+
+def _check_units(
+    name: str, value: float | Sequence[float], numbers: tuple[float, ...], rescale_factor: float
+) -> None:
+    """Raises `ValueError` at a statistic of pixels from 0 to 255.
+
+    With it all images would be alike to the model, which would learn nothing.
+    """
     highest = max(1.0, 255 * rescale_factor)
     if not all(abs(number) <= highest for number in numbers):  # a NaN is not either
         shares = [float(f"{number * rescale_factor:.4g}") for number in numbers]
@@ -235,7 +256,6 @@ def _per_channel(
             f"rescale_factor={rescale_factor:.4g}. If it is of pixels from 0 to 255, pass "
             f"{name}={shares if isinstance(value, Sequence) else shares[0]}"
         )
-    return numbers
 
 
 def _check_resize_to(resize_to: int | Sequence[int] | None, resize: str) -> Any:
@@ -250,8 +270,8 @@ def _check_resize_to(resize_to: int | Sequence[int] | None, resize: str) -> Any:
     pair = tuple(resize_to) if isinstance(resize_to, Sequence) else (resize_to, resize_to)
     if len(pair) != 2 or resize == "none" or (resize == "shortest_edge" and len(set(pair)) > 1):
         raise ValueError(
-            "`resize_to` must be (height, width) or one number, which resize='shortest_edge' needs, "
-            f"and None for resize='none'. Received: resize_to={resize_to}, resize={resize!r}"
+            "`resize_to` must be (height, width) or one number, which resize='shortest_edge' "
+            f"needs, and None for resize='none'. Received: resize_to={resize_to}, resize={resize!r}"
         )
     for size in pair:
         checks.positive_int(resize_to=size)

@@ -43,14 +43,14 @@ def _open(image: Any, pillow: Any, max_pixels: int) -> Any:
         try:
             # Only these: of others pillow hands some, such as EPS, to programs.
             with pillow.open(image, formats=_list_formats(pillow)) as file:
-                check_pixels(image, *file.size, max_pixels)
+                check_pixels(image, file.size, max_pixels)
                 file.load()
                 turned = file.getexif().get(_ORIENTATION, 1) != 1
                 return ImageOps.exif_transpose(file) if turned else file  # it would copy
         except (OSError, SyntaxError, ValueError, TypeError, pillow.DecompressionBombError) as e:
             raise ValueError(f"{image} cannot be read as an image: {e}") from e
     if isinstance(image, pillow.Image):
-        check_pixels("An image", *image.size, max_pixels)
+        check_pixels("An image", image.size, max_pixels)
         return ImageOps.exif_transpose(image)
     array = np.asarray(image)
     channels = array.shape[2] if array.ndim == 3 else 1
@@ -62,8 +62,9 @@ def _open(image: Any, pillow: Any, max_pixels: int) -> Any:
     return pillow.fromarray(array[..., 0] if array.ndim == 3 and channels == 1 else array)
 
 
-def check_pixels(name: Any, width: int, height: int, max_pixels: int) -> None:
-    """Raises `ValueError` at an image too large, by its header, before its pixels are there."""
+def check_pixels(name: Any, size: tuple[int, int], max_pixels: int) -> None:
+    """Raises `ValueError` at a (width, height) too large, before the pixels are there."""
+    width, height = size
     if width * height > max_pixels:
         raise ValueError(
             f"{name} has {width} x {height} pixels, above the limit of {max_pixels:,}. If you "

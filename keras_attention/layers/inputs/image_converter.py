@@ -103,8 +103,9 @@ class ImageConverter(Entrance, keras.layers.Layer):
         They are uint8; float32 only if they were given as other numbers.
 
         Files and single images are turned upright as their camera noted, laid on white where they
-        are transparent, made grey or coloured, and brought to the size by pillow,
-        whose filters average where they shrink, but for `"nearest"`. An image that comes several times is read once.
+        are transparent, made grey or coloured, and brought to the size by pillow, whose filters
+        average where they shrink, but for `"nearest"`. An image that comes several times is read
+        once.
 
         Args:
             images: a list of `pathlib.Path` of image files (PNG, JPEG, GIF, BMP, WebP, TIFF, PPM),

@@ -167,7 +167,7 @@ def vit(
             num_heads,
             intermediate_dim,
             activation=activation,
-            epsilon=epsilon or 1e-5,
+            epsilon=1e-5 if epsilon is None else epsilon,
             use_bias=use_bias,
             mechanism=windows,
             dropout=dropout,
@@ -175,7 +175,7 @@ def vit(
             stochastic_depth=stochastic_depth * i / max(1, num_layers - 1),
             name=f"block_{i}",
         )(x)
-    x = keras.layers.LayerNormalization(epsilon=epsilon or 1e-6, name="norm")(x)
+    x = keras.layers.LayerNormalization(epsilon=1e-6 if epsilon is None else epsilon, name="norm")(x)
     if pooling == "class_token":
         x = x[:, 0]  # (B, D)
     elif pooling == "attention":

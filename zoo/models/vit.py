@@ -175,7 +175,9 @@ def vit(
             stochastic_depth=stochastic_depth * i / max(1, num_layers - 1),
             name=f"block_{i}",
         )(x)
-    x = keras.layers.LayerNormalization(epsilon=1e-6 if epsilon is None else epsilon, name="norm")(x)
+    x = keras.layers.LayerNormalization(epsilon=1e-6 if epsilon is None else epsilon, name="norm")(
+        x
+    )
     if pooling == "class_token":
         x = x[:, 0]  # (B, D)
     elif pooling == "attention":

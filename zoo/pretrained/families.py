@@ -19,6 +19,8 @@ class Family(Protocol):
     Attributes:
         MODEL_TYPES: what `model_type` of a `config.json` may be.
         READS: the raw values of its models, `"texts"` or `"images"`.
+        PROCESSOR: of images, the processor whose defaults hold where no file says one, see
+            `preprocessing.image_converter`.
         BUILD: the function of `zoo` that builds a model of features.
         PREFIX: what names of tensors begin with, unless a checkpoint is of the features alone.
         IGNORED: a regular expression of tensors that no weight stands for.
@@ -26,6 +28,7 @@ class Family(Protocol):
 
     MODEL_TYPES: Sequence[str]
     READS: str
+    PROCESSOR: str
     BUILD: Callable[..., keras.Model]
     PREFIX: str
     IGNORED: str

@@ -1,18 +1,20 @@
 """From the files of a published checkpoint to a model."""
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from keras_attention.ops import checks
 from keras_attention.saving.budget import budget
 from keras_attention.saving.errors import FileError, cause
 from keras_attention.saving.limits import DEFAULT, Limits
-from zoo.pretrained import heads, sentences, tokenizers, weights
+from zoo.pretrained import heads, positions, preprocessing, sentences, tokenizers, weights
 from zoo.pretrained.checkpoint import Checkpoint, open_checkpoint
 from zoo.pretrained.families import Family, find_family
 from zoo.pretrained.heads import Head
@@ -27,10 +29,11 @@ def load(
     revision: str | None = None,
     sha256: str | None = None,
     dtype: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
     max_length: int | None = None,
     limits: Limits = DEFAULT,
 ) -> keras.Model:
-    """Returns a published model as a functional model of the zoo, with its tokenizer.
+    """Returns a published model as a functional model of the zoo, which reads raw values.
 
     ```python
     model = zoo.pretrained.load("hf://FacebookAI/roberta-base", task="classes",
@@ -40,13 +43,14 @@ def load(
     model.fit(ka.encode(model, texts), labels)
     ```
 
+    Its first layer is the checkpoint's own tokenizer, or makes pixels as its image processor does.
     Neither PyTorch nor TensorFlow nor transformers is needed: of the files only settings, tensors
     and vocabularies are read, and no code.
 
     | `task` | output |
     |---|---|
     | `"features"` | `(B, T, D)` |
-    | `"embedding"` | `(B, D)`, by the pooling of `modules.json`; the mean where there is none |
+    | `"embedding"` | `(B, D)`, by `modules.json`; else the mean, of images the class token |
     | `"classes"` | logits `(B, C)` |
     | `"tags"` | logits `(B, T, C)` |
     | `"span"` | logits `(B, T, 2)` of where an answer begins and ends |
@@ -62,6 +66,8 @@ def load(
         revision: branch, tag or commit. Only a commit's hash is always the same model.
         sha256: the digest that the file of the weights must have.
         dtype: policy of the model, such as `"bfloat16"`; Keras's own if `None`.
+        image_size: side, or height and width, of the images of a model of images, whose positions
+            are resized for it; the checkpoint's if `None`.
         max_length: tokens of a text that are kept; as many as the model takes if `None`.
         limits: of sizes, see `ka.saving.Limits`.
 
@@ -79,9 +85,13 @@ def load(
         if sha256 is not None:
             checkpoint.check_digest(sha256)
         family = find_family(checkpoint.config)
+        _check_arguments(family, max_length=max_length, image_size=image_size)
         plan = _make_plan(checkpoint, family, task, class_names)
+        arguments = family.arguments(checkpoint.config)
+        if image_size is not None:
+            plan, arguments = _resize(plan, arguments, image_size)
         with _computing_in(dtype):
-            model = _build(checkpoint, family, plan, max_length)
+            model = _build(checkpoint, family, plan, arguments, max_length)
         weights.load(
             model,
             checkpoint.tensors,
@@ -179,7 +189,8 @@ def _make_plan(
     return _Plan(
         task=task,
         head=head,
-        sentences=of_sentences or sentences.Sentences(),
+        sentences=of_sentences
+        or sentences.Sentences("first" if family.READS == "images" else "mean"),
         names=names,
         rules=[*family.weights(prefix), *there],
         new=list(dict.fromkeys(name.partition("/")[0] for rule in missing for name in rule.ours)),
@@ -200,23 +211,71 @@ def _count_units(rules: Sequence[Rule], checkpoint: Checkpoint) -> int | None:
     return None
 
 
+def _check_arguments(family: Family, **arguments: Any) -> None:
+    """Raises `ValueError` at an argument of `load` that is about raw values of another kind."""
+    reads = {"max_length": "texts", "image_size": "images"}
+    for name, value in arguments.items():
+        if value is not None and reads[name] != family.READS:
+            raise ValueError(
+                f"`{name}` goes with models of {reads[name]}, and this one is of {family.READS}. "
+                f"Received: {name}={value}"
+            )
+
+
+def _resize(
+    plan: _Plan, arguments: dict[str, Any], image_size: int | tuple[int, int]
+) -> tuple[_Plan, dict[str, Any]]:
+    """Returns the plan and the builder's arguments for images of another size."""
+    size = (image_size,) * 2 if isinstance(image_size, int) else tuple(image_size)
+    if len(size) != 2:
+        raise ValueError(f"`image_size` must be one number or two. Received: {image_size}")
+    for side, patch in zip(size, arguments["patch_size"], strict=True):
+        checks.positive_int(image_size=side)
+        if side < patch:
+            raise ValueError(
+                f"`image_size` must be at least that of a patch, {arguments['patch_size']}. "
+                f"Received: image_size={image_size}"
+            )
+    old, new = (
+        positions.grid(each, arguments["patch_size"]) for each in (arguments["image_size"], size)
+    )
+    rules = positions.fit_rules(plan.rules, old, new)
+    return replace(plan, rules=rules), {**arguments, "image_size": size}
+
+
 def _build(
-    checkpoint: Checkpoint, family: Family, plan: _Plan, max_length: int | None
+    checkpoint: Checkpoint,
+    family: Family,
+    plan: _Plan,
+    arguments: dict[str, Any],
+    max_length: int | None,
 ) -> keras.Model:
     """Returns the model, with no more weights than the checkpoint has and a new head needs."""
-    arguments = family.arguments(checkpoint.config)
     lengths = (max_length, plan.sentences.max_length, arguments.get("max_length"))
     units = len(plan.names) or 2
     width = arguments["hidden_dim"]
-    head_numbers = (width + 1) * (width + units) if plan.new else 0
-    with budget(checkpoint.tensors.numbers + head_numbers, checkpoint.limits) as spent:
+    numbers = checkpoint.tensors.numbers
+    numbers += (width + 1) * (width + units) if plan.new else 0
+    if family.READS == "images":  # in a larger image there are more positions
+        numbers += width * math.prod(
+            positions.grid(arguments["image_size"], arguments["patch_size"])
+        )
+    with budget(numbers, checkpoint.limits) as spent:
         try:
-            arguments["tokenizer"] = tokenizers.read(
-                checkpoint,
-                checkpoint.config,
-                max_length=min(filter(None, lengths), default=None),
-                words="pieces" if plan.task == "tags" else False,
-            )
+            if family.READS == "images":
+                arguments["converter"] = preprocessing.read(
+                    checkpoint,
+                    family=family.PROCESSOR,
+                    image_size=arguments["image_size"],
+                    channels=arguments["channels"],
+                )
+            else:
+                arguments["tokenizer"] = tokenizers.read(
+                    checkpoint,
+                    checkpoint.config,
+                    max_length=min(filter(None, lengths), default=None),
+                    words="pieces" if plan.task == "tags" else False,
+                )
             features = family.BUILD(**arguments, name=family.MODEL_TYPES[0].replace("-", "_"))
             if plan.task == "features":
                 return features

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras_attention as ka
+from zoo.pretrained.checkpoint import Checkpoint
 
 _HALVES: dict[str, Any] = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 _CLIP: dict[str, Any] = {
@@ -48,11 +49,30 @@ _HARMLESS = {
     "disable_grouping",
     "_valid_processor_keys",
 }
+FILE, NESTED = "preprocessor_config.json", "processor_config.json"
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 
 
+def read_processor(checkpoint: Checkpoint) -> Mapping[str, Any]:
+    """Returns the settings of a checkpoint's image processor; none if it has no file of them."""
+    files = [checkpoint.json(name) for name in (NESTED, FILE)]
+    for name, content in zip((NESTED, FILE), files, strict=True):
+        if not isinstance(content, Mapping):
+            raise ValueError(f"{checkpoint.source}: {name} has no settings by name.")
+    nested = files[0].get("image_processor")
+    return nested if isinstance(nested, Mapping) else files[1]
+
+
+def read(
+    checkpoint: Checkpoint, *, family: str, image_size: tuple[int, int], channels: int
+) -> ka.layers.ImageConverter:
+    """Returns the first node of a checkpoint's model, see `image_converter`."""
+    processor = read_processor(checkpoint)
+    return image_converter(processor, family=family, image_size=image_size, channels=channels)
+
+
 def image_converter(
-    processor: Mapping[str, Any] | None,
+    processor: Mapping[str, Any],
     *,
     family: str | None = None,
     image_size: int | tuple[int, int] | None = None,
@@ -65,8 +85,8 @@ def image_converter(
     published. The "fast" ones of Hugging Face resize by torchvision, and differ slightly.
 
     Args:
-        processor: the content of `preprocessor_config.json`, of any age, or of
-            `processor_config.json`; or `None` where there is no such file.
+        processor: the content of `preprocessor_config.json`, of any age; empty where there is no
+            such file.
         family: whose published defaults hold where the file does not name its processor, or where
             there is none: `"ViT"`, `"DeiT"`, `"CLIP"`, `"Siglip"` or `"Bit"`.
         image_size: height and width of the model's images, by which the processor's sizes are
@@ -78,25 +98,7 @@ def image_converter(
         ValueError: there is neither file nor family; the processor is not known; or a setting of
             the file would change numbers and cannot be followed.
     """
-    processor = (processor or {}).get("image_processor", processor or {})  # of the newest files
-    kind = _name_processor(processor, family)
-    known = {**_DEFAULTS, **_PROCESSORS[kind]}
-    given = {key: value for key, value in processor.items() if value is not None}
-    for key, value in given.items():
-        if key not in known and key not in _HARMLESS and value is not False:
-            raise ValueError(
-                f"The image processor's `{key}` cannot be followed. Received: {key}={value!r}. "
-                f"Known settings: {', '.join(known)}"
-            )
-    settings = {**known, **given}
-    for key in known:
-        if key.startswith(("do_", "default_")) and not isinstance(settings[key], bool):
-            raise ValueError(f"`{key}` must be true or false. Received: {settings[key]!r}")
-    if settings["do_resize"] and settings["resample"] not in _FILTERS:
-        raise ValueError(
-            f"`resample` must be pillow's number of a filter, 0 to 5. Received: "
-            f"{settings['resample']!r}"
-        )
+    settings = _read_settings(processor, family)
     normalize = settings["do_normalize"]
     return ka.layers.ImageConverter(
         **_read_sizes(settings, image_size),
@@ -107,6 +109,50 @@ def image_converter(
         rescale_factor=_read_factor(settings),
         name=name,
     )
+
+
+def describe(
+    checkpoint: Checkpoint, *, family: str, image_size: tuple[int, int]
+) -> tuple[str, dict[str, Any]]:
+    """Returns the name and the content of the file that says how images come to another size."""
+    processor = read_processor(checkpoint)
+    settings = _read_settings(processor, family)
+    sizes = _read_sizes(settings, image_size)
+    described = {"image_processor_type": f"{family}ImageProcessor", **processor}
+    described["crop_size" if settings["do_center_crop"] else "size"] = {
+        "height": sizes["height"],
+        "width": sizes["width"],
+    }
+    if sizes.get("resize") == "shortest_edge":
+        described["size"] = {"shortest_edge": sizes["resize_to"]}
+    elif "resize_to" in sizes:
+        described["size"] = dict(zip(("height", "width"), sizes["resize_to"], strict=True))
+    nested = checkpoint.json(NESTED)
+    if "image_processor" in nested:
+        return NESTED, {**nested, "image_processor": described}
+    return FILE, described
+
+
+def _read_settings(processor: Mapping[str, Any], family: str | None) -> dict[str, Any]:
+    """Returns all settings that change numbers, checked but for sizes and numbers."""
+    known = {**_DEFAULTS, **_PROCESSORS[_name_processor(processor, family)]}
+    given = {key: value for key, value in processor.items() if value is not None}
+    for key, value in given.items():
+        if key not in known and key not in _HARMLESS and value is not False:
+            raise ValueError(
+                f"The image processor's `{key}` cannot be followed. Received: {key}={value!r:.100}."
+                f" Known settings: {', '.join(known)}"
+            )
+    settings = {**known, **given}
+    for key in known:
+        if key.startswith(("do_", "default_")) and not isinstance(settings[key], bool):
+            raise ValueError(f"`{key}` must be true or false. Received: {settings[key]!r:.100}")
+    resample = settings["resample"]
+    if settings["do_resize"] and not (type(resample) is int and resample in _FILTERS):
+        raise ValueError(
+            f"`resample` must be pillow's number of a filter, 0 to 5. Received: {resample!r:.100}"
+        )
+    return settings
 
 
 def _name_processor(processor: Mapping[str, Any], family: str | None) -> str:

@@ -10,7 +10,7 @@ import keras
 from keras_attention import roles
 from keras_attention.saving import files, tensors
 from keras_attention.saving.limits import DEFAULT, Limits
-from zoo.pretrained import heads, weights
+from zoo.pretrained import heads, preprocessing, weights
 from zoo.pretrained.checkpoint import CONFIG, SIDE_FILES, WEIGHTS, Checkpoint, open_checkpoint
 from zoo.pretrained.families import Family, find_family
 from zoo.pretrained.loading import find_prefix
@@ -51,7 +51,9 @@ def save(
         for pattern in SIDE_FILES:
             if task == "embedding" or pattern not in _OF_SENTENCES:
                 _copy(checkpoint.folder, pattern, temporary)
-        (temporary / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        if family.READS == "images":
+            config |= _describe_images(model, checkpoint, family, temporary)
+        _write_json(temporary / CONFIG, config)
         library.numpy.save_file(arrays, temporary / WEIGHTS, metadata={"format": "pt"})
 
 
@@ -88,6 +90,24 @@ def _describe(model: keras.Model, checkpoint: Checkpoint, task: str) -> dict[str
     config.pop("torch_dtype", None)
     config["dtype"] = "float32"
     return config
+
+
+def _describe_images(
+    model: keras.Model, checkpoint: Checkpoint, family: Family, target: Path
+) -> dict[str, Any]:
+    """Returns settings of the size of images, and writes the processor's, if it is another one."""
+    height, width = model.input_shape[1:3]
+    if family.arguments(checkpoint.config)["image_size"] == (height, width):
+        return {}
+    name, content = preprocessing.describe(
+        checkpoint, family=family.PROCESSOR, image_size=(height, width)
+    )
+    _write_json(target / name, content)
+    return {"image_size": height if height == width else [height, width]}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _copy(source: Path, pattern: str, target: Path) -> None:

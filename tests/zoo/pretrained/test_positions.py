@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.pretrained.positions import resize_positions
+from zoo.pretrained.positions import fit_rules, resize_positions
+from zoo.pretrained.weights import FLAT, rule
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -22,7 +23,21 @@ def test_is_the_interpolation_that_published_models_were_resized_by(old, new):
     np.testing.assert_allclose(resized[1:], expected, atol=1e-5)
 
 
-def test_the_same_size_changes_nothing():
+def test_tables_of_other_tokens_types_and_sizes():
     table = np.random.default_rng(0).normal(size=(2 + 6, 4)).astype("float16")
-    assert resize_positions(table, (2, 3), (2, 3), prefix=2) is table
-    assert resize_positions(table, (2, 3), (3, 2), prefix=2).dtype == np.float16
+    resized = resize_positions(table, (2, 3), (3, 2))
+    assert (resized.dtype, resized.shape) == (np.float16, (8, 4))
+    np.testing.assert_array_equal(resized[:2], table[:2])
+    np.testing.assert_allclose(resize_positions(table, (2, 3), (2, 3)), table, atol=1e-6)
+    with pytest.raises(ValueError, match=r"Received: 8 positions, old=\(3, 3\)"):
+        resize_positions(table, (3, 3), (2, 2))
+
+
+def test_the_table_alone_is_resized():
+    rules = [rule("theirs", "position/table", FLAT), rule("cls", "class_token/tokens", FLAT)]
+    assert fit_rules(rules, (2, 3), (2, 3)) == rules
+    table, token = fit_rules(rules, (2, 3), (4, 4))
+    assert token is rules[1]
+    theirs = np.zeros((1, 1 + 6, 5), "float32")
+    assert table.change.load([theirs])[0].shape == (1 + 16, 5)
+    assert table.change.save([theirs[0]])[0].shape == theirs.shape

@@ -250,16 +250,16 @@ def _build(
     arguments: dict[str, Any],
     max_length: int | None,
 ) -> keras.Model:
-    """Returns the model, with no more weights than the checkpoint has and a new head needs."""
+    """Returns the model, with no more weights than the checkpoint has and new ones need."""
     lengths = (max_length, plan.sentences.max_length, arguments.get("max_length"))
     units = len(plan.names) or 2
     width = arguments["hidden_dim"]
+    more = (width + 1) * (width + units) if plan.new else 0
+    if family.READS == "images":  # in a larger one there are more positions
+        patches = positions.grid(arguments["image_size"], arguments["patch_size"])
+        more += width * math.prod(patches)
     numbers = checkpoint.tensors.numbers
-    numbers += (width + 1) * (width + units) if plan.new else 0
-    if family.READS == "images":  # in a larger image there are more positions
-        numbers += width * math.prod(
-            positions.grid(arguments["image_size"], arguments["patch_size"])
-        )
+    numbers += min(numbers, more)  # whatever width and sizes a stranger's settings have
     with budget(numbers, checkpoint.limits) as spent:
         try:
             if family.READS == "images":

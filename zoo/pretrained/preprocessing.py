@@ -82,7 +82,8 @@ def image_converter(
     """Returns the first node of an image model, with the processor's own numbers.
 
     They are those of the processor that resizes by pillow, with which these checkpoints were
-    published. The "fast" ones of Hugging Face resize by torchvision, and differ slightly.
+    published. The "fast" ones of Hugging Face resize by torchvision. Of those five kinds their
+    pixels were seen to be one or two of 255 levels apart, on average less than a hundredth of one.
 
     Args:
         processor: the content of `preprocessor_config.json`, of any age; empty where there is no

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+import keras_attention as ka
 from keras_attention.ops import checks
 from keras_attention.saving.budget import budget
 from keras_attention.saving.errors import FileError, cause
@@ -270,9 +271,8 @@ def _build(
                     channels=arguments["channels"],
                 )
             else:
-                arguments["tokenizer"] = tokenizers.read(
+                arguments["tokenizer"] = _read_tokenizer(
                     checkpoint,
-                    checkpoint.config,
                     max_length=min(filter(None, lengths), default=None),
                     words="pieces" if plan.task == "tags" else False,
                 )
@@ -288,6 +288,22 @@ def _build(
             if spent.refusal:
                 raise spent.refusal from cause(error)
             raise
+
+
+def _read_tokenizer(
+    checkpoint: Checkpoint, *, max_length: int | None, words: bool | str
+) -> ka.layers.Tokenizer:
+    """Returns the tokenizer of a checkpoint; one that passes ids alone, if it has no vocabulary."""
+    try:
+        return tokenizers.read(checkpoint, max_length=max_length, words=words)
+    except FileNotFoundError:
+        padding = checkpoint.config.get("pad_token_id")
+        return ka.layers.Tokenizer(
+            max_length,
+            words=words,
+            padding_id=-1 if padding is None else padding,
+            name="tokenizer",
+        )
 
 
 @contextmanager

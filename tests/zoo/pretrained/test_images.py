@@ -146,7 +146,7 @@ def test_a_decoder_of_masked_images_is_no_task(changed):
         ({"num_channels": 4}, "`channels` must be one of 1, 3"),
         ({"num_channels": 1}, "`mean` must be one number or one for each channel"),
         ({"hidden_size": 3 * 10**7}, "parameters"),
-        ({"image_size": 4000, "patch_size": 1}, "parameters"),
+        ({"image_size": 4000, "patch_size": 1}, "above the limit of 67,108,864"),
         ({"image_size": 10**5}, "`height` times `width` must be at most"),
         ({"num_hidden_layers": 1}, r"encoder\.layer\.1.* is unknown"),
     ],

@@ -31,9 +31,13 @@ def format_answer(answer: Any, top: int) -> str:
     """Returns an answer as a person reads it."""
     if isinstance(answer, dict):  # of a regression
         return "\n".join(f"  {name}: {value}" for name, value in answer.items())
+    masks = getattr(answer, "masks", None)
+    if masks is not None:  # of a masked language model
+        return "\n".join([f"  {answer}", *(format_answer(mask, top) for mask in masks)])
     if isinstance(answer, list):  # of words or nodes
         parts = [a if isinstance(a, tuple) else (number, a) for number, a in enumerate(answer)]
-        return "\n".join(f"  {name}\t{each}" for name, each in parts)
+        entities = [f"  {entity}" for entity in getattr(answer, "entities", ())]
+        return "\n".join([*(f"  {name}\t{each}" for name, each in parts), *entities])
     ranking = getattr(answer, "ranking", None)
     if ranking is None:  # of a model that names nothing
         return f"  {answer}"

@@ -31,8 +31,10 @@ from keras_attention.layers.inputs.reversible_normalization import ReversibleNor
 from keras_attention.layers.inputs.token_embedding import TokenEmbedding
 from keras_attention.layers.inputs.tokenizer import Tokenizer
 from keras_attention.layers.outputs.action_values import ActionValues
+from keras_attention.layers.outputs.answer_span import AnswerSpan
 from keras_attention.layers.outputs.entity_labels import EntityLabels
 from keras_attention.layers.outputs.labels import Labels
+from keras_attention.layers.outputs.masked_tokens import MaskedTokens
 from keras_attention.layers.outputs.quantities import Quantities
 from keras_attention.layers.positions.alibi import ALiBi
 from keras_attention.layers.positions.positional_encoding import PositionalEncoding
@@ -43,6 +45,7 @@ from keras_attention.layers.positions.shaw_relative_position import ShawRelative
 __all__ = [
     "ALiBi",
     "ActionValues",
+    "AnswerSpan",
     "AttentionPooling",
     "AudioConverter",
     "BahdanauAttention",
@@ -59,6 +62,7 @@ __all__ = [
     "LinearAttention",
     "LogMelSpectrogram",
     "LuongAttention",
+    "MaskedTokens",
     "MultiHeadCrossAttention",
     "MultiHeadSelfAttention",
     "NGramConvolution",

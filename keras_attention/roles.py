@@ -62,7 +62,8 @@ class Encoder(Protocol):
     def encode(self, raw: Any) -> np.ndarray:
         """Returns the array of a batch of raw values, `(B, ...)`; such an array passes.
 
-        Ids of texts are integers `(B, T)`, or `(B, T, ...)`, padded with 0 on the right.
+        Ids of texts are integers `(B, T)`, or `(B, T, ...)`, padded on the right: with 0, or with
+        the encoder's `padding_id`.
         """
         ...
 
@@ -72,18 +73,23 @@ class Vocabulary(Encoder, Protocol):
 
     Attributes:
         max_length: tokens of a text that are kept, or `None` for all.
-        words: whether there is an id for each word, as taggers need.
+        words: whether there is an id for each word, as taggers need; or `"pieces"`, if texts are
+            cut to words first, and these to pieces.
+        padding_id: of padding; -1 where no token is padding, which its mask hides all the same.
         has_vocabulary: whether it knows tokens; without them, ids alone pass.
         vocabulary: the tokens in the order of their ids.
-        start_id, end_id: what every text begins and ends with, or `None`.
+        start_id, end_id: what every text begins and ends with, or `None`. They may be one id.
+        end_ids: all that may end a text which is written, `end_id` first; none if it is empty.
     """
 
     max_length: int | None
-    words: bool
+    words: bool | str
+    padding_id: int
     has_vocabulary: bool
     vocabulary: Sequence[str]
     start_id: int | None
     end_id: int | None
+    end_ids: Sequence[int]
 
     def encode(self, raw: Any, *, end: bool = True, whole: bool = False) -> np.ndarray:
         """Returns ids `(B, T)`: with the end of a text if `end`, and uncut if `whole`."""
@@ -272,6 +278,11 @@ def vocabulary(layer: Any) -> Vocabulary | None:
     return layer if _ask(layer, "has_vocabulary") is not None else None
 
 
+def padding_id(layer: Any) -> int:
+    """Returns the id with which a layer pads what it encodes; 0 if it does not say."""
+    return _ask(layer, "padding_id", 0)
+
+
 def cuts_words(layer: Any) -> bool:
     """Whether a layer has an id for each word, so that texts must be cut to words before."""
     return words(layer) is True
@@ -301,11 +312,6 @@ def decodes_texts(layer: Any) -> bool:
 def overlap(layer: Any) -> int:
     """Returns how many tokens two parts of a long text share; 0 if it is cut off instead."""
     return _ask(layer, "overlap", 0)
-
-
-def padding_id(layer: Any) -> int:
-    """Returns the number that an encoder of texts pads its ids with."""
-    return _ask(layer, "padding_id", 0)
 
 
 def class_names(layer: Any) -> Sequence[str]:

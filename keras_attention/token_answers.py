@@ -82,7 +82,8 @@ def find_texts(model: keras.Model, inputs: Mapping[str, Any], raw: Any) -> Token
     by_input = isinstance(raw, Mapping)
     given = raw.get(name) if isinstance(raw, Mapping) else raw
     form = "(B, T)" if getattr(given, "ndim", 2) < 3 else "(B, T, C)"
-    if given is None or batches.ids("raw", given, form) is not None:
+    padding = roles.padding_id(encoder)
+    if given is None or batches.ids("raw", given, form, padding=padding) is not None:
         return None
     overlap = 0 if by_input else roles.overlap(decoder)
     parts = [

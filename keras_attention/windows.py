@@ -62,8 +62,8 @@ def _find_next(window: Window, overlap: int) -> int | None:
     if len(own) < 2 or own[-1].end >= len(text.strings[-1].rstrip()):
         return None
     first = len(own) - min(overlap, len(own) // 2)
-    while first > 1 and own[first].word == own[first - 1].word and first > len(own) // 2:
-        first -= 1  # to the beginning of a word, unless it is a very long one
+    begins = [i for i in range(1, first + 1) if own[i].word != own[i - 1].word]
+    first = begins[-1] if begins else first  # within a word only if there is no other one
     return window.start + own[first].start
 
 
@@ -87,7 +87,7 @@ def join(windows: Sequence[Window], outputs: Sequence[np.ndarray]) -> tuple[Text
     rows.append(outputs[0][min(fronts) : fronts[0]])
     bounds = [0, *(_find_bound(*pair) for pair in pairwise(windows)), windows[-1].end]
     words = 0
-    for window, output, low, high in zip(windows, outputs, bounds, bounds[1:], strict=True):
+    for window, output, (low, high) in zip(windows, outputs, pairwise(bounds), strict=True):
         own = [
             i for i in window.text.own if low <= window.start + window.text.pieces[i].start < high
         ]

@@ -12,9 +12,7 @@ from keras_attention.ops import batches
 _MOST_BYTES = 2**27  # of a file: Gemma's has 33 million
 
 
-def read(
-    json_or_path: str | os.PathLike, *, in_texts: str | None = None
-) -> tuple[str, int | None]:
+def read(json_or_path: str | os.PathLike, *, in_texts: str | None = None) -> tuple[str, int | None]:
     """Returns the content of a file, checked, and the id of what its vocabulary has not, if any.
 
     Padding and truncation, which a layer does itself, are left out.

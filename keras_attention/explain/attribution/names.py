@@ -10,8 +10,18 @@ from keras_attention.explain.attribution.explanation import Explanation
 
 
 def class_names(model: keras.Model) -> Sequence[str]:
-    """Returns the names of the model's outputs; none where no layer has them."""
-    return roles.class_names(prediction.decoder(model))
+    """Returns the names of the model's outputs; none where no layer has them.
+
+    Those of a model that fills masks are the tokens of its vocabulary.
+    """
+    decoder = prediction.decoder(model)
+    if decoder is None or roles.class_names(decoder):
+        return roles.class_names(decoder)
+    for layer in filter(roles.tells_words, filter(None, prediction.encoders(model).values())):
+        tokens = roles.vocabulary(layer).vocabulary if roles.vocabulary(layer) else ()
+        if len(tokens) == model.outputs[0].shape[-1]:
+            return tokens
+    return ()
 
 
 def class_index(model: keras.Model, name: str | None) -> int | None:

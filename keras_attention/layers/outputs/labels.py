@@ -120,9 +120,12 @@ class Labels(Logits):
         if self.activation == "sigmoid":
             tops = np.maximum(top, (probabilities > 0.5).sum(axis=-1))
         answers = []
-        for row, label, best, size in zip(probabilities, chosen, order, tops, strict=True):
-            ranking = tuple((names[i], float(row[i])) for i in best[:size])
-            answers.append(Answer(names[label], float(row[label]), ranking))
+        # Lists, for an element of an array takes Python several times as long.
+        for row, label, best, size in zip(
+            probabilities.tolist(), chosen.tolist(), order.tolist(), tops.tolist(), strict=True
+        ):
+            ranking = tuple((names[i], row[i]) for i in best[:size])
+            answers.append(Answer(names[label], row[label], ranking))
         return answers
 
     def tags(self, logits: Any) -> np.ndarray:

@@ -40,6 +40,7 @@ from keras_attention.layers.outputs.masked_tokens import MaskedTokens
 from keras_attention.layers.outputs.quantities import Quantities
 from keras_attention.layers.outputs.token_pooling import TokenPooling
 from keras_attention.layers.positions.alibi import ALiBi
+from keras_attention.layers.positions.attention_bias import AttentionBias
 from keras_attention.layers.positions.positional_encoding import PositionalEncoding
 from keras_attention.layers.positions.relative_position_bias import RelativePositionBias
 from keras_attention.layers.positions.rotary_embedding import RotaryEmbedding
@@ -49,6 +50,7 @@ __all__ = [
     "ALiBi",
     "ActionValues",
     "AnswerSpan",
+    "AttentionBias",
     "AttentionPooling",
     "AudioConverter",
     "BahdanauAttention",

@@ -216,6 +216,7 @@ def _build(
                 checkpoint.config,
                 max_length=min(filter(None, lengths), default=None),
                 words="pieces" if plan.task == "tags" else False,
+                mask_in_texts=plan.task == "fill",
             )
             features = family.BUILD(**arguments, name=family.MODEL_TYPES[0].replace("-", "_"))
             if plan.task == "features":
@@ -223,7 +224,9 @@ def _build(
             if plan.task == "embedding":
                 x = plan.sentences.attach(features)
             else:
-                x = heads.finish(plan.head.attach(features, units), plan.task, plan.names)
+                x = heads.finish(
+                    plan.head.attach(features, units), plan.task, plan.names, checkpoint.config
+                )
             return keras.Model(features.input, x, name=features.name)
         except Exception as error:
             if spent.refusal:

@@ -7,7 +7,12 @@ from zoo.pretrained.checkpoint import Checkpoint
 
 
 def read(
-    checkpoint: Checkpoint, config: Any, *, max_length: int | None, words: bool | str = False
+    checkpoint: Checkpoint,
+    config: Any,
+    *,
+    max_length: int | None,
+    words: bool | str = False,
+    mask_in_texts: bool = False,
 ) -> ka.layers.Tokenizer:
     content = checkpoint.text("tokenizer.json")
     if content is None:
@@ -19,7 +24,7 @@ def read(
         )
     special = checkpoint.json("tokenizer_config.json")
 
-    def token(name):
+    def token(name: str) -> str | None:
         value = special.get(name)
         return value["content"] if isinstance(value, dict) else value
 
@@ -29,4 +34,5 @@ def read(
         mask=token("mask_token"),
         max_length=max_length,
         words=words,
+        mask_in_texts=mask_in_texts,
     )

@@ -17,11 +17,9 @@ def class_names(model: keras.Model) -> Sequence[str]:
     decoder = prediction.decoder(model)
     if decoder is None or roles.class_names(decoder):
         return roles.class_names(decoder)
-    for layer in filter(roles.tells_words, filter(None, prediction.encoders(model).values())):
-        tokens = roles.vocabulary(layer).vocabulary if roles.vocabulary(layer) else ()
-        if len(tokens) == model.outputs[0].shape[-1]:
-            return tokens
-    return ()
+    layers = map(roles.vocabulary, prediction.encoders(model).values())
+    of_texts = (layer.vocabulary for layer in layers if layer and layer.has_vocabulary)
+    return next((tokens for tokens in of_texts if len(tokens) == model.outputs[0].shape[-1]), ())
 
 
 def class_index(model: keras.Model, name: str | None) -> int | None:

@@ -29,12 +29,17 @@ def find_scheme(names: Sequence[str]) -> str | None:
     Names do not tell `"BIO"` from `"IOB1"`, and every sequence in `"BIO"` is one in `"IOB1"` that
     marks the same entities. So it is the latter.
     """
-    return next((s for s in ("IOB1", "BIOES") if not _find_wrong(names, s)), None)
+    return next((s for s in ("IOB1", "BIOES") if fits(names, s)), None)
+
+
+def fits(names: Sequence[str], scheme: str) -> bool:
+    """Whether the names are tags of the scheme."""
+    return not _find_wrong(names, scheme)
 
 
 def check(names: Sequence[str], scheme: str) -> None:
     """Raises `ValueError` if the names are not tags of the scheme."""
-    if _find_wrong(names, scheme):
+    if not fits(names, scheme):
         raise ValueError(f"`names` must be {_FORMS[scheme]}. Received: names={list(names)}")
 
 

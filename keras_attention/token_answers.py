@@ -79,6 +79,8 @@ def find_texts(model: keras.Model, inputs: Mapping[str, Any], raw: Any) -> Token
     if decoder is None or not readers or not by_token or isinstance(raw, os.PathLike):
         return None
     name, encoder = next(iter(readers.items()))
+    if not (roles.decodes_texts(decoder) or roles.words(encoder)):
+        return None  # an answer for each token, whatever it stands for
     by_input = isinstance(raw, Mapping)
     given = raw.get(name) if isinstance(raw, Mapping) else raw
     form = "(B, T)" if getattr(given, "ndim", 2) < 3 else "(B, T, C)"

@@ -21,6 +21,7 @@ def parse() -> argparse.Namespace:
         ".npz files (an array for each input of the model)",
     )
     parser.add_argument("--image", help="PNG or JPEG file that the INPUTs are questions about")
+    parser.add_argument("--text", help="the text that the INPUTs are questions about")
     parser.add_argument(
         "--top", type=_console.at_least(1), default=3, help="how many classes to name; 3"
     )
@@ -62,7 +63,8 @@ def main() -> None:
             print(format_answer(answer, args.top))
     if not single:
         return
-    paired_inputs = prediction.add_image(model, single, image=args.image and Path(args.image))
+    given = single if args.text is None else [(each, args.text) for each in single]
+    paired_inputs = prediction.add_image(model, given, image=args.image and Path(args.image))
     for name, answer in zip(single, ka.predict(model, paired_inputs), strict=True):
         print(name)
         print(format_answer(answer, args.top))

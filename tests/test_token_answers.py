@@ -144,12 +144,14 @@ def test_windows_end(text):
 
 
 def test_parts_of_speech_by_words():
-    model, table = table_model(ka.layers.Labels(2, ["NOUN", "VERB"]), 2)
+    model, table = table_model(ka.layers.Labels(2, ["NOUN", "VERB"]), 2, words="pieces")
     (answer,) = ka.predict(model, ["Adas lived"])
     expected = [table[VOCABULARY.index(token)].argmax() for token in ("ada", "lived")]
     assert [(word, a.label) for word, a in answer] == [
         (word, ("NOUN", "VERB")[i]) for word, i in zip(("Adas", "lived"), expected, strict=True)
     ]
+    of_tokens, _ = table_model(ka.layers.Labels(2, ["NOUN", "VERB"]), 2)
+    assert len(ka.predict(of_tokens, ["Adas lived"])[0]) == 5  # with no word of words
 
 
 def test_filling_and_what_is_wrong():
@@ -158,7 +160,7 @@ def test_filling_and_what_is_wrong():
     filled = ka.predict(model, ["Ada [MASK] in London"] * 3, batch_size=2)
     best = VOCABULARY[table[4].argmax()]
     assert [str(each) for each in filled] == [f"Ada {best} in London"] * 3
-    with pytest.raises(ValueError, match=r"written \[MASK\] .* Received: 'Ada'"):
+    with pytest.raises(ValueError, match=r"written \[MASK\] .* Received: 'Ada', where"):
         ka.predict(model, ["Ada"])
     ids = ka.encode(model, ["Ada [MASK]"])
     assert ka.predict(model, ids)[0].shape == (*ids.shape[1:], size)

@@ -43,6 +43,7 @@ def test_a_mask_is_text_where_nothing_fills_it():
     for vocabulary, string in (
         (text_models.tokenizer(), "Ada [MASK]"),
         (text_models.tokenizer(mask_in_texts=True), ""),
+        (text_models.tokenizer(mask_in_texts=True), ("Ada [MASK]", "in")),
     ):
         text = texts.read(string, vocabulary)
         with pytest.raises(ValueError, match=r"written \[MASK\] for this model. Received: '"):

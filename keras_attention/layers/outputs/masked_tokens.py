@@ -74,13 +74,15 @@ class MaskedTokens(Logits):
         return [self._fill(*each, top) for each in zip(logits, texts, strict=True)]
 
     def _fill(self, logits: np.ndarray, text: Text, top: int) -> Filled:
-        vocabulary = text.encoder
-        places = [i for i, piece in enumerate(text.pieces) if piece.id == vocabulary.mask_id]
-        if not places:
-            mask = vocabulary.vocabulary[vocabulary.mask_id]
+        vocabulary, mask = text.encoder, text.encoder.mask_id
+        places = [i for i, piece in enumerate(text.pieces) if piece.id == mask]
+        if not places or len(text.strings) > 1:
+            written = "by no token" if mask is None else vocabulary.vocabulary[mask]
             raise ValueError(
-                f"A text must have a mask where a word is missing, which is written {mask} for "
-                f"this model. Received: {text.strings[0][:100]!r}, where the model saw none"
+                "A text must be a string with a mask where a word is missing, which is written "
+                f"{written} for this model. Received: {text.strings[-1][:100]!r}, where the model "
+                f"saw {len(places)}, in {len(text.strings)} text. Only a tokenizer that was made "
+                "with `mask_in_texts=True` sees them."
             )
         shares = softmax(logits[places].astype(np.float64))
         order = np.argsort(-shares, axis=-1, kind="stable")[:, :top]

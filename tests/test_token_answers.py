@@ -156,7 +156,7 @@ def test_parts_of_speech_by_words():
 
 def test_filling_and_what_is_wrong():
     size = len(VOCABULARY)
-    model, table = table_model(ka.layers.MaskedTokens(size), size, mask_in_texts=True)
+    model, table = table_model(ka.layers.MaskedTokens(size), size)
     filled = ka.predict(model, ["Ada [MASK] in London"] * 3, batch_size=2)
     best = VOCABULARY[table[4].argmax()]
     assert [str(each) for each in filled] == [f"Ada {best} in London"] * 3
@@ -212,7 +212,7 @@ def test_it_works_on_a_loaded_file(tmp_path):
         (ka.layers.EntityLabels(5, NAMES, scheme="IOB1"), 5),
         (ka.layers.MaskedTokens(len(VOCABULARY)), len(VOCABULARY)),
     ):
-        model, _ = table_model(last, size, mask_in_texts=True)
+        model, _ = table_model(last, size)
         ka.save_model(model, tmp_path / "model.keras")
         loaded = ka.load_model(tmp_path / "model.keras")
         raw = [("who", "ada")] if size == 2 else ["ada [MASK] in London"]

@@ -32,9 +32,8 @@ def library(lowercase=True):
 
 
 def tokenizer(**settings):
-    return ka.layers.Tokenizer.from_json(
-        library().to_str(), padding="[PAD]", mask="[MASK]", **settings
-    )
+    special = {"padding": "[PAD]", "mask": "[MASK]"}
+    return ka.layers.Tokenizer.from_json(library().to_str(), **{**special, **settings})
 
 
 def table_model(last, size, *, seed=0, **settings):

@@ -21,7 +21,7 @@ CASES = [
 @pytest.mark.runs_on("torch")
 def test_masks_are_filled_in_the_text():
     size = len(text_models.VOCABULARY)
-    vocabulary = text_models.tokenizer(mask_in_texts=True)
+    vocabulary = text_models.tokenizer()
     text = texts.read("Ada [MASK]  in\n[MASK]. [SEP]", vocabulary)
     logits = np.random.default_rng(0).normal(size=(len(text.pieces), size))
     at = [i for i, piece in enumerate(text.pieces) if piece.token == "[MASK]"]
@@ -38,13 +38,14 @@ def test_masks_are_filled_in_the_text():
 
 
 @pytest.mark.runs_on("torch")
-def test_a_mask_is_text_where_nothing_fills_it():
+def test_texts_without_a_mask_are_refused():
     layer, size = MaskedTokens(len(text_models.VOCABULARY)), len(text_models.VOCABULARY)
-    for vocabulary, string in (
-        (text_models.tokenizer(), "Ada [MASK]"),
-        (text_models.tokenizer(mask_in_texts=True), ""),
-        (text_models.tokenizer(mask_in_texts=True), ("Ada [MASK]", "in")),
+    for vocabulary, string, written in (
+        (text_models.tokenizer(), "Ada mask", r"\[MASK\]"),
+        (text_models.tokenizer(mask=None), "Ada [MASK]", "by no token"),
+        (text_models.tokenizer(), "", r"\[MASK\]"),
+        (text_models.tokenizer(), ("Ada [MASK]", "in"), r"\[MASK\]"),
     ):
         text = texts.read(string, vocabulary)
-        with pytest.raises(ValueError, match=r"written \[MASK\] for this model. Received: '"):
+        with pytest.raises(ValueError, match=rf"written {written} for this model\. Received: '"):
             layer.decode_texts([np.zeros((len(text.pieces), size))], [text])

@@ -81,7 +81,7 @@ def test_entities():
 def test_fills():
     model, fast = make(BertForMaskedLM)
     pipe = pipeline("fill-mask", model=model, tokenizer=fast)
-    vocabulary = text_models.tokenizer(mask_in_texts=True)
+    vocabulary = text_models.tokenizer()
     strings = ["Ada [MASK] in London.", "[MASK] wrote [MASK]?"]
     layer = ka.layers.MaskedTokens(len(text_models.VOCABULARY))
     about = [texts.read(string, vocabulary) for string in strings]

@@ -81,8 +81,7 @@ class MaskedTokens(Logits):
             raise ValueError(
                 "A text must be a string with a mask where a word is missing, which is written "
                 f"{written} for this model. Received: {text.strings[-1][:100]!r}, where the model "
-                f"saw {len(places)}, in {len(text.strings)} text. Only a tokenizer that was made "
-                "with `mask_in_texts=True` sees them."
+                f"saw {len(places)}" + (" in a pair" if len(text.strings) > 1 else "")
             )
         shares = softmax(logits[places].astype(np.float64))
         order = np.argsort(-shares, axis=-1, kind="stable")[:, :top]

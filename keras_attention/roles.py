@@ -82,6 +82,7 @@ class Vocabulary(Encoder, Protocol):
         vocabulary: the tokens in the order of their ids.
         start_id, end_id: what every text begins and ends with, or `None`. They may be one id.
         end_ids: all that may end a text which is written, `end_id` first; none if it is empty.
+        mask_id: of a gap that a model fills, or `None`.
     """
 
     max_length: int | None
@@ -92,6 +93,7 @@ class Vocabulary(Encoder, Protocol):
     start_id: int | None
     end_id: int | None
     end_ids: Sequence[int]
+    mask_id: int | None
 
     def encode(self, raw: Any, *, end: bool = True, whole: bool = False) -> np.ndarray:
         """Returns ids `(B, T)`: with the end of a text if `end`, and uncut if `whole`."""
@@ -103,6 +105,13 @@ class Vocabulary(Encoder, Protocol):
 
     def tokens(self, text: Any) -> list[str]:
         """Returns what each id of a text stands for, as a reader would write it."""
+        ...
+
+    def pieces(self, text: Any) -> Sequence[Any]:
+        """Returns the part of a text that each id stands for, as `Tokenizer.pieces` does.
+
+        May be left out: then no answer is about a part of a text.
+        """
         ...
 
     def split(self, text: str) -> list[str]:

@@ -18,6 +18,7 @@ from keras_attention.version import __version__
 
 if TYPE_CHECKING:
     from keras_attention import callbacks, decoding, explain, saving, training
+    from keras_attention.comparison import similarity
     from keras_attention.decoding import generate, stream
     from keras_attention.prediction import encode, predict
     from keras_attention.raw_batches import RawBatches
@@ -39,6 +40,7 @@ __all__ = [
     "save_model",
     "saving",
     "schedules",
+    "similarity",
     "stream",
     "training",
 ]
@@ -50,6 +52,7 @@ _HOMES = {
     "load_model": "saving",
     "predict": "prediction",
     "save_model": "saving",
+    "similarity": "comparison",
     "stream": "decoding",
 }
 

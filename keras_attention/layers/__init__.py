@@ -32,9 +32,11 @@ from keras_attention.layers.inputs.segment_embedding import SegmentEmbedding
 from keras_attention.layers.inputs.token_embedding import TokenEmbedding
 from keras_attention.layers.inputs.tokenizer import Tokenizer
 from keras_attention.layers.outputs.action_values import ActionValues
+from keras_attention.layers.outputs.answer_span import AnswerSpan
 from keras_attention.layers.outputs.bias import Bias
 from keras_attention.layers.outputs.entity_labels import EntityLabels
 from keras_attention.layers.outputs.labels import Labels
+from keras_attention.layers.outputs.masked_tokens import MaskedTokens
 from keras_attention.layers.outputs.quantities import Quantities
 from keras_attention.layers.outputs.token_pooling import TokenPooling
 from keras_attention.layers.positions.alibi import ALiBi
@@ -47,6 +49,7 @@ from keras_attention.layers.positions.shaw_relative_position import ShawRelative
 __all__ = [
     "ALiBi",
     "ActionValues",
+    "AnswerSpan",
     "AttentionBias",
     "AttentionPooling",
     "AudioConverter",
@@ -65,6 +68,7 @@ __all__ = [
     "LinearAttention",
     "LogMelSpectrogram",
     "LuongAttention",
+    "MaskedTokens",
     "MultiHeadCrossAttention",
     "MultiHeadSelfAttention",
     "NGramConvolution",

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 import keras_attention as ka
+from keras_attention.layers.outputs import tag_schemes
 from zoo.pretrained.config import Config
 from zoo.pretrained.weights import Rule
 
@@ -27,6 +28,11 @@ TASKS = ("features", "embedding", *list(ARCHITECTURES)[1:])
 NAMED = ("classes", "tags")  # whose outputs are as many as there are names
 # The last layers of tasks, which decode; by them a model's task is known.
 LAST = {"classes": "labels", "tags": "labels", "span": "span", "fill": "words"}
+_PROBLEMS = {
+    name: name
+    for name in ("single_label_classification", "multi_label_classification", "regression")
+}
+_SCORE, _UNNAMED = "score", ("LABEL_0", "0")  # of one number that has no name
 
 
 @dataclass(frozen=True)
@@ -89,14 +95,62 @@ def fill(weights: Sequence[Rule], *, activation: Any, epsilon: float) -> Head:
     return Head(attach, weights)
 
 
-def finish(x: keras.KerasTensor, task: str, names: Sequence[str]) -> keras.KerasTensor:
-    """Returns the outputs behind the last layer of a task, by which `ka.predict` answers."""
-    if task in NAMED:
-        layer = ka.layers.Labels
-        if task == "tags" and _mark_entities(names):
-            layer = ka.layers.EntityLabels
-        return layer(len(names), names, name=LAST[task])(x)
-    return keras.layers.Activation("linear", dtype="float32", name=LAST.get(task, "logits"))(x)
+def finish(
+    x: keras.KerasTensor, task: str, names: Sequence[str], config: Config
+) -> keras.KerasTensor:
+    """Returns the outputs behind the last layer of a task, by which `ka.predict` answers.
+
+    Args:
+        x: outputs of a head.
+        task: one of `TASKS`.
+        names: of the classes, where the task has such.
+        config: that of the checkpoint, whose word counts for its own classes alone.
+    """
+    layers, name = ka.layers, LAST.get(task, "logits")
+    own = bool(names) and list(names) == class_names(config, len(names))
+    if task == "classes":
+        return _answer_classes(names, config if own else Config({}), name)(x)
+    if task == "tags":
+        scheme = tag_schemes.find_scheme(names)
+        if scheme is None:
+            return layers.Labels(len(names), names, name=name)(x)
+        if not own and tag_schemes.fits(names, "BIO"):
+            scheme = "BIO"  # which is to be learned, and whose constraints help
+        return layers.EntityLabels(len(names), names, scheme=scheme, name=name)(x)
+    if task == "span":
+        return layers.AnswerSpan(name=name)(x)
+    if task == "fill":
+        return layers.MaskedTokens(x.shape[-1], name=name)(x)
+    return keras.layers.Activation("linear", dtype="float32", name=name)(x)
+
+
+def _answer_classes(names: Sequence[str], config: Config, name: str) -> keras.layers.Layer:
+    """Returns the layer that names classes, one or several of them, or numbers."""
+    problem = config.choose("problem_type", _PROBLEMS, "single_label_classification")
+    if problem == "regression" or len(names) == 1:
+        return ka.layers.Quantities(
+            [_SCORE] if len(names) == 1 and names[0] in _UNNAMED else names,
+            activation=_find_activation(config, problem),
+            name=name,
+        )
+    activation = "sigmoid" if problem == "multi_label_classification" else "softmax"
+    return ka.layers.Labels(len(names), names, activation, name=name)
+
+
+def _find_activation(config: Config, problem: str) -> str:
+    """Returns what makes a score of a logit: as sentence-transformers' `CrossEncoder` does.
+
+    Its settings name a class of PyTorch. Where they name none, one logit becomes a share, unless
+    the model is said to be a regression.
+    """
+    settings = config.get("sentence_transformers")
+    named = settings.get("activation_fn") if isinstance(settings, dict) else None
+    named = named or config.get("sbert_ce_default_activation_function")
+    if named is None:
+        return "linear" if problem == "regression" or not config else "sigmoid"
+    return Config({"activation_fn": str(named).rpartition(".")[2]}).choose(
+        "activation_fn", {"Identity": "linear", "Sigmoid": "sigmoid"}
+    )
 
 
 def find_task(config: Config) -> str | None:
@@ -127,11 +181,3 @@ def class_names(config: Config, units: int) -> list[str]:
 def _project(x: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
     x = keras.layers.Dropout(dropout, name="head_dropout")(x)
     return keras.layers.Dense(units, name="logits")(x)
-
-
-def _mark_entities(names: Sequence[str]) -> bool:
-    """Whether names are tags in BIO."""
-    begins = {name[2:] for name in names if name.startswith("B-")}
-    return "O" in names and all(
-        name == "O" or (name[:2] in ("B-", "I-") and name[2:] in begins) for name in names
-    )

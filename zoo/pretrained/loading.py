@@ -282,7 +282,9 @@ def _build(
             if plan.task == "embedding":
                 x = plan.sentences.attach(features)
             else:
-                x = heads.finish(plan.head.attach(features, units), plan.task, plan.names)
+                x = heads.finish(
+                    plan.head.attach(features, units), plan.task, plan.names, checkpoint.config
+                )
             return keras.Model(features.input, x, name=features.name)
         except Exception as error:
             if spent.refusal:

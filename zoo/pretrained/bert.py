@@ -6,7 +6,7 @@ from zoo.models.encoder import encoder
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
 from zoo.pretrained.heads import Head
-from zoo.pretrained.weights import Rule, linear, norm, rule
+from zoo.pretrained.weights import SAME, Change, Rule, linear, norm, rule
 
 MODEL_TYPES = ("bert",)
 READS = "texts"
@@ -40,12 +40,17 @@ def arguments(config: Config) -> dict[str, Any]:
     )
 
 
-def weights(prefix: str) -> list[Rule]:
-    """Returns the rules of the features."""
+def weights(prefix: str, *, positions: Change = SAME) -> list[Rule]:
+    """Returns the rules of the features.
+
+    Args:
+        prefix: of the names of tensors.
+        positions: what is done to the table of positions.
+    """
     layer, attention = f"{prefix}encoder.layer.{{i}}", "block_{i}/attention/"
     return [
         rule(f"{prefix}embeddings.word_embeddings.weight", "embedding/embeddings"),
-        rule(f"{prefix}embeddings.position_embeddings.weight", "position/table"),
+        rule(f"{prefix}embeddings.position_embeddings.weight", "position/table", positions),
         rule(f"{prefix}embeddings.token_type_embeddings.weight", "segments/table"),
         *norm(f"{prefix}embeddings.LayerNorm", "embedding_norm"),
         *linear(f"{layer}.attention.self.query", f"{attention}query_"),

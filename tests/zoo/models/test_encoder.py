@@ -1,0 +1,63 @@
+"""The encoder: its cases for the contract, pairs of texts, and projected embeddings."""
+
+import numpy as np
+import pytest
+
+import keras_attention as ka
+from tests.zoo.models.contracts import ModelCase, call
+from zoo.models.encoder import VARIANTS, encoder
+
+pytestmark = pytest.mark.runs_on("tensorflow")
+
+
+def token_ids(rng, batch):
+    """Rows of different lengths, padded at their ends."""
+    ids = rng.integers(1, 30, (batch, 7))
+    lengths = rng.integers(2, 8, (batch, 1))
+    return {"token_ids": np.where(np.arange(7) < lengths, ids, 0).astype("int32")}
+
+
+def padded(inputs, by):
+    return {"token_ids": np.pad(inputs["token_ids"], ((0, 0), (0, by)))}
+
+
+CASES = [
+    ModelCase(
+        model=encoder,
+        sizes=VARIANTS["tiny"],
+        inputs=token_ids,
+        maps=2,
+        config={"vocabulary_size": 30, "num_segments": 1},
+        padded=padded,
+        rows=True,
+        classes=False,
+    )
+]
+PARAMETERS = {"default": 85_472_256, "minilm": 10_855_296, "tiny": 1_728}
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return ka.layers.Tokenizer.train(
+        ["who bit the dog"] * 2, model="word", start_end=True, name="tokenizer"
+    )
+
+
+def test_the_second_text_of_a_pair_is_another_segment(tokenizer):
+    changes = dict(tokenizer=tokenizer, vocabulary_size=None, num_segments=2)
+    model, first = CASES[0].make(**changes), CASES[0].make(**changes, pairs=False)
+    first.set_weights(model.get_weights())
+    assert model.get_layer("segments").separator_id == tokenizer.separator_id
+    ids = np.array([[2, 5, 3, 6, 3]], "int32")
+    assert tokenizer.separator_id == 3
+    one, two = (call(m, {"token_ids": ids}) for m in (model, first))
+    assert np.abs(one - two).max() > 1e-3
+    table = model.get_layer("segments").table
+    table.assign(np.repeat(np.asarray(table)[:1], 2, axis=0))
+    np.testing.assert_allclose(call(model, {"token_ids": ids}), two, atol=1e-6)
+
+
+def test_embeddings_of_another_width_are_projected():
+    model = CASES[0].make(embedding_dim=4)
+    assert model.get_layer("embedding").embeddings.shape[-1] == 4
+    assert call(model, CASES[0].data()).shape == (3, 7, 8)

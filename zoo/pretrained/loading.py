@@ -9,8 +9,9 @@ from typing import Any
 
 import keras
 
+import keras_attention as ka
 from keras_attention.saving.budget import budget
-from keras_attention.saving.errors import FileError, cause
+from keras_attention.saving.errors import DamagedFileError, FileError, cause
 from keras_attention.saving.limits import DEFAULT, Limits
 from zoo.pretrained import heads, sentences, tokenizers, weights
 from zoo.pretrained.checkpoint import Checkpoint, open_checkpoint
@@ -157,6 +158,11 @@ def _make_plan(
                 "trained."
             )
         names = heads.class_names(config, units) if class_names is None else list(class_names)
+        if isinstance(class_names, str) or not names or len({*names}) < len(names):
+            raise ValueError(
+                "`class_names` must be several names, each another. Received: "
+                f"class_names={class_names!r}"
+            )
         if len(names) != units:
             there = [rule for rule in there if not rule.ours[0].startswith("logits/")]
     elif class_names is not None:
@@ -169,6 +175,8 @@ def _make_plan(
             f"{checkpoint.source} has no head for the task {task!r}: it was saved as "
             f"{heads.find_architecture(config)}. Pass another `task`."
         )
+    if there and (task not in heads.NAMED or len(names) == units):
+        there = own  # A head that the checkpoint has must be whole.
     missing = [rule for rule in own if rule not in there]
     others = [
         name.replace(".", r"\.")
@@ -196,7 +204,8 @@ def _count_units(rules: Sequence[Rule], checkpoint: Checkpoint) -> int | None:
     """Returns how many outputs a checkpoint's head has, or `None` if it has none."""
     for rule in rules:
         if rule.ours == ("logits/kernel",):
-            return checkpoint.tensors.shape(rule.theirs[0])[0]
+            shape = checkpoint.tensors.shape(rule.theirs[0])
+            return shape[0] if len(shape) == 2 else None
     return None
 
 
@@ -208,12 +217,17 @@ def _build(
     lengths = (max_length, plan.sentences.max_length, arguments.get("max_length"))
     units = len(plan.names) or 2
     width = arguments["hidden_dim"]
+    num_layers = arguments.get("num_layers", 0)
+    if num_layers > len(checkpoint.tensors):
+        raise DamagedFileError(
+            f"config.json asks for {num_layers:,} layers, and the weights are "
+            f"{len(checkpoint.tensors):,} tensors."
+        )
     head_numbers = (width + 1) * (width + units) if plan.new else 0
     with budget(checkpoint.tensors.numbers + head_numbers, checkpoint.limits) as spent:
         try:
-            arguments["tokenizer"] = tokenizers.read(
+            arguments["tokenizer"] = _read_tokenizer(
                 checkpoint,
-                checkpoint.config,
                 max_length=min(filter(None, lengths), default=None),
                 words="pieces" if plan.task == "tags" else False,
             )
@@ -229,6 +243,16 @@ def _build(
             if spent.refusal:
                 raise spent.refusal from cause(error)
             raise
+
+
+def _read_tokenizer(checkpoint: Checkpoint, **settings: Any) -> ka.layers.Tokenizer:
+    """Returns the tokenizer of a checkpoint; one that takes ids alone where it has none."""
+    try:
+        return tokenizers.read(checkpoint, **settings)
+    except FileNotFoundError:
+        padding = checkpoint.config.get("pad_token_id")
+        padding = -1 if padding is None else padding
+        return ka.layers.Tokenizer(padding_id=padding, **settings, name="tokenizer")
 
 
 @contextmanager

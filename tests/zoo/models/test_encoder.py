@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tokenizers
 
 import keras_attention as ka
+from tests.backend import to_numpy
 from tests.zoo.models.contracts import ModelCase, call
 from zoo.models.encoder import VARIANTS, encoder
 
@@ -31,6 +33,7 @@ CASES = [
         padded=padded,
         rows=True,
         classes=False,
+        features=True,
     )
 ]
 PARAMETERS = {"default": 85_473_024, "minilm": 10_856_064, "tiny": 1_720}
@@ -38,23 +41,26 @@ PARAMETERS = {"default": 85_473_024, "minilm": 10_856_064, "tiny": 1_720}
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return ka.layers.Tokenizer.train(
-        ["who bit the dog"] * 2, model="word", start_end=True, name="tokenizer"
-    )
+    words = {word: i for i, word in enumerate("[PAD] [UNK] [CLS] [SEP] who bit the dog".split())}
+    made = tokenizers.Tokenizer(tokenizers.models.WordPiece(words, unk_token="[UNK]"))
+    made.normalizer = tokenizers.normalizers.BertNormalizer()
+    made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    made.post_processor = tokenizers.processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return ka.layers.Tokenizer.from_json(made.to_str(), padding="[PAD]", separator="[SEP]")
 
 
 def test_the_second_text_of_a_pair_is_another_segment(tokenizer):
     changes = dict(tokenizer=tokenizer, vocabulary_size=None, num_segments=2)
     model, first = CASES[0].make(**changes), CASES[0].make(**changes, pairs=False)
     first.set_weights(model.get_weights())
-    assert model.get_layer("segments").separator_id == tokenizer.separator_id
-    ids = np.array([[2, 5, 3, 6, 3]], "int32")
-    assert tokenizer.separator_id == 3
-    one, two = (call(m, {"token_ids": ids}) for m in (model, first))
-    assert np.abs(one - two).max() > 1e-3
+    (ids,) = tokenizer.encode([("who", "bit the dog")])
+    np.testing.assert_array_equal(ids, [2, 4, 3, 5, 6, 7, 3])
+    ids = {"token_ids": ids[None]}
+    expected = call(first, ids)
+    assert np.abs(call(model, ids) - expected).max() > 1e-3
     table = model.get_layer("segments").table
-    table.assign(np.repeat(np.asarray(table)[:1], 2, axis=0))
-    np.testing.assert_allclose(call(model, {"token_ids": ids}), two, atol=1e-6)
+    table.assign(np.repeat(to_numpy(table)[:1], 2, axis=0))
+    np.testing.assert_allclose(call(model, ids), expected, atol=1e-6)
 
 
 def test_embeddings_of_another_width_are_projected():

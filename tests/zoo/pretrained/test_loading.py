@@ -151,7 +151,7 @@ def test_sizes_that_are_none(folder, key, value):
 def test_sizes_that_the_weights_do_not_have(folder, bomb):
     folder.configure(**bomb)
     start = time.process_time()
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match=r"beyond its file's weights|layers, and|must be div"):
         folder.load()
     assert time.process_time() - start < 3
 
@@ -179,6 +179,18 @@ def test_fewer_and_more_layers_than_the_settings_say(folder):
         folder.configure(num_hidden_layers=3).load()
     with pytest.raises(FileError, match=r"encoder\.layer\.1\.\S+ is unknown"):
         folder.configure(num_hidden_layers=1).load()
+
+
+def test_messages_name_the_source_once(folder):
+    folder.change("embeddings.LayerNorm.bias", lambda a: a[:3])
+    with pytest.raises(FileError) as error:
+        folder.load()
+    assert str(error.value).startswith(f"{folder.path}: ")
+    (folder.path / WEIGHTS).write_bytes(b"")
+    with pytest.raises(FileError) as other:
+        folder.load()
+    for message in (str(error.value), str(other.value)):
+        assert message.count(f"{folder.path}:") <= 1
 
 
 def test_tensors_of_other_shapes(folder):
@@ -371,20 +383,30 @@ def test_more_tokens_than_the_model_has(spoken):
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "message"),
     [
-        '{"model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "a": 9',
-        "[]",
-        '{"model": 3}',
-        '{"model": {}}',
-        '{"model": {"type": "WordPiece", "unk_token": "a", "vocab": {"a": "b"}}}',
-        '{"model": {"type": "WordPiece", "unk_token": "a", "vocab": {"a": 4294967295}}}',
-        '{"model": {"type": "WordPiece", "unk_token": "a", "vocab": {"a": -1}}}',
+        ('{"model": {"vocab": {"[PAD]": 0, "a": 9', "is no JSON"),
+        ("[1]", "must be an object with a model"),
+        ('{"model": 3}', "must be an object with a model"),
+        ('{"model": {}}', "has no vocabulary"),
+        ('{"model": {"type": "WordPiece", "vocab": {"a": "b"}}}', "ids of tokenizer.json must be"),
+        ('{"model": {"type": "WordPiece", "vocab": {"a": 4e9}}}', "ids of tokenizer.json must be"),
+        ('{"model": {"type": "WordPiece", "vocab": {"a": -1}}}', "ids of tokenizer.json must be"),
+        ('{"model": {"type": "WordPiece", "vocab": {"a": 0}}}', "tokenizers library refuses it"),
     ],
 )
-def test_a_damaged_tokenizer(spoken, content):
+def test_a_damaged_tokenizer(spoken, content, message):
     (spoken.path / "tokenizer.json").write_text(content)
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match=message):
+        spoken.load()
+
+
+@pytest.mark.parametrize(
+    "name", ["tokenizer_config.json", "special_tokens_map.json", "generation_config.json"]
+)
+def test_settings_of_a_tokenizer_that_are_none(spoken, name):
+    (spoken.path / name).write_text("[3]")
+    with pytest.raises(ValueError, match=f"{name} must be an object"):
         spoken.load()
 
 

@@ -23,7 +23,6 @@ def arguments(config: Config) -> dict[str, Any]:
         is_decoder=False,
         add_cross_attention=False,
         tie_word_embeddings=True,
-        chunk_size_feed_forward=0,
     )
     return dict(
         vocabulary_size=config.size("vocab_size"),
@@ -41,12 +40,7 @@ def arguments(config: Config) -> dict[str, Any]:
 
 
 def weights(prefix: str, *, positions: Change = SAME) -> list[Rule]:
-    """Returns the rules of the features.
-
-    Args:
-        prefix: of the names of tensors.
-        positions: what is done to the table of positions.
-    """
+    """Returns the rules of the features; `positions` is done to the table of positions."""
     layer, attention = f"{prefix}encoder.layer.{{i}}", "block_{i}/attention/"
     return [
         rule(f"{prefix}embeddings.word_embeddings.weight", "embedding/embeddings"),
@@ -66,22 +60,16 @@ def weights(prefix: str, *, positions: Change = SAME) -> list[Rule]:
 
 def heads(config: Config, prefix: str) -> dict[str, Head]:
     """Returns the heads by task."""
-    hidden = config.rate("hidden_dropout_prob", 0.1)
-    dropout = config.rate("classifier_dropout", hidden)
-    logits = linear("classifier", "logits/")
-    transform = "cls.predictions.transform"
+    dropout = config.rate("classifier_dropout", config.rate("hidden_dropout_prob", 0.1))
+    logits, pooler = linear("classifier", "logits/"), linear(f"{prefix}pooler.dense", "pooler/")
     return {
-        "classes": of_tasks.classes(
-            [*linear(f"{prefix}pooler.dense", "pooler/"), *logits],
-            activation="tanh",
-            dropout=dropout,
-        ),
+        "classes": of_tasks.classes([*pooler, *logits], activation="tanh", dropout=dropout),
         "tags": of_tasks.tags(logits, dropout=dropout),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
         "fill": of_tasks.fill(
             [
-                *linear(f"{transform}.dense", "transform/"),
-                *norm(f"{transform}.LayerNorm", "transform_norm"),
+                *linear("cls.predictions.transform.dense", "transform/"),
+                *norm("cls.predictions.transform.LayerNorm", "transform_norm"),
                 rule("cls.predictions.bias", "vocabulary_bias/bias"),
             ],
             activation=config.choose("hidden_act", ACTIVATIONS),

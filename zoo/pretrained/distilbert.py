@@ -22,7 +22,7 @@ def arguments(config: Config) -> dict[str, Any]:
 
     `sinusoidal_pos_embds` changes nothing: the file has the table either way.
     """
-    config.demand(tie_word_embeddings=True, chunk_size_feed_forward=0)
+    config.demand(tie_word_embeddings=True)
     return dict(
         vocabulary_size=config.size("vocab_size"),
         hidden_dim=config.size("dim"),

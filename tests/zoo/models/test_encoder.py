@@ -41,7 +41,8 @@ PARAMETERS = {"default": 85_473_024, "minilm": 10_856_064, "tiny": 1_720}
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    words = {word: i for i, word in enumerate("[PAD] [UNK] [CLS] [SEP] who bit the dog".split())}
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "who", "bit", "the", "dog"]
+    words = {word: number for number, word in enumerate(words)}
     made = tokenizers.Tokenizer(tokenizers.models.WordPiece(words, unk_token="[UNK]"))
     made.normalizer = tokenizers.normalizers.BertNormalizer()
     made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()

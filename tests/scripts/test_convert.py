@@ -18,7 +18,7 @@ IDS = np.array([[2, 6, 7, 3]], "int32")
 
 def test_there_and_back(tmp_path):
     printed = running.run("convert", TINY, tmp_path / "model.keras")
-    assert "model.keras: bert, 13,104 weights, to (None, None, 24)" in printed
+    assert "model.keras: bert, 11,600 weights, to (None, None, 24)" in printed
     model = ka.load_model(tmp_path / "model.keras")
     expected = to_numpy(zoo.pretrained.load(TINY)(IDS))
     np.testing.assert_array_equal(to_numpy(model(IDS)), expected)

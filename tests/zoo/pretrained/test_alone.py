@@ -11,8 +11,15 @@ TINY = Path(__file__).parent / "checkpoints" / "bert"
 PROGRAM = """
 import sys
 
-for name in ("torch", "tensorflow", "transformers", "huggingface_hub"):
-    sys.modules[name] = None  # which makes its import an ImportError
+
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "tensorflow", "transformers", "huggingface_hub"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Absent())
 import numpy as np
 import keras_attention as ka
 import zoo.pretrained

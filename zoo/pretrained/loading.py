@@ -233,7 +233,9 @@ def _build(
                 max_length=min(filter(None, lengths), default=None),
                 words="pieces" if plan.task == "tags" else False,
             )
+            spent.blank = True  # All weights of the features come from the checkpoint.
             features = family.BUILD(**arguments, name=family.MODEL_TYPES[0].replace("-", "_"))
+            spent.blank = False
             if plan.task == "features":
                 return features
             if plan.task == "embedding":

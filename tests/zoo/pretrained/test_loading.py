@@ -449,6 +449,7 @@ def test_heads_of_another_size_are_new_and_said_to_be(classifier):
         model = zoo.pretrained.load(classifier, class_names=("a", "b"))
     assert len(caught) == 1
     assert model.output.shape[-1] == 2
+    assert to_numpy(model.get_layer("logits").kernel).std() > 0.01
     pooler = load_file(classifier / WEIGHTS)["bert.pooler.dense.weight"]
     np.testing.assert_array_equal(to_numpy(model.get_layer("pooler").kernel), pooler.T)
 

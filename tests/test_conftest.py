@@ -23,6 +23,7 @@ EVERYWHERE = (
     "tests/references/",
     "tests/test_scope.py",
     "tests/training/test_losses.py",
+    "tests/zoo/pretrained/test_checkpoints.py",
 )
 # What composes that: on one backend each.
 ON_ONE = ("tests/scripts/", "tests/zoo/")

@@ -20,6 +20,8 @@ class Config(Mapping[str, Any]):
     """
 
     def __init__(self, values: Mapping[str, Any], *, name: str = "config.json") -> None:
+        if not isinstance(values, Mapping):
+            raise ValueError(f"{name} must hold settings by name. Received: {str(values)[:100]!r}")
         self._values = dict(values)
         self._name = name
 

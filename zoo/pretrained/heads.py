@@ -8,6 +8,7 @@ import keras
 
 import keras_attention as ka
 from keras_attention.layers.outputs import tag_schemes
+from keras_attention.saving.errors import printable
 from zoo.pretrained.config import Config
 from zoo.pretrained.weights import Rule
 
@@ -165,7 +166,7 @@ def find_task(config: Config) -> str | None:
 def find_architecture(config: Config) -> str:
     """Returns the class that saved a checkpoint, such as `BertForMaskedLM`."""
     names = config.get("architectures")
-    return str(names[0]) if isinstance(names, list) and names else "(not said)"
+    return printable(str(names[0]))[:100] if isinstance(names, list) and names else "(not said)"
 
 
 def class_names(config: Config, units: int) -> list[str]:

@@ -13,7 +13,7 @@ import keras
 import keras_attention as ka
 from keras_attention.ops import checks
 from keras_attention.saving.budget import budget
-from keras_attention.saving.errors import FileError, cause
+from keras_attention.saving.errors import DamagedFileError, FileError, cause
 from keras_attention.saving.limits import DEFAULT, Limits
 from zoo.pretrained import heads, positions, preprocessing, sentences, tokenizers, weights
 from zoo.pretrained.checkpoint import Checkpoint, open_checkpoint
@@ -102,6 +102,8 @@ def load(
             non_finite=limits.non_finite,
         )
     except FileError as error:
+        if str(error).startswith(str(source)):
+            raise
         raise error.of(str(source)) from error.__cause__
     if plan.new:
         warnings.warn(
@@ -168,6 +170,11 @@ def _make_plan(
                 "trained."
             )
         names = heads.class_names(config, units) if class_names is None else list(class_names)
+        if isinstance(class_names, str) or not names or len({*names}) < len(names):
+            raise ValueError(
+                "`class_names` must be several names, each another. Received: "
+                f"class_names={class_names!r}"
+            )
         if len(names) != units:
             there = [rule for rule in there if not rule.ours[0].startswith("logits/")]
     elif class_names is not None:
@@ -180,6 +187,8 @@ def _make_plan(
             f"{checkpoint.source} has no head for the task {task!r}: it was saved as "
             f"{heads.find_architecture(config)}. Pass another `task`."
         )
+    if there and (task not in heads.NAMED or len(names) == units):
+        there = own  # A head that the checkpoint has must be whole.
     missing = [rule for rule in own if rule not in there]
     others = [
         name.replace(".", r"\.")
@@ -208,7 +217,8 @@ def _count_units(rules: Sequence[Rule], checkpoint: Checkpoint) -> int | None:
     """Returns how many outputs a checkpoint's head has, or `None` if it has none."""
     for rule in rules:
         if rule.ours == ("logits/kernel",):
-            return checkpoint.tensors.shape(rule.theirs[0])[0]
+            shape = checkpoint.tensors.shape(rule.theirs[0])
+            return shape[0] if len(shape) == 2 else None
     return None
 
 
@@ -255,6 +265,12 @@ def _build(
     lengths = (max_length, plan.sentences.max_length, arguments.get("max_length"))
     units = len(plan.names) or 2
     width = arguments["hidden_dim"]
+    num_layers = arguments.get("num_layers", 0)
+    if num_layers > len(checkpoint.tensors):
+        raise DamagedFileError(
+            f"config.json asks for {num_layers:,} layers, and the weights are "
+            f"{len(checkpoint.tensors):,} tensors."
+        )
     more = (width + 1) * (width + units) if plan.new else 0
     if family.READS == "images":  # in a larger one there are more positions
         patches = positions.grid(arguments["image_size"], arguments["patch_size"])
@@ -276,7 +292,9 @@ def _build(
                     max_length=min(filter(None, lengths), default=None),
                     words="pieces" if plan.task == "tags" else False,
                 )
+            spent.blank = True  # All weights of the features come from the checkpoint.
             features = family.BUILD(**arguments, name=family.MODEL_TYPES[0].replace("-", "_"))
+            spent.blank = False
             if plan.task == "features":
                 return features
             if plan.task == "embedding":

@@ -270,6 +270,11 @@ def cuts_words(layer: Any) -> bool:
     return bool(_ask(layer, "words", False))
 
 
+def cuts_pieces(layer: Any) -> bool:
+    """Whether a layer cuts each word to pieces, and has `first_pieces` to tell where words begin."""
+    return _ask(layer, "words") == "pieces"
+
+
 def decodes(layer: Any) -> bool:
     """Whether a layer turns outputs to named answers."""
     return hasattr(layer, "decode")

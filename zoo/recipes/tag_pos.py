@@ -30,6 +30,7 @@ from zoo.harness import charts
 from zoo.harness.experiment import Recipe
 from zoo.models import lstm_tagger, transformer_tagger
 from zoo.tasks import tagging
+from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 
 VARIANTS = {
     "default": (transformer_tagger.transformer_tagger, transformer_tagger.VARIANTS["default"]),
@@ -39,18 +40,36 @@ VARIANTS = {
 }
 
 
-def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+FINE_TUNING = FineTuning(
+    task="tags",
+    epochs=5,
+    batch_size=32,
+    peak=2e-4,
+    decay=0.9,
+    max_length=256,
+    buckets=(12, 20, 32, 56),
+)
+
+
+def recipe(
+    *,
+    variant: str = "default",
+    seed: int = 0,
+    smoke: bool = False,
+    init: Init | None = None,
+) -> Recipe:
     """Returns the experiment of this file.
 
     Args:
         variant: `"default"` (transformer) or `"lstm"`; `"tiny"` and `"tiny_lstm"` are for tests.
         seed: of the initial weights, the order and the dropout.
         smoke: two epochs on made-up sentences, to see that everything runs.
+        init: a published encoder to start from, see `zoo.tasks.fine_tuning`.
     """
     keras.utils.set_random_seed(seed)
     splits = data.sample() if smoke else data.load()
     epochs, batch_size = 2 if smoke else 8, 32
-    return Recipe(
+    from_scratch = Recipe(
         name="tag_pos",
         variant=variant,
         seed=seed,
@@ -75,6 +94,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         ),
         task="token-classification",
     )
+    return start_from(init, from_scratch, FINE_TUNING)
 
 
 def logistic_regression(splits: Splits) -> float:

@@ -26,7 +26,6 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
 import keras_attention as ka
-from keras_attention.explain import plots
 from zoo.data import Arrays, Splits
 from zoo.data import wnut17 as data
 from zoo.harness import charts, experiment
@@ -180,7 +179,5 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
         "tag_scores": charts.tag_scores(
             true, predicted, splits.class_names, title=f"F1 by tag, {len(true):,} test words"
         ),
-        "attention": plots.attention_heads(
-            tagging.capture_attention(model, words), words, title="Attention in a test sentence"
-        ),
+        "attention": tagging.draw_attention(model, words),
     }

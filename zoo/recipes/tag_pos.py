@@ -23,7 +23,6 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import ud_english_ewt as data
 from zoo.harness import charts
@@ -118,7 +117,5 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
         "tag_scores": charts.tag_scores(
             true, predicted, splits.class_names, title=f"F1 by part of speech, {of_test}"
         ),
-        "attention": plots.attention_heads(
-            tagging.capture_attention(model, words), words, title="Attention in a test sentence"
-        ),
+        "attention": tagging.draw_attention(model, words),
     }

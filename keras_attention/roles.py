@@ -271,7 +271,7 @@ def cuts_words(layer: Any) -> bool:
 
 
 def cuts_pieces(layer: Any) -> bool:
-    """Whether a layer cuts each word to pieces, and has `first_pieces` to tell where words begin."""
+    """Whether a layer cuts words to pieces, and has `first_pieces` to tell where words begin."""
     return _ask(layer, "words") == "pieces"
 
 

@@ -311,6 +311,11 @@ def tells_words(layer: Any) -> bool:
     return cuts_words(layer) or (hasattr(layer, "pieces") and layer.has_vocabulary)
 
 
+def cuts_pieces(layer: Any) -> bool:
+    """Whether a layer cuts words to pieces, and has `first_pieces` to tell where words begin."""
+    return _ask(layer, "words") == "pieces"
+
+
 def decodes(layer: Any) -> bool:
     """Whether a layer turns outputs to named answers."""
     return hasattr(layer, "decode") or decodes_texts(layer)

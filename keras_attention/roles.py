@@ -251,6 +251,17 @@ def vocabulary(layer: Any) -> Vocabulary | None:
     return layer if _ask(layer, "has_vocabulary") is not None else None
 
 
+def padding_id(layer: Any) -> int:
+    """Returns the id that an encoder fills rows up with; -1 where that is no token."""
+    return _ask(layer, "padding_id", 0)
+
+
+def end_ids(layer: Any) -> tuple[int, ...]:
+    """Returns the ids that end the texts of a vocabulary."""
+    end = _ask(layer, "end_id")
+    return tuple(_ask(layer, "end_ids", () if end is None else (end,)))
+
+
 def cuts_words(layer: Any) -> bool:
     """Whether a layer has an id for each word, so that texts must be cut to words before."""
     return _ask(layer, "words", False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_attention import prediction, roles
 from keras_attention.explain.attribution.elements.base import Batch, Elements
+from keras_attention.explain.token_names import name_tokens
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,22 @@ def tokens(model: keras.Model, batch: Batch, name: str, *, texts: Any, replaceme
         batch: of the input.
         name: of the input.
         texts: those of the ids, if they are known.
-        replacement: the id that stands for what is taken away.
+        replacement: the id that stands for what is taken away; padding if `None`.
     """
+    encoders = prediction.encoders(model)
+    padding = roles.padding_id(encoders[name])
+    replacement = padding if replacement is None else replacement
     if not isinstance(replacement, (int, np.integer)):
         raise ValueError(
             f"`replacement` of tokens must be an id. Received: replacement={replacement!r}"
         )
-    encoders = prediction.encoders(model)
     ids = batch.array
-    present = ids != 0
+    present = ids != padding
     labels = number(present)
     vocabulary = roles.vocabulary(encoders[name])
     if vocabulary is not None and vocabulary.has_vocabulary:
         if texts is None:
-            words = vocabulary.vocabulary
-            labels = [[words[i] if i else "" for i in row] for row in ids]
+            labels = [_label(vocabulary, *row) for row in zip(ids, present, strict=True)]
         else:
             labels = [list(vocabulary.tokens(text)) for text in texts]
     others = batch.inputs if isinstance(batch.inputs, Mapping) else {}
@@ -64,6 +66,12 @@ def tokens(model: keras.Model, batch: Batch, name: str, *, texts: Any, replaceme
     return Tokens(
         batch.inputs, batch.name, present, labels, replacement=int(replacement), beside=beside
     )
+
+
+def _label(vocabulary: roles.Vocabulary, ids: np.ndarray, present: np.ndarray) -> list[str]:
+    """Returns the names of the ids that are there, and nothing for padding."""
+    names = iter(name_tokens(vocabulary, ids[present]))
+    return [next(names) if there else "" for there in present]
 
 
 def number(present: np.ndarray) -> list[list[str]]:

@@ -35,6 +35,7 @@ from keras_attention.layers.outputs.entity_labels import EntityLabels
 from keras_attention.layers.outputs.labels import Labels
 from keras_attention.layers.outputs.quantities import Quantities
 from keras_attention.layers.positions.alibi import ALiBi
+from keras_attention.layers.positions.attention_bias import AttentionBias
 from keras_attention.layers.positions.positional_encoding import PositionalEncoding
 from keras_attention.layers.positions.relative_position_bias import RelativePositionBias
 from keras_attention.layers.positions.rotary_embedding import RotaryEmbedding
@@ -43,6 +44,7 @@ from keras_attention.layers.positions.shaw_relative_position import ShawRelative
 __all__ = [
     "ALiBi",
     "ActionValues",
+    "AttentionBias",
     "AttentionPooling",
     "AudioConverter",
     "BahdanauAttention",

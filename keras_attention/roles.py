@@ -60,7 +60,8 @@ class Encoder(Protocol):
     def encode(self, raw: Any) -> np.ndarray:
         """Returns the array of a batch of raw values, `(B, ...)`; such an array passes.
 
-        Ids of texts are integers `(B, T)`, or `(B, T, ...)`, padded with 0 on the right.
+        Ids of texts are integers `(B, T)`, or `(B, T, ...)`, padded on the right: with 0, or with
+        the encoder's `padding_id`.
         """
         ...
 
@@ -70,18 +71,23 @@ class Vocabulary(Encoder, Protocol):
 
     Attributes:
         max_length: tokens of a text that are kept, or `None` for all.
-        words: whether there is an id for each word, as taggers need.
+        words: whether there is an id for each word, as taggers need; or `"pieces"`, if texts are
+            cut to words first, and these to pieces.
+        padding_id: of padding; -1 where no token is padding, which its mask hides all the same.
         has_vocabulary: whether it knows tokens; without them, ids alone pass.
         vocabulary: the tokens in the order of their ids.
-        start_id, end_id: what every text begins and ends with, or `None`.
+        start_id, end_id: what every text begins and ends with, or `None`. They may be one id.
+        end_ids: all that may end a text which is written, `end_id` first; none if it is empty.
     """
 
     max_length: int | None
-    words: bool
+    words: bool | str
+    padding_id: int
     has_vocabulary: bool
     vocabulary: Sequence[str]
     start_id: int | None
     end_id: int | None
+    end_ids: Sequence[int]
 
     def encode(self, raw: Any, *, end: bool = True, whole: bool = False) -> np.ndarray:
         """Returns ids `(B, T)`: with the end of a text if `end`, and uncut if `whole`."""
@@ -252,19 +258,19 @@ def vocabulary(layer: Any) -> Vocabulary | None:
 
 
 def padding_id(layer: Any) -> int:
-    """Returns the id that an encoder fills rows up with; -1 where that is no token."""
+    """Returns the id with which a layer pads what it encodes; 0 if it does not say."""
     return _ask(layer, "padding_id", 0)
 
 
 def end_ids(layer: Any) -> tuple[int, ...]:
-    """Returns the ids that end the texts of a vocabulary."""
+    """Returns the ids that end a text of a vocabulary, `end_id` alone if it does not say more."""
     end = _ask(layer, "end_id")
     return tuple(_ask(layer, "end_ids", () if end is None else (end,)))
 
 
 def cuts_words(layer: Any) -> bool:
-    """Whether a layer has an id for each word, so that texts must be cut to words before."""
-    return _ask(layer, "words", False)
+    """Whether a layer encodes each word by itself, so that texts must be cut to words before."""
+    return bool(_ask(layer, "words", False))
 
 
 def decodes(layer: Any) -> bool:

@@ -43,9 +43,9 @@ def questions(model: keras.Model, recipe: Recipe, count: int, seed: int = 0) -> 
         return {"inputs": seen.inputs, "position": seen.position}
     rows = rng.choice(len(recipe.data.test[1]), min(count, len(recipe.data.test[1])), replace=False)
     inputs = ka.encode(model, x[rows])
-    mask = prediction.padding_mask(model, inputs) if inputs.dtype.kind == "i" else None
-    if mask is not None:  # without the padding of the longest test text
-        inputs = inputs[:, mask.any(axis=0)]
+    if inputs.dtype.kind == "i":  # without the padding of the longest test text
+        (encoder,) = prediction.encoders(model).values()
+        inputs = inputs[:, (inputs != roles.padding_id(encoder)).any(axis=0)]
     images = inputs.ndim == 4
     return {"inputs": inputs, **({"insertion_from": "blur"} if images else {})}
 

@@ -27,7 +27,9 @@ class Tokens(Elements):
         return np.where(removed, self.replacement, array).astype(array.dtype)
 
 
-def tokens(model: keras.Model, batch: Batch, name: str, *, texts: Any, replacement: Any) -> Tokens:
+def tokens(
+    model: keras.Model, batch: Batch, name: str, *, texts: Any = None, replacement: Any = None
+) -> Tokens:
     """Returns the tokens of an input.
 
     Args:

@@ -44,6 +44,8 @@ READS = {
     "pool": "queries are its own, and the output is a new sequence, or the vector of one query",
     "call": "itself or a memory, by whether its call has one tensor for query and value",
     "mean": "no attention: it makes a vector in which all positions count alike",
+    "first": "no attention: it takes the first position that is not masked",
+    "last": "no attention: it takes the last position that is not masked",
 }
 
 
@@ -156,6 +158,7 @@ class FrameCutter(Protocol):
     num_mel_bins: int
 
 
+_WITHOUT_WEIGHTS = ("mean", "first", "last")
 _ATTENTION = {"reads": "call"}
 _MEAN = {"reads": "mean"}
 _OF_KERAS: dict[type, dict[str, Any]] = {
@@ -206,7 +209,7 @@ def attends(layer: Any) -> bool:
     """
     word = reads(layer)
     if word is not None:
-        return word != "mean"
+        return word not in _WITHOUT_WEIGHTS
     if _gives_scores(layer.__class__):
         return True
     parts = layer._flatten_layers(recursive=False, include_self=False)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 import keras_attention as ka
+from keras_attention import roles
 from zoo.pretrained.config import Config
 from zoo.pretrained.weights import Rule
 
@@ -24,6 +25,7 @@ ARCHITECTURES = {
     "next_token": ("ForCausalLM", "LMHeadModel"),
 }
 TASKS = ("features", "embedding", *list(ARCHITECTURES)[1:])
+_OTHER_TASKS = ("DoubleHeadsModel",)
 NAMED = ("classes", "tags")  # whose outputs are as many as there are names
 
 
@@ -64,6 +66,16 @@ def classes(
     return Head(attach, weights)
 
 
+def classes_of_last(weights: Sequence[Rule]) -> Head:
+    """Returns a head that classifies a text by its last token, without a bias."""
+
+    def attach(features: keras.Model, units: int) -> keras.KerasTensor:
+        x = ka.layers.TokenPooling("last", name="pooling")(features.output)  # (B, D)
+        return keras.layers.Dense(units, use_bias=False, name="logits")(x)
+
+    return Head(attach, weights)
+
+
 def tags(weights: Sequence[Rule], *, dropout: float) -> Head:
     """Returns a head that classifies each token."""
     return Head(lambda features, units: _project(features.output, units, dropout), weights)
@@ -87,6 +99,20 @@ def fill(weights: Sequence[Rule], *, activation: Any, epsilon: float) -> Head:
     return Head(attach, weights)
 
 
+def next_token(weights: Sequence[Rule]) -> Head:
+    """Returns a head that finds the token after each: by the table of the embeddings, if it has no
+    weights of its own."""
+
+    def attach(features: keras.Model, units: int) -> keras.KerasTensor:
+        embedding = features.get_layer("embedding")
+        if not weights:
+            return embedding(features.output, reverse=True)  # (B, T, V)
+        head = keras.layers.Dense(embedding.input_dim, use_bias=False, name="logits")
+        return head(features.output)
+
+    return Head(attach, weights)
+
+
 def finish(x: keras.KerasTensor, task: str, names: Sequence[str]) -> keras.KerasTensor:
     """Returns the outputs behind the last layer of a task, by which `ka.predict` answers."""
     if task in NAMED:
@@ -97,13 +123,27 @@ def finish(x: keras.KerasTensor, task: str, names: Sequence[str]) -> keras.Keras
     return keras.layers.Activation("linear", dtype="float32", name="outputs")(x)
 
 
+def is_made_for(model: keras.Model, task: str) -> bool:
+    """Whether the outputs of a model can be those of a task that has a head."""
+    shape, last = model.outputs[0].shape, model.layers[-1]
+    if roles.class_names(last):
+        return task == ("tags" if len(shape) == 3 else "classes")
+    if task == "span":
+        return shape[-1] == 2
+    return task in ("fill", "next_token") and last.name == "outputs"
+
+
 def find_task(config: Config) -> str | None:
     """Returns the task that a checkpoint was saved for, or `None` if it is none of ours."""
-    architecture = find_architecture(config)
-    for task, endings in ARCHITECTURES.items():
-        if architecture.endswith(endings):
-            return task
-    return None
+    ending = find_ending(find_architecture(config))
+    return next((task for task, endings in ARCHITECTURES.items() if ending in endings), None)
+
+
+def find_ending(architecture: str) -> str:
+    """Returns the end of an architecture's name that says its task; nothing where none does."""
+    endings = [ending for each in ARCHITECTURES.values() for ending in each]
+    matches = [end for end in (*endings, *_OTHER_TASKS) if architecture.endswith(end)]
+    return max(matches, key=len, default="")
 
 
 def find_architecture(config: Config) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 import keras_attention as ka
-from keras_attention import roles
 from zoo.pretrained.config import Config
 from zoo.pretrained.weights import Rule
 
@@ -27,6 +26,8 @@ ARCHITECTURES = {
 TASKS = ("features", "embedding", *list(ARCHITECTURES)[1:])
 _OTHER_TASKS = ("DoubleHeadsModel",)
 NAMED = ("classes", "tags")  # whose outputs are as many as there are names
+# The last layers of tasks, which decode; by them a model's task is known.
+LAST = {"classes": "labels", "tags": "labels", "span": "span", "fill": "words"}
 
 
 @dataclass(frozen=True)
@@ -119,18 +120,8 @@ def finish(x: keras.KerasTensor, task: str, names: Sequence[str]) -> keras.Keras
         layer = ka.layers.Labels
         if task == "tags" and _mark_entities(names):
             layer = ka.layers.EntityLabels
-        return layer(len(names), names, name="labels")(x)
-    return keras.layers.Activation("linear", dtype="float32", name="outputs")(x)
-
-
-def is_made_for(model: keras.Model, task: str) -> bool:
-    """Whether the outputs of a model can be those of a task that has a head."""
-    shape, last = model.outputs[0].shape, model.layers[-1]
-    if roles.class_names(last):
-        return task == ("tags" if len(shape) == 3 else "classes")
-    if task == "span":
-        return shape[-1] == 2
-    return task in ("fill", "next_token") and last.name == "outputs"
+        return layer(len(names), names, name=LAST[task])(x)
+    return keras.layers.Activation("linear", dtype="float32", name=LAST.get(task, "logits"))(x)
 
 
 def find_task(config: Config) -> str | None:

@@ -27,7 +27,13 @@ TASKS = ("features", "embedding", *list(ARCHITECTURES)[1:])
 _OTHER_TASKS = ("DoubleHeadsModel",)
 NAMED = ("classes", "tags")  # whose outputs are as many as there are names
 # The last layers of tasks, which decode; by them a model's task is known.
-LAST = {"classes": "labels", "tags": "labels", "span": "span", "fill": "words"}
+LAST = {
+    "classes": "labels",
+    "tags": "labels",
+    "span": "span",
+    "fill": "words",
+    "next_token": "next_token",
+}
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ def finish(x: keras.KerasTensor, task: str, names: Sequence[str]) -> keras.Keras
         if task == "tags" and _mark_entities(names):
             layer = ka.layers.EntityLabels
         return layer(len(names), names, name=LAST[task])(x)
-    return keras.layers.Activation("linear", dtype="float32", name=LAST.get(task, "logits"))(x)
+    return keras.layers.Activation("linear", dtype="float32", name=LAST[task])(x)
 
 
 def find_task(config: Config) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+import keras_attention as ka
 from keras_attention.saving.budget import budget
 from keras_attention.saving.errors import FileError, cause
 from keras_attention.saving.limits import DEFAULT, Limits
@@ -212,9 +213,8 @@ def _build(
     head_numbers = (width + 1) * (width + units) if plan.new else 0
     with budget(checkpoint.tensors.numbers + head_numbers, checkpoint.limits) as spent:
         try:
-            arguments["tokenizer"] = tokenizers.read(
+            arguments["tokenizer"] = _read_tokenizer(
                 checkpoint,
-                checkpoint.config,
                 max_length=min(filter(None, lengths), default=None),
                 words="pieces" if plan.task == "tags" else False,
             )
@@ -230,6 +230,16 @@ def _build(
             if spent.refusal:
                 raise spent.refusal from cause(error)
             raise
+
+
+def _read_tokenizer(checkpoint: Checkpoint, **settings: Any) -> ka.layers.Tokenizer:
+    """Returns the tokenizer of a checkpoint; one that takes ids alone where it has none."""
+    try:
+        return tokenizers.read(checkpoint, **settings)
+    except FileNotFoundError:
+        padding = checkpoint.config.get("pad_token_id")
+        padding = -1 if padding is None else padding
+        return ka.layers.Tokenizer(padding_id=padding, **settings, name="tokenizer")
 
 
 @contextmanager

@@ -232,14 +232,20 @@ def _build(
             raise
 
 
-def _read_tokenizer(checkpoint: Checkpoint, **settings: Any) -> ka.layers.Tokenizer:
-    """Returns the tokenizer of a checkpoint; one that takes ids alone where it has none."""
+def _read_tokenizer(
+    checkpoint: Checkpoint, *, max_length: int | None, words: bool | str
+) -> ka.layers.Tokenizer:
+    """Returns the tokenizer of a checkpoint; one that passes ids alone, if it has no vocabulary."""
     try:
-        return tokenizers.read(checkpoint, **settings)
+        return tokenizers.read(checkpoint, max_length=max_length, words=words)
     except FileNotFoundError:
         padding = checkpoint.config.get("pad_token_id")
-        padding = -1 if padding is None else padding
-        return ka.layers.Tokenizer(padding_id=padding, **settings, name="tokenizer")
+        return ka.layers.Tokenizer(
+            max_length,
+            words=words,
+            padding_id=-1 if padding is None else padding,
+            name="tokenizer",
+        )
 
 
 @contextmanager

@@ -97,13 +97,14 @@ def test_padding_that_is_no_token(pairs):
             assert np.abs(row[present] - expected).max() < 2e-5
 
 
-def test_a_head_that_is_not_the_table(pairs, tmp_path):
+@pytest.mark.parametrize("prefix", ["transformer.", ""])
+def test_a_head_that_is_not_the_table(pairs, prefix, tmp_path):
     """Whatever config.json says: it is another one if the file has another one."""
     _, reference, _ = pairs[0]
     folder = texts.make_checkpoint(tmp_path / "gpt2", 1)
     tensors = texts.load_file(folder / "model.safetensors")
-    tensors = {f"transformer.{name}": tensor for name, tensor in tensors.items()}
-    table = tensors["transformer.wte.weight"]
+    table = tensors["wte.weight"]
+    tensors = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
     ids = np.array([[5, 0, 7]])
     for head, units in ((table, 0), (normal(*table.shape, seed=1), 1)):
         texts.save_file({**tensors, "lm_head.weight": head}, folder / "model.safetensors")

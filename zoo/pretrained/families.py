@@ -54,8 +54,9 @@ def settle_ties(family: Family, config: Config, tensors: Tensors) -> Config:
     """
     tied: Mapping[str, str] = getattr(family, "TIED", {})
     for name, other in tied.items():
-        both = name in tensors and other in tensors
-        if both and not np.array_equal(tensors[name], tensors[other]):
+        table = other if other in tensors else other.removeprefix(family.PREFIX)
+        both = name in tensors and table in tensors
+        if both and not np.array_equal(tensors[name], tensors[table]):
             return Config({**config, "tie_word_embeddings": False})
     return config
 

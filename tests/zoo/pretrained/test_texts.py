@@ -86,6 +86,22 @@ def test_in_16_bits(folder, model):
 
 
 @pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("method", ["relevance", "integrated_gradients", "leave_one_out"])
+def test_padding_is_explained_by_nothing(folder, method):
+    """A text is explained as if it were alone, and "!", whose id is 0, as any other token."""
+    keras.utils.set_random_seed(0)
+    with pytest.warns(UserWarning, match="begin at random"):
+        model = zoo.pretrained.load(folder, task="classes", class_names=("no", "yes"))
+    explain = getattr(ka.explain, method)
+    together = explain(model, ["the cat sat on the mat", "a! hat"], target=1)
+    alone = explain(model, ["a! hat"], target=1)
+    assert together.elements.labels[1] == alone.elements.labels[0] == ["a", "!", "hat"]
+    np.testing.assert_allclose(together.scores[1, :3], alone.scores[0], atol=1e-5)
+    assert not together.scores[1, 3:].any()
+    assert np.abs(alone.scores[0]).min() > 0
+
+
+@pytest.mark.runs_on("torch")
 def test_each_dropout_is_read(folder, tmp_path):
     other = copy_with(folder, tmp_path, resid_pdrop=0.1, attn_pdrop=0.2, embd_pdrop=0.3)
     model = zoo.pretrained.load(other)

@@ -295,6 +295,12 @@ def padding_id(layer: Any) -> int:
     return _ask(layer, "padding_id", 0)
 
 
+def end_ids(layer: Any) -> tuple[int, ...]:
+    """Returns the ids that end a text of a vocabulary, `end_id` alone if it does not say more."""
+    end = _ask(layer, "end_id")
+    return tuple(_ask(layer, "end_ids", () if end is None else (end,)))
+
+
 def cuts_words(layer: Any) -> bool:
     """Whether a layer has an id for each word, so that texts must be cut to words before."""
     return words(layer) is True

@@ -27,7 +27,8 @@ EVERYWHERE = (
 )
 # What composes that: on one backend each.
 ON_ONE = ("tests/scripts/", "tests/zoo/")
-BOTH = "tests/scripts/test_benchmark.py"  # each backend has peers of its own
+# But each backend has peers of its own, and must compute what published checkpoints do.
+BOTH = ("tests/scripts/test_benchmark.py", "tests/zoo/pretrained/")
 
 
 def test_every_test_runs_where_the_rule_says(request):

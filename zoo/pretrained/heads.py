@@ -26,9 +26,16 @@ ARCHITECTURES = {
     "next_token": ("ForCausalLM", "LMHeadModel"),
 }
 TASKS = ("features", "embedding", *list(ARCHITECTURES)[1:])
+_OTHER_TASKS = ("DoubleHeadsModel",)
 NAMED = ("classes", "tags")  # whose outputs are as many as there are names
 # The last layers of tasks, which decode; by them a model's task is known.
-LAST = {"classes": "labels", "tags": "labels", "span": "span", "fill": "words"}
+LAST = {
+    "classes": "labels",
+    "tags": "labels",
+    "span": "span",
+    "fill": "words",
+    "next_token": "next_token",
+}
 _PROBLEMS = {
     name: name
     for name in ("single_label_classification", "multi_label_classification", "regression")
@@ -73,6 +80,16 @@ def classes(
     return Head(attach, weights)
 
 
+def classes_of_last(weights: Sequence[Rule]) -> Head:
+    """Returns a head that classifies a text by its last token, without a bias."""
+
+    def attach(features: keras.Model, units: int) -> keras.KerasTensor:
+        x = ka.layers.TokenPooling("last", name="pooling")(features.output)  # (B, D)
+        return keras.layers.Dense(units, use_bias=False, name="logits")(x)
+
+    return Head(attach, weights)
+
+
 def tags(weights: Sequence[Rule], *, dropout: float) -> Head:
     """Returns a head that classifies each token."""
     return Head(lambda features, units: _project(features.output, units, dropout), weights)
@@ -96,6 +113,20 @@ def fill(weights: Sequence[Rule], *, activation: Any, epsilon: float) -> Head:
     return Head(attach, weights)
 
 
+def next_token(weights: Sequence[Rule]) -> Head:
+    """Returns a head that finds the token after each: by the table of the embeddings, if it has no
+    weights of its own."""
+
+    def attach(features: keras.Model, units: int) -> keras.KerasTensor:
+        embedding = features.get_layer("embedding")
+        if not weights:
+            return embedding(features.output, reverse=True)  # (B, T, V)
+        head = keras.layers.Dense(embedding.input_dim, use_bias=False, name="logits")
+        return head(features.output)
+
+    return Head(attach, weights)
+
+
 def finish(
     x: keras.KerasTensor, task: str, names: Sequence[str], config: Config
 ) -> keras.KerasTensor:
@@ -107,7 +138,7 @@ def finish(
         names: of the classes, where the task has such.
         config: that of the checkpoint, whose word counts for its own classes alone.
     """
-    layers, name = ka.layers, LAST.get(task, "logits")
+    layers, name = ka.layers, LAST[task]
     own = bool(names) and list(names) == class_names(config, len(names))
     if task == "classes":
         return _answer_classes(names, config if own else Config({}), name)(x)
@@ -156,11 +187,15 @@ def _find_activation(config: Config, problem: str) -> str:
 
 def find_task(config: Config) -> str | None:
     """Returns the task that a checkpoint was saved for, or `None` if it is none of ours."""
-    architecture = find_architecture(config)
-    for task, endings in ARCHITECTURES.items():
-        if architecture.endswith(endings):
-            return task
-    return None
+    ending = find_ending(find_architecture(config))
+    return next((task for task, endings in ARCHITECTURES.items() if ending in endings), None)
+
+
+def find_ending(architecture: str) -> str:
+    """Returns the end of an architecture's name that says its task; nothing where none does."""
+    endings = [ending for each in ARCHITECTURES.values() for ending in each]
+    matches = [end for end in (*endings, *_OTHER_TASKS) if architecture.endswith(end)]
+    return max(matches, key=len, default="")
 
 
 def find_architecture(config: Config) -> str:

@@ -17,7 +17,7 @@ from keras_attention.saving.errors import DamagedFileError, FileError, cause
 from keras_attention.saving.limits import DEFAULT, Limits
 from zoo.pretrained import heads, positions, preprocessing, sentences, tokenizers, weights
 from zoo.pretrained.checkpoint import Checkpoint, open_checkpoint
-from zoo.pretrained.families import Family, find_family
+from zoo.pretrained.families import Family, find_family, settle_ties
 from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import Rule
 
@@ -140,7 +140,8 @@ class _Plan:
 def _make_plan(
     checkpoint: Checkpoint, family: Family, task: str | None, class_names: Sequence[str] | None
 ) -> _Plan:
-    config, tensors = checkpoint.config, checkpoint.tensors
+    tensors = checkpoint.tensors
+    config = settle_ties(family, checkpoint.config, tensors)
     of_sentences = sentences.read_sentences(checkpoint) if task in (None, "embedding") else None
     saved = "embedding" if of_sentences else heads.find_task(config)
     prefix = find_prefix(family, tensors)

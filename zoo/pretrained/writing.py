@@ -12,7 +12,8 @@ from keras_attention.saving import files, tensors
 from keras_attention.saving.limits import DEFAULT, Limits
 from zoo.pretrained import heads, preprocessing, weights
 from zoo.pretrained.checkpoint import CONFIG, SIDE_FILES, WEIGHTS, Checkpoint, open_checkpoint
-from zoo.pretrained.families import Family, find_family
+from zoo.pretrained.config import Config
+from zoo.pretrained.families import Family, find_family, settle_ties
 from zoo.pretrained.loading import find_prefix
 
 _OF_SENTENCES = ("modules.json", "*_Pooling/config.json", "*sentence*")
@@ -43,9 +44,10 @@ def save(
     """
     checkpoint = open_checkpoint(like, revision=revision, limits=limits)
     family = find_family(checkpoint.config)
-    task, rules = _match(model, checkpoint, family)
+    settings = settle_ties(family, checkpoint.config, checkpoint.tensors)
+    task, rules = _match(model, checkpoint, family, settings)
     arrays = weights.save(model, rules)
-    config = _describe(model, checkpoint, task)
+    config = _describe(model, settings, task)
     library = tensors.import_safetensors()
     with files.complete_folder(folder, holds=CONFIG) as temporary:
         for pattern in SIDE_FILES:
@@ -58,31 +60,28 @@ def save(
 
 
 def _match(
-    model: keras.Model, checkpoint: Checkpoint, family: Family
+    model: keras.Model, checkpoint: Checkpoint, family: Family, config: Config
 ) -> tuple[str, list[weights.Rule]]:
     """Returns the task of a model, and the rules of its weights."""
-    by_task = family.heads(checkpoint.config, family.PREFIX)
+    by_task = family.heads(config, family.PREFIX)
     task = "embedding" if len(model.outputs[0].shape) == 2 else "features"
     for each, head in by_task.items():
-        last = heads.LAST.get(each, "logits")
         rules = family.weights(family.PREFIX)
-        if model.layers[-1].name == last and weights.covers(model, rules, head.weights):
+        if model.layers[-1].name == heads.LAST[each] and weights.covers(model, rules, head.weights):
             task = each
     prefix = family.PREFIX if task in by_task else ""
-    if task == heads.find_task(checkpoint.config):
+    if task == heads.find_task(config):
         prefix = find_prefix(family, checkpoint.tensors)
-    head = family.heads(checkpoint.config, prefix).get(task)
+    head = family.heads(config, prefix).get(task)
     return task, [*family.weights(prefix), *(head.weights if head else ())]
 
 
-def _describe(model: keras.Model, checkpoint: Checkpoint, task: str) -> dict[str, Any]:
+def _describe(model: keras.Model, settings: Config, task: str) -> dict[str, Any]:
     """Returns the settings of a model like a checkpoint, as it is now."""
-    config = dict(checkpoint.config)
-    if heads.find_task(checkpoint.config) != task:
-        known = heads.find_architecture(checkpoint.config)
-        ending = next(
-            (e for each in heads.ARCHITECTURES.values() for e in each if known.endswith(e)), ""
-        )
+    config = dict(settings)
+    if heads.find_task(settings) != task:
+        known = heads.find_architecture(settings)
+        ending = heads.find_ending(known)
         endings = heads.ARCHITECTURES["features" if task == "embedding" else task]
         config["architectures"] = [known.removesuffix(ending) + endings[0]]
     names = roles.class_names(model.layers[-1])

@@ -1,0 +1,128 @@
+"""DeBERTa's layer against Hugging Face's, of the same weights: outputs, attention, gradients."""
+
+import numpy as np
+import pytest
+import torch
+from keras import ops
+from transformers import DebertaV2Config
+from transformers.models.deberta_v2.modeling_deberta_v2 import (
+    DebertaV2Layer,
+    build_relative_position,
+)
+
+import keras_attention as ka
+from tests.references.compare import assert_same, assign, gradients, normal, randomize, to_numpy
+
+D, N = 16, 2
+SMALL = {"position_buckets": 4, "max_relative_positions": 9}
+# By the arguments of the config: those of v3, one term alone, no buckets, projections of their own.
+SETTINGS = [
+    {"pos_att_type": ["p2c", "c2p"], "share_att_key": True, **SMALL},
+    {"pos_att_type": ["c2p"], "share_att_key": True, **SMALL},
+    {"pos_att_type": ["c2p", "p2c"], "max_relative_positions": 5},
+]
+PUBLISHED = {**SETTINGS[0], "position_buckets": 256, "max_relative_positions": 512}
+
+
+def pair(settings, seed=0):
+    """Hugging Face's layer, and our block with its weights."""
+    config = DebertaV2Config(
+        hidden_size=D,
+        num_attention_heads=N,
+        intermediate_size=24,
+        relative_attention=True,
+        **settings,
+    )
+    reference = randomize(DebertaV2Layer(config), seed=seed)
+    block = ka.layers.DisentangledBlock(
+        N,
+        24,
+        num_buckets=settings.get("position_buckets"),
+        max_distance=settings["max_relative_positions"],
+        terms=settings["pos_att_type"],
+        share_projections=settings.get("share_att_key", False),
+    )
+    block.build((None, None, D), (block.attention.num_rows, D))
+    theirs = reference.attention.self
+    linears = {
+        "query": theirs.query_proj,
+        "key": theirs.key_proj,
+        "value": theirs.value_proj,
+        "output": reference.attention.output.dense,
+    }
+    if not block.attention.share_projections:
+        linears |= {"relative_key": theirs.pos_key_proj, "relative_query": theirs.pos_query_proj}
+    for name, linear in linears.items():
+        weights = {f"{name}_kernel": linear.weight.T, f"{name}_bias": linear.bias}
+        assign(block.attention, weights)
+    for name, linear in (("input", reference.intermediate), ("output", reference.output)):
+        dense = linear.dense
+        weights = {f"{name}_kernel": dense.weight.T, f"{name}_bias": dense.bias}
+        assign(block.feed_forward, weights)
+    for norm, theirs in (
+        (block.attention_norm, reference.attention.output.LayerNorm),
+        (block.feed_forward_norm, reference.output.LayerNorm),
+    ):
+        assign(norm, {"gamma": theirs.weight, "beta": theirs.bias})
+    return block, reference, normal(block.attention.num_rows, D, seed=1)
+
+
+def masks(length):
+    """Rows of a batch, whole, padded right and padded left, and their outer products."""
+    steps = np.arange(length)
+    mask = np.stack([steps < length, steps < max(1, length - 3), steps >= length - 4])
+    return mask, torch.from_numpy(mask[:, None, :, None] & mask[:, None, None, :])
+
+
+def run_theirs(reference, x, relative, outer, output_attentions=True):
+    settings = reference.attention.self
+    distances = build_relative_position(
+        x, x, settings.position_buckets, settings.max_relative_positions
+    )
+    return reference(
+        x,
+        outer,
+        relative_pos=distances,
+        rel_embeddings=relative,
+        output_attentions=output_attentions,
+    )
+
+
+@pytest.mark.parametrize("length", [12, 1])
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_layer(settings, length):
+    block, reference, relative = pair(settings)
+    mask, outer = masks(length)
+    x = normal(3, length, D, seed=2)
+    inputs = [torch.from_numpy(array).requires_grad_() for array in (x, relative)]
+    expected, weights = run_theirs(reference, *inputs, outer)
+    with ka.capture() as maps:
+        output = block(x, relative, query_mask=ops.convert_to_tensor(mask))
+    assert_same(to_numpy(output)[mask], to_numpy(expected)[mask])
+    (ours,) = maps.values()
+    assert_same(to_numpy(ours).swapaxes(1, 2)[mask], to_numpy(weights).swapaxes(1, 2)[mask])
+
+    cotangent = normal(3, length, D, seed=3) * mask[..., None]
+    (expected * torch.from_numpy(cotangent)).sum().backward()
+    theirs = reference.attention.self
+    variables = [block.attention.query_kernel, block.attention.key_kernel]
+
+    def call(x, relative):
+        return block(x, relative, query_mask=ops.convert_to_tensor(mask))
+
+    got = gradients(call, [x, relative], cotangent, variables)
+    wanted = [theirs.query_proj.weight.grad.T, theirs.key_proj.weight.grad.T]
+    assert_same(got[0] * mask[..., None], to_numpy(inputs[0].grad) * mask[..., None])
+    for gradient, expected in zip(got[1:], [inputs[1].grad, *wanted], strict=True):
+        assert_same(gradient, expected)
+
+
+@pytest.mark.parametrize("length", [140, 600])
+def test_buckets_and_lengths_of_published_models(length):
+    block, reference, relative = pair(PUBLISHED)
+    mask, outer = masks(length)
+    x = normal(3, length, D, seed=4)
+    with torch.no_grad():
+        expected, _ = run_theirs(reference, torch.from_numpy(x), torch.from_numpy(relative), outer)
+    output = block(x, relative, query_mask=ops.convert_to_tensor(mask))
+    assert_same(to_numpy(output)[mask], to_numpy(expected)[mask])

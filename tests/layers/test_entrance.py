@@ -78,6 +78,8 @@ def concerns(fault, case, name):
         return False
     if fault == "a number" and case.layer is L.TokenEmbedding:
         return False
+    if (fault, name) == ("an axis too few", "relative_embeddings"):  # one for all rows
+        return False
     return fault != "a batch of its own" or name != case.first
 
 
@@ -175,4 +177,5 @@ def test_an_empty_batch_is_a_batch():
     for case in FIRST.values():
         data = case.data(2)
         empty = {name: x[:0] for name, x in data.items()}
-        assert shapes_and_dtypes(case.make(), empty).shape[0] == 0, case.name
+        shape = shapes_and_dtypes(case.make(), empty).shape
+        assert shape[0] == 0 or not case.by_row, case.name

@@ -9,7 +9,7 @@ CASES = [
         config={"input_dim": 8, "normalize": normalize},
         inputs={"inputs": ("T", 16)},
         rows=None,
-        batched=False,
+        by_row=False,
     )
     for normalize in (True, False)
 ]

@@ -32,6 +32,7 @@ CASE = ModelCase(
     padded=padded,
     rows=True,
     classes=False,
+    features=True,
 )
 OF_V2 = {"max_length": 12, "embedding_dim": 6, "num_segments": 2, "normalize_relative": False}
 CASES = [

@@ -40,6 +40,7 @@ from keras_attention.layers.outputs.labels import Labels
 from keras_attention.layers.outputs.quantities import Quantities
 from keras_attention.layers.outputs.token_pooling import TokenPooling
 from keras_attention.layers.positions.alibi import ALiBi
+from keras_attention.layers.positions.attention_bias import AttentionBias
 from keras_attention.layers.positions.positional_encoding import PositionalEncoding
 from keras_attention.layers.positions.relative_embedding import RelativeEmbedding
 from keras_attention.layers.positions.relative_position_bias import RelativePositionBias
@@ -49,6 +50,7 @@ from keras_attention.layers.positions.shaw_relative_position import ShawRelative
 __all__ = [
     "ALiBi",
     "ActionValues",
+    "AttentionBias",
     "AttentionPooling",
     "AudioConverter",
     "BahdanauAttention",

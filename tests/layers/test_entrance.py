@@ -156,7 +156,7 @@ def test_edge_features_in_every_call_or_in_none():
             layer(x, edges=edges, **second)
 
 
-@pytest.mark.runs_on("tensorflow")  # which alone has them
+@pytest.mark.only_on("tensorflow")  # which alone has them
 def test_ragged_tensors_are_refused():
     import tensorflow as tf
 

@@ -25,6 +25,8 @@ ARCHITECTURES = {
 }
 TASKS = ("features", "embedding", *list(ARCHITECTURES)[1:])
 NAMED = ("classes", "tags")  # whose outputs are as many as there are names
+# The last layers of tasks, which decode; by them a model's task is known.
+LAST = {"classes": "labels", "tags": "labels", "span": "span", "fill": "words"}
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def finish(x: keras.KerasTensor, task: str, names: Sequence[str]) -> keras.Keras
         layer = ka.layers.Labels
         if task == "tags" and _mark_entities(names):
             layer = ka.layers.EntityLabels
-        return layer(len(names), names, name="labels")(x)
-    return keras.layers.Activation("linear", dtype="float32", name="outputs")(x)
+        return layer(len(names), names, name=LAST[task])(x)
+    return keras.layers.Activation("linear", dtype="float32", name=LAST.get(task, "logits"))(x)
 
 
 def find_task(config: Config) -> str | None:

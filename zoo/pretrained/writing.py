@@ -62,7 +62,9 @@ def _match(
     by_task = family.heads(checkpoint.config, family.PREFIX)
     task = "embedding" if len(model.outputs[0].shape) == 2 else "features"
     for each, head in by_task.items():
-        if weights.covers(model, family.weights(family.PREFIX), head.weights):
+        last = heads.LAST.get(each, "logits")
+        rules = family.weights(family.PREFIX)
+        if model.layers[-1].name == last and weights.covers(model, rules, head.weights):
             task = each
     prefix = family.PREFIX if task in by_task else ""
     if task == heads.find_task(checkpoint.config):

@@ -1,9 +1,12 @@
-"""DeBERTa's layer against Hugging Face's, of the same weights: outputs, attention, gradients."""
+"""DeBERTa against Hugging Face's: a layer of the same weights, and files as they were published."""
+
+import json
 
 import numpy as np
 import pytest
 import torch
 from keras import ops
+from safetensors.numpy import load_file, save_file
 from transformers import DebertaV2Config
 from transformers.models.deberta_v2.modeling_deberta_v2 import (
     DebertaV2Layer,
@@ -11,7 +14,10 @@ from transformers.models.deberta_v2.modeling_deberta_v2 import (
 )
 
 import keras_attention as ka
+import zoo.pretrained
 from tests.references.compare import assert_same, assign, gradients, normal, randomize, to_numpy
+from tests.zoo.pretrained.cases import CASES
+from tests.zoo.pretrained.make_checkpoints import compute, make_reference
 
 D, N = 16, 2
 SMALL = {"position_buckets": 4, "max_relative_positions": 9}
@@ -126,3 +132,56 @@ def test_buckets_and_lengths_of_published_models(length):
         expected, _ = run_theirs(reference, torch.from_numpy(x), torch.from_numpy(relative), outer)
     output = block(x, relative, query_mask=ops.convert_to_tensor(mask))
     assert_same(to_numpy(output)[mask], to_numpy(expected)[mask])
+
+
+TINY = CASES["deberta"]
+
+
+def as_published(folder, reference):
+    """Saves a model as its authors did: without what transformers knew later, and with more."""
+    reference.save_pretrained(folder)
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    del config["architectures"], config["legacy"]
+    path.write_text(json.dumps(config))
+    tensors = load_file(folder / "model.safetensors")
+    tensors["mask_predictions.dense.weight"] = np.zeros((24, 24), "float32")
+    tensors["deberta.embeddings.position_embeddings.weight"] = np.zeros((16, 24), "float32")
+    save_file(tensors, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_the_words_that_the_published_head_fills_in(published, tmp_path):
+    reference = make_reference(TINY, "fill", legacy=False)
+    if published:
+        as_published(tmp_path, reference)
+        with pytest.raises(ValueError, match="Pass `task=`"):
+            zoo.pretrained.load(tmp_path)
+    else:
+        reference.save_pretrained(tmp_path)
+    model = zoo.pretrained.load(tmp_path, task="fill")
+    ids, mask, outputs, _ = compute(reference, TINY, left=True)
+    assert_same(to_numpy(model(ids))[mask], to_numpy(outputs.logits)[mask])
+    zoo.pretrained.save(model, tmp_path / "saved", like=tmp_path)
+    saved, theirs = (load_file(f / "model.safetensors") for f in (tmp_path / "saved", tmp_path))
+    for name, array in saved.items():
+        np.testing.assert_array_equal(array, theirs[name])
+    left = {name.partition(".")[0] for name in set(theirs) - set(saved)}
+    assert left <= {"mask_predictions", "deberta"}
+
+
+@pytest.mark.parametrize("settings", [{"num_labels": 1}, {"pooler_hidden_act": "tanh"}])
+def test_scores_of_pairs(settings, tmp_path):
+    """As cross-encoders have them: one number, or one for each label."""
+    reference = make_reference(TINY, "classes", **settings)
+    reference.save_pretrained(tmp_path)
+    model = zoo.pretrained.load(tmp_path)
+    ids, _, outputs, _ = compute(reference, TINY, left=False)
+    assert_same(to_numpy(model(ids)), outputs.logits)
+
+
+def test_version_1_is_refused(tmp_path):
+    config = {"model_type": "deberta", "architectures": ["DebertaModel"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="type 'deberta' are not known"):
+        zoo.pretrained.load(tmp_path)

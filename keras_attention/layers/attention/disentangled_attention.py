@@ -12,6 +12,7 @@ from keras_attention.layers.attention.dense_attention import DenseAttention
 from keras_attention.layers.attention.mechanism import Memory
 from keras_attention.layers.attention.multi_head_attention import MultiHeadAttention
 from keras_attention.layers.entrance import tensors
+from keras_attention.layers.weights import add_projection
 from keras_attention.ops import attention, checks, disentangled, masks, rows
 from keras_attention.ops.precision import at_least_float32
 from keras_attention.ops.softmax import Softmax
@@ -22,7 +23,7 @@ TERMS = ("c2p", "p2c")
 _ROLES = {"c2p": "key", "p2c": "query"}  # what distances are to the tokens
 _MOST_DISTANCES = 2**20  # of a table that is made for each layer
 _ROWS = 256  # queries of a block
-_WHOLE = 512  # queries that attend in one piece
+_WHOLE = 1024  # queries that attend in one piece
 
 
 class Distances(NamedTuple):
@@ -256,11 +257,12 @@ class DisentangledAttention(MultiHeadAttention):
         if self.scale is None:
             self._scale = ((1 + len(self.terms)) * self._head_dim) ** -0.5
         if not self.share_projections:
-            all_heads = self.num_heads * self._head_dim
-            for role in (f"relative_{_ROLES[term]}" for term in self.terms):
-                kernel, bias = self._add_projection(role, width, all_heads)
-                setattr(self, f"{role}_kernel", kernel)
-                setattr(self, f"{role}_bias", bias)
+            for role in (_ROLES[term] for term in self.terms):
+                name, biased = f"relative_{role}", getattr(self, f"{role}_bias") is not None
+                size = self.num_heads * self._head_dim
+                kernel, bias = add_projection(self, name, width, size, use_bias=biased)
+                setattr(self, f"{name}_kernel", kernel)
+                setattr(self, f"{name}_bias", bias)
         self.built = True
 
     def call(

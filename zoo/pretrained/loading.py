@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+import keras_attention as ka
 from keras_attention.saving.budget import budget
 from keras_attention.saving.errors import FileError, cause
 from keras_attention.saving.limits import DEFAULT, Limits
@@ -211,9 +212,8 @@ def _build(
     head_numbers = (width + 1) * (width + units) if plan.new else 0
     with budget(checkpoint.tensors.numbers + head_numbers, checkpoint.limits) as spent:
         try:
-            arguments["tokenizer"] = tokenizers.read(
+            arguments["tokenizer"] = _read_tokenizer(
                 checkpoint,
-                checkpoint.config,
                 max_length=min(filter(None, lengths), default=None),
                 words="pieces" if plan.task == "tags" else False,
             )
@@ -229,6 +229,22 @@ def _build(
             if spent.refusal:
                 raise spent.refusal from cause(error)
             raise
+
+
+def _read_tokenizer(
+    checkpoint: Checkpoint, *, max_length: int | None, words: bool | str
+) -> ka.layers.Tokenizer:
+    """Returns the tokenizer of a checkpoint; one that passes ids alone, if it has no vocabulary."""
+    try:
+        return tokenizers.read(checkpoint, max_length=max_length, words=words)
+    except FileNotFoundError:
+        padding = checkpoint.config.get("pad_token_id")
+        return ka.layers.Tokenizer(
+            max_length,
+            words=words,
+            padding_id=-1 if padding is None else padding,
+            name="tokenizer",
+        )
 
 
 @contextmanager

@@ -100,7 +100,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
     @classmethod
     def from_json(
         cls,
-        json_or_path: str | os.PathLike,
+        json_or_path: str | os.PathLike | Mapping[str, Any],
         *,
         padding: str | None = None,
         start: str | None = None,
@@ -124,12 +124,12 @@ class Tokenizer(Entrance, keras.layers.Layer):
         words of `pieces` are those of the file's pre-tokenizer.
 
         Args:
-            json_or_path: the content of such a file, or its path.
+            json_or_path: such a file's content, as a string or as its settings; or its path.
             padding: token that pads; if `None`, padding is -1, which is no token.
-            start, end: tokens that texts begin and end with, or several that they may end with;
-                if `None`, those that the post-processor puts there.
+            start: token that texts begin with; if `None`, that of the post-processor.
+            end: token that a text may end with, or several, beside that of the post-processor.
             separator: token between the texts of a pair; if `None`, that of the post-processor.
-            mask: token for a gap that a model fills.
+            mask: token for a gap that a model fills. It alone may stand in a text.
             max_length, name: of the layer.
             words: of the layer, `False` or `"pieces"`.
 
@@ -144,7 +144,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
                 "A published vocabulary has pieces of words. Received: words=True. Use "
                 "words='pieces', or `Tokenizer.train` for one id per word."
             )
-        content, unknown = tokenizer_published.read(json_or_path)
+        content, unknown = tokenizer_published.read(json_or_path, mask)
         texts = Texts(content, SpecialIds(unknown=unknown), words, _find_words)
         named = {"padding": padding, "start": start, "separator": separator, "mask": mask}
         texts.special, padding_id = texts.find_special(named, end)
@@ -302,7 +302,8 @@ class Tokenizer(Entrance, keras.layers.Layer):
         """
         rows = np.asarray(ops.convert_to_numpy(token_ids))
         checks.rank("token_ids", rows.shape, "(B, T)")
-        return self._texts.decode([row[row != self.padding_id].tolist() for row in rows])
+        hidden = [self.padding_id, -1 if self.mask_id is None else self.mask_id]
+        return self._texts.decode([row[~np.isin(row, hidden)].tolist() for row in rows])
 
     def tokens(self, text: Any) -> list[str]:
         """Returns the piece of a text that each id stands for, as a reader would write it.

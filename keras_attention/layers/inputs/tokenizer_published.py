@@ -12,21 +12,29 @@ from keras_attention.ops import batches
 _MOST_BYTES = 2**27  # of a file: Gemma's has 33 million
 
 
-def read(json_or_path: str | os.PathLike) -> tuple[str, int | None]:
+def read(
+    json_or_path: str | os.PathLike | Mapping[str, Any], mask: str | None
+) -> tuple[str, int | None]:
     """Returns the content of a file, checked, and the id of what its vocabulary has not, if any.
 
-    Padding and truncation, which a layer does itself, are left out.
+    Padding and truncation, which a layer does itself, are left out. The mask becomes a token that
+    is found in texts, as special ones are not.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is too large, no JSON, or has what may do harm.
     """
-    settings = tokenizer_file.parse(_read(json_or_path))
-    settings |= {"padding": None, "truncation": None}
-    if isinstance(settings.get("model"), dict):
-        settings["model"].setdefault("type", _guess_model(settings["model"]))
+    given = json_or_path
+    settings = given if isinstance(given, Mapping) else tokenizer_file.parse(_read(given))
+    settings = {**settings, "padding": None, "truncation": None}
+    model = settings.get("model")
+    if isinstance(model, dict):
+        settings["model"] = model = {"type": _guess_model(model), **model}
     tokenizer_file.check_settings(settings)
-    model = settings["model"]
+    settings["added_tokens"] = [
+        {**token, "special": False} if token["content"] == mask else token
+        for token in settings.get("added_tokens") or []
+    ]
     if model["type"] == "Unigram":
         unknown = model.get("unk_id")
     else:

@@ -11,6 +11,7 @@ from keras_attention.ops import batches
 
 PAD, UNKNOWN, START, END = range(4)  # of vocabularies that `Tokenizer.train` makes
 SPECIAL = ["[PAD]", "[UNK]", "[START]", "[END]"]
+_SPACES = "Ġ▁ "  # what byte pairs and sentencepiece write for a space
 
 
 class Piece(NamedTuple):
@@ -33,8 +34,8 @@ class Piece(NamedTuple):
     text: int | None = None
 
 
-class _Words(NamedTuple):
-    """One id for each word, in the layout of the library's encodings."""
+class _Tokens(NamedTuple):
+    """Ids in the layout of the library's encodings."""
 
     ids: list[int]
     offsets: list[tuple[int, int]]
@@ -93,6 +94,8 @@ class Texts:
             raise ValueError(
                 f"A special token has the id {wrong[0]}, which the vocabulary has no token for."
             )
+        added = library.get_added_tokens_decoder()
+        self._untyped = {i for i, token in added.items() if token.special} - {special.unknown}
         self._prefix = " " if words == "pieces" and _joins_words(library) else ""
 
     @cached_property
@@ -112,18 +115,17 @@ class Texts:
         Args:
             named: tokens by "padding", "start", "separator" and "mask"; where it is `None`, what
                 the post-processor puts there.
-            end: tokens that may end a text; as well.
+            end: tokens that may end a text, beside that which the post-processor puts there.
 
         Raises:
             ValueError: a token is not in the vocabulary.
         """
-        ends = [end] if isinstance(end, str) else end
+        tokens = [end] if isinstance(end, str) else end or ()
+        ends = [self._find("end", token) for token in tokens]
         ids = {name: self._find(name, token) for name, token in named.items() if token is not None}
         special = SpecialIds(
             start=ids.get("start", next(iter(self.single.before), None)),
-            end=self.single.after[-1:]
-            if ends is None
-            else tuple(dict.fromkeys(self._find("end", token) for token in ends)),
+            end=tuple(dict.fromkeys([*self.single.after[-1:], *ends])),
             separator=ids.get("separator", next(iter(self.pair.between), None)),
             mask=ids.get("mask"),
             unknown=self.special.unknown,
@@ -189,7 +191,7 @@ class Texts:
         encode = partial(self._library.encode, add_special_tokens=False)
         texts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
         return [
-            _Encoded(tokenizer_file.call(encode, batches.text(each, row)), each, (0,))
+            _Encoded(self._untype(tokenizer_file.call(encode, batches.text(each, row))), each, (0,))
             for each in texts
         ]
 
@@ -204,13 +206,38 @@ class Texts:
         if self._words is True:
             ids = [self._find_word(word) for word in words]
             offsets = [(0, len(word)) for word in words]
-            return _Encoded(_Words(ids, offsets, [*range(len(words))]), words, starts)
-        prefixes = ["" if word.startswith(" ") else self._prefix for word in words]
+            return _Encoded(_Tokens(ids, offsets, [*range(len(words))]), words, starts)
+        prefixes = ["" if not word or word.startswith(" ") else self._prefix for word in words]
         words = [f"{prefix}{word}" for prefix, word in zip(prefixes, words, strict=True)]
         shifts = [start - len(prefix) for prefix, start in zip(prefixes, starts, strict=True)]
         encode = partial(self._library.encode, is_pretokenized=True, add_special_tokens=False)
-        encoding = tokenizer_file.call(encode, words)
-        return _Encoded(encoding, words, shifts)
+        return _Encoded(self._untype(tokenizer_file.call(encode, words)), words, shifts)
+
+    def _untype(self, encoding: Any) -> Any:
+        """Returns an encoding in which no special token was typed.
+
+        The library looks for none in a text, but a model that finds the best pieces takes one for
+        a piece. It becomes what its first character and the rest of it are.
+        """
+        if self._untyped.isdisjoint(encoding.ids):
+            return encoding
+        tokens = _Tokens([], [], [])
+        every = zip(encoding.ids, encoding.offsets, encoding.word_ids, strict=True)
+        for i, (start, end), word in every:
+            parts = [([i], start, end)]
+            if i in self._untyped:
+                token, middle = self._library.id_to_token(i), min(start + 1, end)
+                cut = self._find_ids(token[:1]), self._find_ids(token[1:])
+                parts = [(cut[0], start, middle), (cut[1], middle, end)]
+            for ids, first, last in parts:
+                tokens.ids.extend(ids)
+                tokens.offsets.extend([(first, last)] * len(ids))
+                tokens.word_ids.extend([word] * len(ids))
+        return tokens
+
+    def _find_ids(self, text: str) -> list[int]:
+        tokenize = self._library.model.tokenize
+        return [token.id for token in tokenizer_file.call(tokenize, text)]
 
     def _find_word(self, word: str) -> int:
         normalizer = self._library.normalizer
@@ -226,12 +253,15 @@ class Texts:
         ):
             number = 0 if isinstance(sources, str) or word is None else word
             source = sources if isinstance(sources, str) else sources[number]
+            token, shift = self._library.id_to_token(i), shifts[number]
             written = source[start:end]
             bare = written.strip(" ")
-            if bare:
+            if not token.strip(_SPACES):  # of which the text may have none
+                end = start + len(written) - len(written.lstrip(" "))
+                written = source[start:end] or token
+            elif bare:
                 start += written.index(bare)
                 end = start + len(bare)
-            token, shift = self._library.id_to_token(i), shifts[number]
             piece = Piece(i, token, start + shift, end + shift, word, text)
             yield piece, written.strip() or written or "?"
 

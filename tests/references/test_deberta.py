@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 from keras import ops
 from safetensors.numpy import load_file, save_file
@@ -170,14 +171,38 @@ def test_the_words_that_the_published_head_fills_in(published, tmp_path):
     assert left <= {"mask_predictions", "deberta"}
 
 
+def save_tokenizer(folder):
+    """Writes a tokenizer that puts its special tokens around a text, or around two."""
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.Unigram())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    trainer = tokenizers.trainers.UnigramTrainer(
+        vocab_size=40, special_tokens=special, unk_token="[UNK]"
+    )
+    tokenizer.train_from_iterator(["who bit the dog", "a dog bit the cat", "the mat"] * 3, trainer)
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {f"{name.strip('[]').lower()}_token": name for name in special}
+    (folder / "tokenizer_config.json").write_text(json.dumps(names))
+    return tokenizer
+
+
 @pytest.mark.parametrize("settings", [{"num_labels": 1}, {"pooler_hidden_act": "tanh"}])
 def test_scores_of_pairs(settings, tmp_path):
     """As cross-encoders have them: one number, or one for each label."""
     reference = make_reference(TINY, "classes", **settings)
     reference.save_pretrained(tmp_path)
+    tokenizer = save_tokenizer(tmp_path)
     model = zoo.pretrained.load(tmp_path)
-    ids, _, outputs, _ = compute(reference, TINY, left=False)
-    assert_same(to_numpy(model(ids)), outputs.logits)
+    pairs = [("who bit the dog", "the cat"), ("the mat", "a dog bit who")]
+    for pair, scores in zip(pairs, to_numpy(model(ka.encode(model, pairs))), strict=True):
+        ids = torch.tensor([tokenizer.encode(*pair).ids])
+        expected = reference(ids, attention_mask=torch.ones_like(ids)).logits
+        assert_same(scores, to_numpy(expected)[0])
 
 
 def test_version_1_is_refused(tmp_path):

@@ -18,8 +18,6 @@ IGNORED = (
     r"\.position_ids$|\.position_embeddings\.|^mask_predictions\."
     r"|^lm_predictions\.|^cls\.predictions\."
 )
-NORMS = {"none": False, "layer_norm": True}
-POOLERS = {**ACTIVATIONS, "tanh": "tanh"}
 
 
 def arguments(config: Config) -> dict[str, Any]:
@@ -44,7 +42,9 @@ def arguments(config: Config) -> dict[str, Any]:
         max_distance=_size_or("max_relative_positions", longest, config),
         terms=_read_terms(config),
         share_projections=config.flag("share_att_key", False),
-        normalize_relative=config.choose("norm_rel_ebd", NORMS, "none"),
+        normalize_relative=config.choose(
+            "norm_rel_ebd", {"none": False, "layer_norm": True}, "none"
+        ),
         max_length=longest if absolute else None,
         embedding_dim=config.size("embedding_size", width),
         num_segments=config.count("type_vocab_size", 0),
@@ -76,13 +76,12 @@ def _read_terms(config: Config) -> list[str]:
 def weights(prefix: str) -> list[Rule]:
     """Returns the rules of the features."""
     layer, attention = f"{prefix}encoder.layer.{{i}}", "block_{i}/attention/"
-    embeddings = f"{prefix}embeddings"
     return [
-        rule(f"{embeddings}.word_embeddings.weight", "embedding/embeddings"),
-        rule(f"{embeddings}.position_embeddings.weight", "position/table"),
-        rule(f"{embeddings}.token_type_embeddings.weight", "segments/table"),
-        *linear(f"{embeddings}.embed_proj", "projection/"),
-        *norm(f"{embeddings}.LayerNorm", "embedding_norm"),
+        rule(f"{prefix}embeddings.word_embeddings.weight", "embedding/embeddings"),
+        rule(f"{prefix}embeddings.position_embeddings.weight", "position/table"),
+        rule(f"{prefix}embeddings.token_type_embeddings.weight", "segments/table"),
+        *linear(f"{prefix}embeddings.embed_proj", "projection/"),
+        *norm(f"{prefix}embeddings.LayerNorm", "embedding_norm"),
         rule(f"{prefix}encoder.rel_embeddings.weight", "relative/embeddings"),
         *norm(f"{prefix}encoder.LayerNorm", "relative/norm"),
         *linear(f"{layer}.attention.self.query_proj", f"{attention}query_"),
@@ -102,37 +101,27 @@ def heads(config: Config, prefix: str) -> dict[str, Head]:
     """Returns the heads by task."""
     hidden = config.rate("hidden_dropout_prob", 0.1)
     logits = linear("classifier", "logits/")
+    # The authors published `lm_predictions`. What transformers saved before its config said
+    # `legacy` is `cls.predictions`.
+    legacy = config.flag("legacy", of_tasks.find_task(config) == "fill")
+    head = "cls.predictions" if legacy else "lm_predictions.lm_head"
+    transform = f"{head}.transform" if legacy else head
     return {
         "classes": of_tasks.classes(
             [*linear("pooler.dense", "pooler/"), *logits],
-            activation=config.choose("pooler_hidden_act", POOLERS, "gelu"),
+            activation=config.choose("pooler_hidden_act", {**ACTIVATIONS, "tanh": "tanh"}, "gelu"),
             dropout=config.rate("cls_dropout", hidden),
             before=config.rate("pooler_dropout", 0.0),
         ),
         "tags": of_tasks.tags(logits, dropout=hidden),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
         "fill": of_tasks.fill(
-            _find_fill(config),
+            [
+                *linear(f"{transform}.dense", "transform/"),
+                *norm(f"{transform}.LayerNorm", "transform_norm"),
+                rule(f"{head}.bias", "vocabulary_bias/bias"),
+            ],
             activation=config.choose("hidden_act", ACTIVATIONS, "gelu"),
             epsilon=config.number("layer_norm_eps", 1e-7),
         ),
     }
-
-
-def _find_fill(config: Config) -> list[Rule]:
-    """Returns the rules of the head that fills in words.
-
-    The authors published it as `lm_predictions`; transformers has it as `cls.predictions` if
-    `legacy`, which it did not say before it knew both.
-    """
-    of_transformers = of_tasks.find_architecture(config).endswith("ForMaskedLM")
-    if config.flag("legacy", of_transformers):
-        head = transform = "cls.predictions"
-        transform = f"{head}.transform"
-    else:
-        head = transform = "lm_predictions.lm_head"
-    return [
-        *linear(f"{transform}.dense", "transform/"),
-        *norm(f"{transform}.LayerNorm", "transform_norm"),
-        rule(f"{head}.bias", "vocabulary_bias/bias"),
-    ]

@@ -63,8 +63,8 @@ def _size_or(key: str, otherwise: int | None, config: Config) -> int | None:
 def _read_terms(config: Config) -> list[str]:
     """Returns the terms of the attention, which are a list or words between bars."""
     given = config.get("pos_att_type")
-    words = given.lower().split("|") if isinstance(given, str) else given or ()
-    terms = sorted(str(word).strip() for word in words)
+    words = given.lower().split("|") if isinstance(given, str) else given
+    terms = sorted(str(word).strip() for word in words) if isinstance(words, list) else words
     if terms not in (["c2p"], ["p2c"], ["c2p", "p2c"]):
         raise ValueError(
             "'pos_att_type' of config.json must be 'c2p', 'p2c' or 'c2p|p2c'. Received: "

@@ -21,7 +21,7 @@ from keras_attention.types import Bool, Float, Int, Tensor
 
 TERMS = ("c2p", "p2c")
 _ROLES = {"c2p": "key", "p2c": "query"}  # what distances are to the tokens
-_MOST_DISTANCES = 2**20  # of a table that is made for each layer
+_MOST_DISTANCES = 2**20  # whose rows each call computes
 _ROWS = 256  # queries of a block
 _WHOLE = 1024  # queries that attend in one piece
 

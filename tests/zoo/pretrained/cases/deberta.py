@@ -39,7 +39,7 @@ CASE = Case(
     ),
     refused=dict(
         relative_attention=False,
-        pos_att_type=["p2p"],
+        pos_att_type=7,
         norm_rel_ebd="rms_norm",
         conv_kernel_size=3,
         attention_head_size=16,

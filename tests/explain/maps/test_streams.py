@@ -41,6 +41,13 @@ ZOO = {
         ["decoder/cross_attention: target_ids@0 <- image@0"],
         [("target_ids@1", None)],
     ),
+    "deberta": (
+        [
+            "block_0/attention: token_ids@0 <- token_ids@0",
+            "block_1/attention: token_ids@1 <- token_ids@1",
+        ],
+        [("token_ids@2", None)],
+    ),
     "encoder": (
         [
             "block_0/attention: token_ids@0 <- token_ids@0",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # so that editors and type checkers know the models, a line e
     )
     from zoo.models.iris import iris as iris
     from zoo.models.lstm_tagger import lstm_tagger as lstm_tagger
+    from zoo.models.modern_bert import modern_bert as modern_bert
     from zoo.models.patch_tst import patch_tst as patch_tst
     from zoo.models.q_network import q_network as q_network
     from zoo.models.reader import reader as reader

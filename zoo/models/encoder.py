@@ -33,6 +33,7 @@ def encoder(
     embedding_dim: int | None = None,
     num_segments: int = 2,
     pairs: bool = True,
+    num_buckets: int = 0,
     activation: str = "gelu",
     epsilon: float = 1e-12,
     dropout: float = 0.1,
@@ -55,6 +56,8 @@ def encoder(
         num_segments: rows of the table of segments, which separators count; 0 for none.
         pairs: whether there are several segments; else all tokens are in the first, as in RoBERTa
             (https://arxiv.org/abs/1907.11692).
+        num_buckets: of distances, for which all blocks share a bias (MPNet,
+            https://arxiv.org/abs/2004.09297, section 2.5); 0 for none.
         activation: of the feed-forward networks, see `FeedForward`.
         epsilon: of the norms.
         dropout: share that training drops of the embeddings and of each sub-layer's output.
@@ -83,6 +86,10 @@ def encoder(
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     if width != hidden_dim:
         x = keras.layers.Dense(hidden_dim, kernel_initializer=normal, name="projection")(x)
+    bias = None
+    if num_buckets:
+        position = ka.layers.RelativePositionBias(num_buckets)
+        bias = ka.layers.AttentionBias(num_heads, position, name="attention_bias")(x)
     for i in range(num_layers):
         x = ka.layers.TransformerBlock(
             num_heads,
@@ -94,5 +101,5 @@ def encoder(
             attention_dropout=attention_dropout,
             kernel_initializer=normal,
             name=f"block_{i}",
-        )(x)  # (B, T, D)
+        )(x, attention_bias=bias)  # (B, T, D)
     return keras.Model(tokens, x, name=name)

@@ -38,7 +38,7 @@ class Config(Mapping[str, Any]):
         """Returns a positive integer."""
         value = self._ask(key, default)
         if type(value) is not int or not 0 < value <= _MOST:
-            raise self._refuse(key, value, "a positive integer")
+            raise self.refuse(key, value, "a positive integer")
         return value
 
     def count(self, key: str, default: Any = _REQUIRED) -> int:
@@ -58,36 +58,43 @@ class Config(Mapping[str, Any]):
         """Returns a finite number."""
         value = self._ask(key, default)
         if type(value) not in (int, float) or not math.isfinite(value):
-            raise self._refuse(key, value, "a number")
+            raise self.refuse(key, value, "a number")
         return float(value)
 
     def rate(self, key: str, default: Any = _REQUIRED) -> float:
         """Returns a share from 0 to below 1."""
         value = self.number(key, default)
         if not 0 <= value < 1:
-            raise self._refuse(key, value, "a share from 0 to below 1")
+            raise self.refuse(key, value, "a share from 0 to below 1")
         return value
 
     def flag(self, key: str, default: Any = _REQUIRED) -> bool:
         """Returns true or false."""
         value = self._ask(key, default)
         if type(value) is not bool:
-            raise self._refuse(key, value, "true or false")
+            raise self.refuse(key, value, "true or false")
         return value
 
     def choose(self, key: str, choices: Mapping[Any, Any], default: Any = _REQUIRED) -> Any:
         """Returns what `choices` has for a key's value."""
         value = self._ask(key, default)
         if isinstance(value, (list, dict)) or value not in choices:
-            raise self._refuse(key, value, f"one of {', '.join(map(repr, choices))}")
+            raise self.refuse(key, value, f"one of {', '.join(map(repr, choices))}")
         return choices[value]
+
+    def section(self, key: str) -> "Config":
+        """Returns the settings under a key; none if it is left out."""
+        value = self._ask(key, {})
+        if not isinstance(value, dict):
+            raise self.refuse(key, value, "an object with settings")
+        return Config(value, name=f"{key} of {self._name}")
 
     def demand(self, **values: Any) -> None:
         """Checks that each key is left out, null, or has the value by which it changes nothing."""
         for key, expected in values.items():
             value = self._values.get(key)
             if value is not None and value != expected:
-                raise self._refuse(key, value, f"{expected!r}: nothing else is known here")
+                raise self.refuse(key, value, f"{expected!r}: nothing else is known here")
 
     def _ask(self, key: str, default: Any) -> Any:
         value = self._values.get(key)
@@ -97,7 +104,8 @@ class Config(Mapping[str, Any]):
             raise ValueError(f"{self._name} has no {key!r}, which its model needs.")
         return default
 
-    def _refuse(self, key: str, value: Any, expected: str) -> ValueError:
+    def refuse(self, key: str, value: Any, expected: str) -> ValueError:
+        """Returns the error of a key whose value is not `expected`, in words."""
         shown = ascii(value)
         shown = shown if len(shown) <= 100 else f"{shown[:97]}..."
         return ValueError(

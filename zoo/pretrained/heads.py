@@ -8,6 +8,7 @@ import keras
 
 import keras_attention as ka
 from keras_attention.layers.outputs import tag_schemes
+from keras_attention.ops import activations
 from keras_attention.saving.errors import printable
 from zoo.pretrained.config import Config
 from zoo.pretrained.weights import Rule
@@ -75,7 +76,7 @@ def classes(
             if before:
                 x = keras.layers.Dropout(before, name="pooler_dropout")(x)
             x = keras.layers.Dense(x.shape[-1], activation, name="pooler")(x)
-        return _project(x, units, dropout)
+        return project(x, units, dropout)
 
     return Head(attach, weights)
 
@@ -92,7 +93,7 @@ def classes_of_last(weights: Sequence[Rule]) -> Head:
 
 def tags(weights: Sequence[Rule], *, dropout: float) -> Head:
     """Returns a head that classifies each token."""
-    return Head(lambda features, units: _project(features.output, units, dropout), weights)
+    return Head(lambda features, units: project(features.output, units, dropout), weights)
 
 
 def span(weights: Sequence[Rule], *, dropout: float = 0.0) -> Head:
@@ -105,12 +106,19 @@ def fill(weights: Sequence[Rule], *, activation: Any, epsilon: float) -> Head:
 
     def attach(features: keras.Model, units: int) -> keras.KerasTensor:
         embedding = features.get_layer("embedding")
-        x = keras.layers.Dense(embedding.output_dim, activation, name="transform")(features.output)
+        function = activations.get(activation)
+        x = keras.layers.Dense(embedding.output_dim, function, name="transform")(features.output)
         x = keras.layers.LayerNormalization(epsilon=epsilon, name="transform_norm")(x)
         x = embedding(x, reverse=True)  # (B, T, V)
         return ka.layers.Bias(name="vocabulary_bias")(x)
 
     return Head(attach, weights)
+
+
+def project(x: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
+    """Returns logits of a vector or of each token, behind a dropout."""
+    x = keras.layers.Dropout(dropout, name="head_dropout")(x)
+    return keras.layers.Dense(units, name="logits")(x)
 
 
 def next_token(weights: Sequence[Rule]) -> Head:
@@ -212,8 +220,3 @@ def class_names(config: Config, units: int) -> list[str]:
         if len(by_number) == units == len(set(names)):
             return names
     return [str(i) for i in range(units)]
-
-
-def _project(x: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
-    x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-    return keras.layers.Dense(units, name="logits")(x)

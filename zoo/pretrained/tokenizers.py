@@ -76,21 +76,21 @@ def _read_vocabulary(
         if not isinstance(settings, dict) or not isinstance(settings.get("model"), dict):
             raise ValueError("tokenizer.json must be an object with a model.")
         return settings
-    kind = vocabularies.find_kind(options, config)
     pieces, merges = checkpoint.text("vocab.txt"), checkpoint.text("merges.txt")
+    models = (checkpoint.content(name) for name in sentencepiece.FILES)
+    model = next((content for content in models if content is not None), None)
+    if pieces is None and merges is None and model is None:
+        raise FileNotFoundError(
+            "The checkpoint has no tokenizer.json, vocab.txt, vocab.json with merges.txt, nor "
+            f"{' or '.join(sentencepiece.FILES)}."
+        )
+    kind = vocabularies.find_kind(options, config)
     if pieces is not None:
         return vocabularies.read_word_pieces(pieces, kind, named, options)
     if merges is not None:
         vocabulary = _read_object(checkpoint, "vocab.json")
         return vocabularies.read_byte_pairs(vocabulary, merges, kind, named, options)
-    for name in sentencepiece.FILES:
-        content = checkpoint.content(name)
-        if content is not None:
-            return sentencepiece.read(content, kind, named, options)
-    raise FileNotFoundError(
-        "The checkpoint has no tokenizer.json, vocab.txt, vocab.json with merges.txt, nor "
-        f"{' or '.join(sentencepiece.FILES)}."
-    )
+    return sentencepiece.read(model, kind, named, options)
 
 
 def _follow(settings: dict[str, Any], options: Mapping[str, Any], named: SpecialTokens) -> None:

@@ -1,7 +1,7 @@
 """Which tensor of a published checkpoint is which weight of ours: tables, read both ways."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -32,11 +32,13 @@ class Tensors(Protocol):
 class Change(NamedTuple):
     """How arrays of theirs become arrays of ours, and back.
 
-    `load` takes the arrays of theirs, `save` those of ours.
+    `load` takes the arrays of theirs, `save` those of ours. `unread` is how many first rows of
+    theirs nothing of ours stands for.
     """
 
     load: Callable[[Arrays], Arrays]
     save: Callable[[Arrays], Arrays]
+    unread: int = 0
 
 
 SAME = Change(lambda a: a, lambda a: a)
@@ -64,11 +66,12 @@ def parts(n: int, axis: int = -1, *, transposed: bool = False) -> Change:
 def rows_from(first: int) -> Change:
     """Returns the change of a table with `first` rows before ours that no text reads.
 
-    They come back as zeros.
+    They come back as a checkpoint has them, or as zeros.
     """
     return Change(
         lambda a: [a[0][first:]],
         lambda a: [np.concatenate([np.zeros((first, *a[0].shape[1:]), a[0].dtype), a[0]])],
+        unread=first,
     )
 
 
@@ -93,6 +96,15 @@ def linear(theirs: str, ours: str) -> list[Rule]:
     return [
         rule(f"{theirs}.weight", f"{ours}kernel", TRANSPOSED),
         rule(f"{theirs}.bias", f"{ours}bias"),
+    ]
+
+
+def joined(theirs: str, ours: Sequence[str]) -> list[Rule]:
+    """Returns the rules of a `torch.nn.Linear` that is several of ours side by side."""
+    kernels, biases = ([prefix + name for prefix in ours] for name in ("kernel", "bias"))
+    return [
+        rule(f"{theirs}.weight", kernels, parts(len(ours), transposed=True)),
+        rule(f"{theirs}.bias", biases, parts(len(ours))),
     ]
 
 
@@ -154,8 +166,15 @@ def load(
             variables[name].assign(array)
 
 
-def save(model: keras.Model, rules: Iterable[Rule]) -> dict[str, np.ndarray]:
+def save(
+    model: keras.Model, rules: Iterable[Rule], like: Tensors | None = None
+) -> dict[str, np.ndarray]:
     """Returns the tensors of a checkpoint by their names.
+
+    Args:
+        model: whose weights they are.
+        rules: of the model.
+        like: tensors of a checkpoint, of which come the rows that the model does not have.
 
     Raises:
         ValueError: a weight of the model has no place in it.
@@ -166,6 +185,8 @@ def save(model: keras.Model, rules: Iterable[Rule]) -> dict[str, np.ndarray]:
         left.difference_update(ours)
         arrays = [keras.ops.convert_to_numpy(variables[name].value) for name in ours]
         tensors.update(zip(theirs, map(np.ascontiguousarray, change.save(arrays)), strict=True))
+        if change.unread and like is not None and theirs[0] in like:
+            tensors[theirs[0]][: change.unread] = like[theirs[0]][: change.unread]
     if left:
         raise ValueError(
             "`model` has weights that the checkpoint has no place for:"

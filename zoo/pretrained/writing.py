@@ -46,7 +46,7 @@ def save(
     family = find_family(checkpoint.config)
     settings = settle_ties(family, checkpoint.config, checkpoint.tensors)
     task, rules = _match(model, checkpoint, family, settings)
-    arrays = weights.save(model, rules)
+    arrays = weights.save(model, rules, checkpoint.tensors)
     config = _describe(model, settings, task)
     library = tensors.import_safetensors()
     with files.complete_folder(folder, holds=CONFIG) as temporary:
@@ -63,8 +63,13 @@ def _match(
     model: keras.Model, checkpoint: Checkpoint, family: Family, config: Config
 ) -> tuple[str, list[weights.Rule]]:
     """Returns the task of a model, and the rules of its weights."""
-    by_task = family.heads(config, family.PREFIX)
-    task = "embedding" if len(model.outputs[0].shape) == 2 else "features"
+    one = len(model.outputs[0].shape) == 2  # output for a text, and not for each token
+    by_task = {
+        each: head
+        for each, head in family.heads(config, family.PREFIX).items()
+        if (each == "classes") == one
+    }
+    task = "embedding" if one else "features"
     for each, head in by_task.items():
         rules = family.weights(family.PREFIX)
         if model.layers[-1].name == heads.LAST[each] and weights.covers(model, rules, head.weights):

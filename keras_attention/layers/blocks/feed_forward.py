@@ -3,26 +3,14 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_attention import kernels
 from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.weights import add_projection
-from keras_attention.ops import checks, masks
+from keras_attention.ops import activations, checks, masks
 from keras_attention.types import Bool, Float, Tensor
 
 _GATED = {"swiglu": "silu", "geglu": "gelu", "geglu_tanh": "gelu_tanh", "reglu": "relu"}
-
-
-def _gelu_tanh(x: Tensor) -> Tensor:
-    return keras.activations.gelu(x, approximate=True)
-
-
-def _quick_gelu(x: Tensor) -> Tensor:
-    return x * ops.sigmoid(1.702 * x)
-
-
-_ACTIVATIONS = {"gelu_tanh": _gelu_tanh, "quick_gelu": _quick_gelu}
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -72,8 +60,7 @@ class FeedForward(Entrance, keras.layers.Layer):
         checks.rate(dropout=dropout)
         self.intermediate_dim = intermediate_dim
         self.activation = activation
-        name = _GATED.get(activation, activation)
-        self._activation = _ACTIVATIONS.get(name) or keras.activations.get(name)
+        self._activation = activations.get(_GATED.get(activation, activation))
         self._gated = activation in _GATED
         self.dropout = dropout
         self.use_bias = use_bias

@@ -79,6 +79,13 @@ ZOO = {
     ),
     "iris": (["block_0/attention: features@0 <- features@0"], [("features@1", None)]),
     "lstm_tagger": (["attention: token_ids@0 <- token_ids@0"], [("token_ids@1", None)]),
+    "modern_bert": (
+        [
+            "block_0/attention: token_ids@0 <- token_ids@0",
+            "block_1/attention: token_ids@1 <- token_ids@1",
+        ],
+        [("token_ids@2", None)],
+    ),
     "patch_tst": (
         ["block_0/attention: concatenate@0 <- concatenate@0"],
         [("concatenate@1", None)],

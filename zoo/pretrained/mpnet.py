@@ -1,0 +1,82 @@
+"""MPNet (https://arxiv.org/abs/2004.09297): positions as RoBERTa's, and a bias of distances."""
+
+from typing import Any
+
+from zoo.models.encoder import encoder
+from zoo.pretrained import heads as of_tasks
+from zoo.pretrained.bert import ACTIVATIONS
+from zoo.pretrained.config import Config
+from zoo.pretrained.heads import Head
+from zoo.pretrained.weights import Rule, linear, norm, rows_from, rule
+
+MODEL_TYPES = ("mpnet",)
+READS = "texts"
+BUILD = encoder
+PREFIX = "mpnet."
+IGNORED = r"(^|\.)position_ids$|^(mpnet\.)?pooler\.|^lm_head\.decoder\."
+UNREAD = 2  # rows of the table of positions, of which padding has the second
+
+
+def arguments(config: Config) -> dict[str, Any]:
+    """Returns the arguments of `encoder` that a `config.json` stands for."""
+    # Whatever the settings say, transformers has these 32 buckets, and padding that is 1.
+    config.demand(relative_attention_num_buckets=32, pad_token_id=1, tie_word_embeddings=True)
+    return dict(
+        vocabulary_size=config.size("vocab_size"),
+        hidden_dim=config.size("hidden_size"),
+        intermediate_dim=config.size("intermediate_size"),
+        num_heads=config.size("num_attention_heads"),
+        num_layers=config.size("num_hidden_layers"),
+        max_length=config.size("max_position_embeddings") - UNREAD,
+        num_segments=0,
+        num_buckets=32,
+        activation=config.choose("hidden_act", ACTIVATIONS, "gelu"),
+        epsilon=config.number("layer_norm_eps", 1e-12),
+        dropout=config.rate("hidden_dropout_prob", 0.1),
+        attention_dropout=config.rate("attention_probs_dropout_prob", 0.1),
+    )
+
+
+def weights(prefix: str) -> list[Rule]:
+    """Returns the rules of the features."""
+    layer, attention = f"{prefix}encoder.layer.{{i}}", "block_{i}/attention/"
+    table = f"{prefix}embeddings.position_embeddings.weight"
+    bias = f"{prefix}encoder.relative_attention_bias.weight"
+    return [
+        rule(f"{prefix}embeddings.word_embeddings.weight", "embedding/embeddings"),
+        rule(table, "position/table", rows_from(UNREAD)),
+        rule(bias, "attention_bias/position/table"),
+        *norm(f"{prefix}embeddings.LayerNorm", "embedding_norm"),
+        *linear(f"{layer}.attention.attn.q", f"{attention}query_"),
+        *linear(f"{layer}.attention.attn.k", f"{attention}key_"),
+        *linear(f"{layer}.attention.attn.v", f"{attention}value_"),
+        *linear(f"{layer}.attention.attn.o", f"{attention}output_"),
+        *norm(f"{layer}.attention.LayerNorm", "block_{i}/attention_norm"),
+        *linear(f"{layer}.intermediate.dense", "block_{i}/feed_forward/input_"),
+        *linear(f"{layer}.output.dense", "block_{i}/feed_forward/output_"),
+        *norm(f"{layer}.output.LayerNorm", "block_{i}/feed_forward_norm"),
+    ]
+
+
+def heads(config: Config, prefix: str) -> dict[str, Head]:
+    """Returns the heads by task."""
+    dropout = config.rate("hidden_dropout_prob", 0.1)
+    return {
+        "classes": of_tasks.classes(
+            [*linear("classifier.dense", "pooler/"), *linear("classifier.out_proj", "logits/")],
+            activation="tanh",
+            dropout=dropout,
+            before=dropout,
+        ),
+        "tags": of_tasks.tags(linear("classifier", "logits/"), dropout=dropout),
+        "span": of_tasks.span(linear("qa_outputs", "logits/")),
+        "fill": of_tasks.fill(
+            [
+                *linear("lm_head.dense", "transform/"),
+                *norm("lm_head.layer_norm", "transform_norm"),
+                rule("lm_head.bias", "vocabulary_bias/bias"),
+            ],
+            activation="gelu",
+            epsilon=config.number("layer_norm_eps", 1e-12),
+        ),
+    }

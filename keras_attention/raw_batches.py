@@ -126,7 +126,8 @@ class RawBatches(keras.utils.PyDataset):
             rows = self._raw[name] if isinstance(self._raw, dict) else self._raw
             for start in range(0, self._count, _CHUNK):
                 ids = layer.encode(rows[start : start + _CHUNK])
-                there = ids.reshape(*ids.shape[:2], -1).any(axis=-1).sum(axis=1)
+                present = ids.reshape(*ids.shape[:2], -1) != roles.padding_id(layer)
+                there = present.any(axis=-1).sum(axis=1)
                 some = lengths[start : start + _CHUNK]
                 np.maximum(some, there, out=some)
         if not texts and not isinstance(self._raw, dict):
@@ -139,7 +140,8 @@ class RawBatches(keras.utils.PyDataset):
             return array
         length = min(-(-array.shape[1] // self.multiple) * self.multiple, self._longest)
         more = max(0, length - array.shape[1])
-        return np.pad(array, [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)])
+        room = [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)]
+        return np.pad(array, room, constant_values=roles.padding_id(layer))
 
     def _cut(self, array: np.ndarray, length: int) -> np.ndarray:
         """Returns values that belong to tokens, cut off where the ids of the batch are."""

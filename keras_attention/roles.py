@@ -44,6 +44,8 @@ READS = {
     "pool": "queries are its own, and the output is a new sequence, or the vector of one query",
     "call": "itself or a memory, by whether its call has one tensor for query and value",
     "mean": "no attention: it makes a vector in which all positions count alike",
+    "first": "no attention: it takes the first position that is not masked",
+    "last": "no attention: it takes the last position that is not masked",
 }
 
 
@@ -60,7 +62,8 @@ class Encoder(Protocol):
     def encode(self, raw: Any) -> np.ndarray:
         """Returns the array of a batch of raw values, `(B, ...)`; such an array passes.
 
-        Ids of texts are integers `(B, T)`, or `(B, T, ...)`, padded with 0 on the right.
+        Ids of texts are integers `(B, T)`, or `(B, T, ...)`, padded on the right: with 0, or with
+        the encoder's `padding_id`.
         """
         ...
 
@@ -70,18 +73,23 @@ class Vocabulary(Encoder, Protocol):
 
     Attributes:
         max_length: tokens of a text that are kept, or `None` for all.
-        words: whether there is an id for each word, as taggers need.
+        words: whether there is an id for each word, as taggers need; or `"pieces"`, if texts are
+            cut to words first, and these to pieces.
+        padding_id: of padding; -1 where no token is padding, which its mask hides all the same.
         has_vocabulary: whether it knows tokens; without them, ids alone pass.
         vocabulary: the tokens in the order of their ids.
-        start_id, end_id: what every text begins and ends with, or `None`.
+        start_id, end_id: what every text begins and ends with, or `None`. They may be one id.
+        end_ids: all that may end a text which is written, `end_id` first; none if it is empty.
     """
 
     max_length: int | None
-    words: bool
+    words: bool | str
+    padding_id: int
     has_vocabulary: bool
     vocabulary: Sequence[str]
     start_id: int | None
     end_id: int | None
+    end_ids: Sequence[int]
 
     def encode(self, raw: Any, *, end: bool = True, whole: bool = False) -> np.ndarray:
         """Returns ids `(B, T)`: with the end of a text if `end`, and uncut if `whole`."""
@@ -150,6 +158,7 @@ class FrameCutter(Protocol):
     num_mel_bins: int
 
 
+_WITHOUT_WEIGHTS = ("mean", "first", "last")
 _ATTENTION = {"reads": "call"}
 _MEAN = {"reads": "mean"}
 _OF_KERAS: dict[type, dict[str, Any]] = {
@@ -200,7 +209,7 @@ def attends(layer: Any) -> bool:
     """
     word = reads(layer)
     if word is not None:
-        return word != "mean"
+        return word not in _WITHOUT_WEIGHTS
     if _gives_scores(layer.__class__):
         return True
     parts = layer._flatten_layers(recursive=False, include_self=False)
@@ -251,9 +260,14 @@ def vocabulary(layer: Any) -> Vocabulary | None:
     return layer if _ask(layer, "has_vocabulary") is not None else None
 
 
+def padding_id(layer: Any) -> int:
+    """Returns the id with which a layer pads what it encodes; 0 if it does not say."""
+    return _ask(layer, "padding_id", 0)
+
+
 def cuts_words(layer: Any) -> bool:
-    """Whether a layer has an id for each word, so that texts must be cut to words before."""
-    return _ask(layer, "words", False)
+    """Whether a layer encodes each word by itself, so that texts must be cut to words before."""
+    return bool(_ask(layer, "words", False))
 
 
 def decodes(layer: Any) -> bool:

@@ -1,8 +1,8 @@
 """How the suite runs: which tests on which backend, and what they cost.
 
 A test runs on every backend unless `pytest.mark.runs_on(...)` names the one that it runs on, or
-`pytest.mark.full` leaves it to `--full`, which runs all tests on all backends. CONTRIBUTING.md has
-the rule.
+`pytest.mark.full` leaves it to `--full`, which runs all tests on all backends but those of
+`pytest.mark.only_on(...)`, which are about a backend itself. CONTRIBUTING.md has the rule.
 """
 
 import collections
@@ -26,23 +26,28 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "runs_on(backend): the one backend that the test runs on")
+    config.addinivalue_line("markers", "only_on(backend): the one backend that the test is about")
     config.addinivalue_line("markers", "full: runs with --full alone")
 
 
 def pytest_collection_modifyitems(config, items):
     config.stash[COLLECTED] = {item.nodeid: backend_of(item) for item in items}
-    if config.getoption("full"):
-        return
     here = (None, keras.backend.backend())
-    kept = [i for i in items if backend_of(i) in here and not i.get_closest_marker("full")]
+    if config.getoption("full"):
+        kept = [i for i in items if backend_of(i, "only_on") in here]
+    else:
+        kept = [i for i in items if backend_of(i) in here and not i.get_closest_marker("full")]
     config.hook.pytest_deselected(items=list(set(items) - set(kept)))
     items[:] = kept
 
 
-def backend_of(item):
-    """The one backend that a test runs on, or `None` where it runs on all of them."""
-    mark = item.get_closest_marker("runs_on")
-    return mark.args[0] if mark else None
+def backend_of(item, *marks):
+    """The one backend that a test runs on by its marks, or `None` where it runs on all of them."""
+    for name in marks or ("only_on", "runs_on"):
+        mark = item.get_closest_marker(name)
+        if mark:
+            return mark.args[0]
+    return None
 
 
 def pytest_collection_finish():

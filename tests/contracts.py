@@ -56,6 +56,7 @@ class Case:
         silent: names of weights whose gradient is zero by symmetry.
         stateless: whether the layer has no weights to train.
         integer: whether the output is integers, which have no precision.
+        by_row: whether the output has a row for each of the batch, and not one for all.
         branch: the branch of attention that is forced, in blocks of 4; see `kernels`.
     """
 
@@ -76,6 +77,7 @@ class Case:
     silent: tuple[str, ...] = ()
     stateless: bool = False
     integer: bool = False
+    by_row: bool = True
     branch: str | None = None
 
     @property
@@ -795,7 +797,7 @@ CHECKS = {
     # PyTorch and JAX know the sizes of every call; tiles need known lengths.
     unknown_sizes: lambda case: BACKEND == "tensorflow" and case.branch != "tiled",
     padding_invariance: lambda case: case.masks,
-    batch_invariance: _always,
+    batch_invariance: lambda case: case.by_row,
     masks_agree: lambda case: case.masks,
     residual_keeps_mask: lambda case: case.residual and case.first in case.masks.values(),
     causality: lambda case: case.causal,
@@ -811,6 +813,6 @@ CHECKS = {
     predict_equals_call: lambda case: (BACKEND, case.branch) != ("torch", "tiled"),
     weights_begin_apart: lambda case: not case.stateless,
     every_weight_learns: lambda case: not case.stateless,
-    fits_one_batch: lambda case: not case.stateless,
+    fits_one_batch: lambda case: case.by_row and not case.stateless,
     determinism: _always,
 }

@@ -103,7 +103,7 @@ def test_the_guard_gives_variables_back(what):
     assert not np.array_equal(to_numpy(network(ids)), expected), "what succeeded stays"
 
 
-@pytest.mark.runs_on("jax")
+@pytest.mark.only_on("jax")
 @pytest.mark.parametrize("what", ["evaluate", "train_on_batch"])
 def test_the_guard_gives_back_what_a_compiled_step_overwrote(what):
     """The error comes while the compiled step runs, which was given the variables' memory."""

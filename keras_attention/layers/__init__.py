@@ -28,13 +28,17 @@ from keras_attention.layers.inputs.log_mel_spectrogram import LogMelSpectrogram
 from keras_attention.layers.inputs.numeric_columns import NumericColumns
 from keras_attention.layers.inputs.patch_embedding import PatchEmbedding
 from keras_attention.layers.inputs.reversible_normalization import ReversibleNormalization
+from keras_attention.layers.inputs.segment_embedding import SegmentEmbedding
 from keras_attention.layers.inputs.token_embedding import TokenEmbedding
 from keras_attention.layers.inputs.tokenizer import Tokenizer
 from keras_attention.layers.outputs.action_values import ActionValues
+from keras_attention.layers.outputs.bias import Bias
 from keras_attention.layers.outputs.entity_labels import EntityLabels
 from keras_attention.layers.outputs.labels import Labels
 from keras_attention.layers.outputs.quantities import Quantities
+from keras_attention.layers.outputs.token_pooling import TokenPooling
 from keras_attention.layers.positions.alibi import ALiBi
+from keras_attention.layers.positions.attention_bias import AttentionBias
 from keras_attention.layers.positions.positional_encoding import PositionalEncoding
 from keras_attention.layers.positions.relative_position_bias import RelativePositionBias
 from keras_attention.layers.positions.rotary_embedding import RotaryEmbedding
@@ -43,9 +47,11 @@ from keras_attention.layers.positions.shaw_relative_position import ShawRelative
 __all__ = [
     "ALiBi",
     "ActionValues",
+    "AttentionBias",
     "AttentionPooling",
     "AudioConverter",
     "BahdanauAttention",
+    "Bias",
     "BlockSparseAttention",
     "CategoricalColumns",
     "CharacterFeatures",
@@ -71,11 +77,13 @@ __all__ = [
     "RelativePositionBias",
     "ReversibleNormalization",
     "RotaryEmbedding",
+    "SegmentEmbedding",
     "SegmentPooling",
     "ShawRelativePosition",
     "ShiftedWindowAttention",
     "SpectrogramAugmentation",
     "TokenEmbedding",
+    "TokenPooling",
     "Tokenizer",
     "TransformerBlock",
     "TransformerDecoderBlock",

@@ -41,24 +41,25 @@ def objects(values: Sequence[Any]) -> np.ndarray:
     return array
 
 
-def ids(name: str, raw: Any, form: str) -> np.ndarray | None:
+def ids(name: str, raw: Any, form: str, *, padding: int = 0) -> np.ndarray | None:
     """Returns `raw` as int32 if it is ids, else `None`.
 
-    Rows of different lengths are padded with 0 on the right.
+    Rows of different lengths are padded on the right.
 
     Args:
         name: of the argument, for errors.
         raw: an array or a tensor of integers; for `(B, T)` a list of rows of integers too.
         form: the shape, `"(B, T)"` or `"(B, T, C)"`.
+        padding: the id of padding, or -1.
 
     Raises:
-        ValueError: the ids have another rank, or are negative or no int32.
+        ValueError: the ids have another rank, or are negative (but for padding) or no int32.
     """
     if ops.is_tensor(raw):
         raw = ops.convert_to_numpy(raw)
     rows = raw.tolist() if isinstance(raw, np.ndarray) and raw.dtype == object else raw
     if form == "(B, T)" and isinstance(rows, (list, tuple)) and _are_rows(rows):
-        raw = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        raw = np.full((len(rows), max(map(len, rows))), padding, np.int64)
         for target, row in zip(raw, rows, strict=True):
             target[: len(row)] = row
     if not isinstance(raw, np.ndarray) or raw.dtype.kind not in "iu":
@@ -68,9 +69,10 @@ def ids(name: str, raw: Any, form: str) -> np.ndarray | None:
             f"`{name}` must have shape {form}. Received: {name} of shape {tuple(raw.shape)}"
         )
     lowest, highest = (int(raw.min()), int(raw.max())) if raw.size else (0, 0)
-    if lowest < 0 or highest >= 2**31:
+    if lowest < min(0, padding) or highest >= 2**31:
         raise ValueError(
-            f"`{name}` must be ids from 0 to {2**31 - 1}. Received: from {lowest} to {highest}"
+            f"`{name}` must be ids from {min(0, padding)} to {2**31 - 1}. Received: from "
+            f"{lowest} to {highest}"
         )
     return raw.astype(np.int32)
 

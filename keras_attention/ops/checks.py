@@ -64,6 +64,22 @@ def one_of(name: str, value: Any, choices: Collection[Any]) -> None:
         raise ValueError(f"`{name}` must be one of {names}. Received: {name}={value!r}")
 
 
+def names_among(name: str, value: Any, choices: Sequence[str]) -> tuple[str, ...]:
+    """Returns those of `choices` that `value` names: all of them if `True`, none if `False`.
+
+    Raises `ValueError` unless it is a boolean or some of the names.
+    """
+    if isinstance(value, bool):
+        return tuple(choices) if value else ()
+    if isinstance(value, str) or not isinstance(value, Collection) or set(value) - set(choices):
+        names = ", ".join(map(repr, choices))
+        raise ValueError(
+            f"`{name}` must be True, False, or a tuple of some of {names}. "
+            f"Received: {name}={value!r}"
+        )
+    return tuple(choice for choice in choices if choice in value)
+
+
 def rank(name: str, shape: Shape, form: str) -> None:
     """Raises `ValueError` unless `name` has the rank of `form`, such as "(B, T, D)"."""
     if len(shape) != form.count(",") + 1:
@@ -158,6 +174,21 @@ def attention_mask(mask: Tensor | None, shape: Shape) -> None:
             "`attention_mask` must be broadcastable to (B, T, S) or (B, N, T, S). Received: "
             f"attention_mask of shape {tuple(mask.shape)}, (B, N, T, S)={tuple(shape)}"
         )
+
+
+def attention_bias(bias: Tensor | None, shape: Shape) -> None:
+    """Raises `ValueError` unless a bias is broadcastable to `shape`, `(B, N, T, S)`, of rank 4."""
+    if bias is None:
+        return
+    if len(bias.shape) != 4 or not all(
+        size == 1 or _agree(size, target)
+        for size, target in zip(bias.shape[:2], shape[:2], strict=True)
+    ):
+        raise ValueError(
+            "`attention_bias` must be of rank 4 and broadcastable to (B, N, T, S). Received: "
+            f"attention_bias of shape {tuple(bias.shape)}, (B, N, T, S)={tuple(shape)}"
+        )
+    matches("attention_bias", bias.shape[2:], shape[2:], "(..., T, S)")
 
 
 def memory_masks(

@@ -103,7 +103,7 @@ def first_valid(mask: Bool[Tensor, "B T"]) -> Int[Tensor, " B"]:
 
 
 def take_queries(
-    mask: Bool[Tensor, "..."] | None, rows: np.ndarray, axis: int
-) -> Bool[Tensor, "..."] | None:
-    """Returns some rows of a mask of queries along `axis`, unless it broadcasts there."""
+    mask: Shaped[Tensor, "..."] | None, rows: np.ndarray, axis: int
+) -> Shaped[Tensor, "..."] | None:
+    """Returns some rows of a mask or bias of queries along `axis`, unless it broadcasts there."""
     return mask if mask is None or mask.shape[axis] == 1 else ops.take(mask, rows, axis=axis)

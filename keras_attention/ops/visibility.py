@@ -1,4 +1,4 @@
-"""Who may see whom: padding, an explicit mask and an order of positions, as one value."""
+"""Who may see whom: padding, an explicit mask, an order of positions, a bias, as one value."""
 
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -81,6 +81,7 @@ class Visibility(NamedTuple):
         key_mask: `(B, S)`, or `None`.
         explicit: `(B, N, T, S)` or broadcastable, an attention mask with both of the others, or
             `None` if none was given.
+        bias: added to the logits, `(B, N, T, S)` or broadcastable in the first two, or `None`.
     """
 
     pattern: Any  # a `Pattern`, of which a mechanism knows more
@@ -90,6 +91,7 @@ class Visibility(NamedTuple):
     query_mask: Bool[Tensor, "B T"] | None
     key_mask: Bool[Tensor, "B S"] | None
     explicit: Bool[Tensor, "B N T S"] | None
+    bias: Float[Tensor, "B N T S"] | None = None
 
     @classmethod
     def of(
@@ -102,6 +104,7 @@ class Visibility(NamedTuple):
         query_mask: Bool[Tensor, "B T"] | None = None,
         key_mask: Bool[Tensor, "B S"] | None = None,
         attention_mask: Bool[Tensor, "B N T S"] | None = None,
+        attention_bias: Float[Tensor, "B N T S"] | None = None,
     ) -> Self:
         """Combines the masks; `attention_mask` is `(B, T, S)` or `(B, N, T, S)`."""
         explicit = None
@@ -109,7 +112,7 @@ class Visibility(NamedTuple):
             explicit = masks.combine(
                 query_mask=query_mask, key_mask=key_mask, attention_mask=attention_mask
             )
-        return cls(pattern, queries, keys, aligned, query_mask, key_mask, explicit)
+        return cls(pattern, queries, keys, aligned, query_mask, key_mask, explicit, attention_bias)
 
     def mask(self) -> Bool[Tensor, "B N T S"] | None:
         """Returns who may see whom, broadcastable to `(B, N, T, S)`; `None` if all see all."""
@@ -148,6 +151,7 @@ class Visibility(NamedTuple):
             aligned=False,
             query_mask=masks.take_queries(self.query_mask, rows, axis=1),
             explicit=masks.take_queries(self.explicit, rows, axis=2),
+            bias=masks.take_queries(self.bias, rows, axis=2),
         )
 
     def _order(self) -> Bool[Tensor, "B N T S"] | None:

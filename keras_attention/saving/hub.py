@@ -1,7 +1,7 @@
 """Models on the Hugging Face Hub, and on servers with its interface."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -95,25 +95,56 @@ def download(url: str, *, revision: str | None = None, limits: Limits = DEFAULT)
         ImportError: huggingface_hub is not installed.
     """
     address = parse(url, revision=revision)
-    library = _library()
-    with _explained(library, url, address), _watched(library, url, address, limits):
-        _check_size(library, url, address, limits)
-        if address.file:
+    if address.file:
+        library = _library()
+        with _explained(library, url, address), _watched(library, url, address, limits):
+            _check_size(library, url, address, [address.file], limits)
             path = library.hf_hub_download(
                 address.repository, address.file, revision=address.revision
             )
-            return Path(path)
-        folder = Path(
-            library.snapshot_download(
-                address.repository, revision=address.revision, allow_patterns=_LAYOUT
-            )
-        )
+        return Path(path)
+    folder = download_files(url, _LAYOUT, revision=revision, limits=limits)
     if not (folder / CONFIG).exists():
         raise FileNotFoundError(
             f"{url} has no {CONFIG}: it is no model in Keras's layout. If there is a `.keras` file "
             f"in it, name it: {SCHEME}{address.repository}/file.keras"
         )
     return folder
+
+
+def download_files(
+    url: str,
+    patterns: Sequence[str],
+    *,
+    revision: str | None = None,
+    limits: Limits = DEFAULT,
+) -> Path:
+    """Gets some files of a repository into the Hub's cache, or finds them there.
+
+    Args:
+        url: `hf://user/name` or `hf://user/name@revision`.
+        patterns: names of files, with `*` for any letters, as of `fnmatch`.
+        revision: branch, tag or commit.
+        limits: `expanded_bytes` of these files together.
+
+    Returns:
+        A folder of the cache with the files that the repository has: to be read, not changed.
+
+    Raises:
+        ValueError, FileNotFoundError, PermissionError, ConnectionError, RefusedFileError,
+        ImportError: as `download` does.
+    """
+    address = parse(url, revision=revision)
+    if address.file:
+        raise ValueError(f"`url` must be {SCHEME}user/name, without a file. Received: {url!r}")
+    library = _library()
+    with _explained(library, url, address), _watched(library, url, address, limits):
+        _check_size(library, url, address, patterns, limits)
+        return Path(
+            library.snapshot_download(
+                address.repository, revision=address.revision, allow_patterns=list(patterns)
+            )
+        )
 
 
 def upload(folder: str | Path, url: str, *, message: str) -> str:
@@ -163,7 +194,7 @@ def upload(folder: str | Path, url: str, *, message: str) -> str:
                 *(
                     library.CommitOperationDelete(name)
                     for name in there
-                    if _in_layout(name) and name not in files
+                    if _is_among(name, _LAYOUT) and name not in files
                 ),
             ],
             commit_message=message,
@@ -172,11 +203,13 @@ def upload(folder: str | Path, url: str, *, message: str) -> str:
     return commit.oid
 
 
-def _in_layout(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in _LAYOUT)
+def _is_among(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def _check_size(library: Any, url: str, address: Address, limits: Limits) -> None:
+def _check_size(
+    library: Any, url: str, address: Address, patterns: Sequence[str], limits: Limits
+) -> None:
     try:
         info = library.HfApi().model_info(
             address.repository, revision=address.revision, files_metadata=True
@@ -188,7 +221,7 @@ def _check_size(library: Any, url: str, address: Address, limits: Limits) -> Non
         limit, size = "file_bytes", sizes.get(address.file, 0)
     else:
         limit = "expanded_bytes"
-        size = sum(size for name, size in sizes.items() if _in_layout(name))
+        size = sum(size for name, size in sizes.items() if _is_among(name, patterns))
     if size > getattr(limits, limit):
         what = f"{url}: The size of the model"
         raise exceeded(what, f"{size:,} bytes", limit, f"{getattr(limits, limit):,}")

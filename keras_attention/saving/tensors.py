@@ -51,7 +51,7 @@ def to_safetensors(model: keras.Model, path: str | Path) -> None:
             format lacks, or two weights have one name.
         ImportError: safetensors is not installed.
     """
-    library = _library()
+    library = import_safetensors()
     by_name = weights(model)
     arrays, problems = {}, []
     for name, variable in by_name.items():
@@ -90,13 +90,13 @@ def from_safetensors(model: keras.Model, path: str | Path) -> None:
         ValueError: the model is not built, or two of its weights have one name.
         ImportError: safetensors is not installed.
     """
-    library = _library()
+    library = import_safetensors()
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     by_name = weights(model)
     try:
         with library.safe_open(path, framework="numpy") as file:
-            _check_header(path)
+            check_header(path)
             _check_format(file.metadata() or {}, path)
             arrays, problems = _read(file, by_name)
     except library.SafetensorError as error:
@@ -218,8 +218,8 @@ def _read(file: Any, by_name: Mapping[str, Any]) -> tuple[dict[str, np.ndarray],
     return arrays, problems
 
 
-def _check_header(path: str | Path) -> None:
-    """Refuses a name that is there twice, of which the library takes the last."""
+def check_header(path: str | Path) -> None:
+    """Refuses a file with a name that is there twice, of which the library takes the last."""
     with open(path, "rb") as file:
         header = file.read(int.from_bytes(file.read(8), "little"))
     try:
@@ -261,7 +261,8 @@ def _listed(problems: list[str]) -> str:
     return "".join(f"\n- {problem}" for problem in problems)
 
 
-def _library() -> Any:
+def import_safetensors() -> Any:
+    """Returns the library of the format, or raises `ImportError` that says how to install it."""
     try:
         import safetensors.numpy
     except ImportError as error:

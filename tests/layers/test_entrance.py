@@ -154,7 +154,7 @@ def test_edge_features_in_every_call_or_in_none():
             layer(x, edges=edges, **second)
 
 
-@pytest.mark.runs_on("tensorflow")  # which alone has them
+@pytest.mark.only_on("tensorflow")  # which alone has them
 def test_ragged_tensors_are_refused():
     import tensorflow as tf
 
@@ -175,4 +175,5 @@ def test_an_empty_batch_is_a_batch():
     for case in FIRST.values():
         data = case.data(2)
         empty = {name: x[:0] for name, x in data.items()}
-        assert shapes_and_dtypes(case.make(), empty).shape[0] == 0, case.name
+        shape = shapes_and_dtypes(case.make(), empty).shape
+        assert shape[0] == 0 or not case.by_row, case.name

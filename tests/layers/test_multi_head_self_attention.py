@@ -34,7 +34,7 @@ CASES = [
     case(window=2, qk_norm=True, silent=()),
     case(position="rotary", causal=True, silent=()),
     case(position="relative_bias", scale=1.0),
-    case(position="alibi", causal=True),
+    case(position="alibi", causal=True, use_bias=("query", "value", "output"), silent=()),
     case(position=ka.layers.ShawRelativePosition(max_distance=2)),
 ]
 sparse = ka.layers.BlockSparseAttention(2, window_blocks=0, random_blocks=1, seed=1)

@@ -73,7 +73,7 @@ def test_a_learned_table_has_an_end():
         assert np.isnan(to_numpy(step(one(4)))).all()
 
 
-@pytest.mark.runs_on("tensorflow")
+@pytest.mark.only_on("tensorflow")
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_length_that_a_graph_does_not_know(masked):
     import tensorflow as tf

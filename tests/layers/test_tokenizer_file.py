@@ -1,5 +1,6 @@
 """Tokenizers from strangers: what ours write passes, everything else is refused while loading."""
 
+import base64
 import copy
 import json
 
@@ -72,6 +73,18 @@ PADDING = {
 }  # fmt: skip
 
 
+def precompiled(content):
+    return {"type": "Precompiled", "precompiled_charsmap": content}
+
+
+def charsmap(size, content):
+    return base64.b64encode(size.to_bytes(4, "little") + content).decode()
+
+
+def unigram(*pieces, **settings):
+    return {"model": {"type": "Unigram", "unk_id": 0, "vocab": [*pieces], **settings}}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -81,7 +94,14 @@ PADDING = {
         ({"normalizer": sequence(*[DOUBLE] * 32)}, "at most 16 components"),
         ({"normalizer": sequence(sequence())}, "In the normalizer: 'Sequence'"),
         ({"normalizer": sequence(*[{"type": "NFKD"}] * 2)}, "324 times as long"),
-        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AA=="}}, "'Precompiled'"),
+        ({"normalizer": precompiled("AA==")}, r"In normalizer/Precompiled: b'\\x00'"),
+        ({"normalizer": precompiled("!")}, "In normalizer/Precompiled: 'Only base64"),
+        ({"normalizer": precompiled(5)}, "In normalizer/Precompiled: {'type'"),
+        ({"normalizer": precompiled("A" * 2**22)}, "In normalizer/Precompiled: '4194304 charac"),
+        ({"normalizer": precompiled(charsmap(9, b"\0" * 9))}, "In normalizer/Precompiled: b"),
+        ({"normalizer": precompiled(charsmap(400, b""))}, "In normalizer/Precompiled: b"),
+        ({"normalizer": precompiled(charsmap(4, bytes(4) + b"\xff"))}, "Precompiled: \"'utf-8'"),
+        ({"normalizer": precompiled(charsmap(4, bytes(4) + b"a" * 200))}, "200 times as long"),
         ({"normalizer": {"type": "Prepend", "prepend": "a" * 50}}, "In normalizer/Prepend"),
         ({"normalizer": {**DOUBLE, "pattern": {"String": ""}}}, "the pattern of its normalizer"),
         ({"normalizer": {**DOUBLE, "pattern": {"Regex": "(a+)+$"}}}, "the pattern of its normal"),
@@ -90,12 +110,26 @@ PADDING = {
             "the pattern of its pre_tokenizer",
         ),
         ({"pre_tokenizer": 5}, "In pre_tokenizer: 5"),
-        ({"post_processor": {"type": "TemplateProcessing"}}, "'TemplateProcessing'"),
+        ({"post_processor": {"type": "Template"}}, "In the post_processor: 'Template'"),
+        (
+            {"post_processor": {"type": "TemplateProcessing", "single": [0] * 300}},
+            "In the post_processor: {'type': 'TemplateProcessing'",
+        ),
+        (
+            {"post_processor": {"type": "BertProcessing", "sep": ["a" * 65, 1], "cls": ["a", 1]}},
+            "In the post_processor: 'aaaa",
+        ),
         ({"decoder": {"type": "CTC"}}, "In the decoder: 'CTC'"),
         ({"added_tokens": [{"id": 7, "content": ""}]}, "In added_tokens"),
         ({"added_tokens": [{"id": 10**9, "content": "new"}]}, "must be those from 0 to"),
         ({"added_tokens": [{"id": 5, "content": "[PAD]"}]}, "with the id 5, and has it with 0"),
-        ({"model": {"type": "Unigram", "vocab": []}}, "In the model: 'Unigram'"),
+        (unigram(["a", 0.0], ["b", float("nan")]), r"In model/vocab: \['b', nan\]"),
+        (unigram(["a", 0.0], ["b", -1e999]), r"In model/vocab: \['b', -inf\]"),
+        (unigram(["a", 0.0], ["b" * 1001, 0.0]), "In model/vocab"),
+        (unigram(["a", 0.0], ["b"]), r"In model/vocab: \['b'\]"),
+        (unigram(["a", 0.0], unk_id=1), "In model/unk_id: 1"),
+        (unigram(["a", 0.0], vocab={"a": 0}), "In model/vocab: {'a': 0}"),
+        ({"model": {"type": "Unigrams", "vocab": []}}, "In the model: 'Unigrams'"),
         ({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "u"}}, "no token 'u'"),
         ({"model": {"type": "WordLevel", "vocab": {"a": 2**40}}}, "must be those from 0 to"),
         ({"model": {"type": "WordLevel", "vocab": {"a": True}}}, "must be those from 0 to"),

@@ -12,7 +12,7 @@ from tests.backend import BACKEND
 if BACKEND == "torch":
     import torch
 
-pytestmark = pytest.mark.runs_on("torch")
+pytestmark = pytest.mark.only_on("torch")
 
 L = ka.layers
 # What the export to ONNX that Keras calls lacks, or what it gives other numbers for: it takes the

@@ -14,5 +14,8 @@ CASES = [
         hears=("query_kernel", "query_bias"),
         silent=("key_bias",),
     )
-    for config in ({}, {"norm_first": False, "norm": "rms", "activation": "geglu"})
+    for config in (
+        {},
+        {"norm_first": False, "norm": "rms", "activation": "geglu", "scale": 1.0},
+    )
 ]

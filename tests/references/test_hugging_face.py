@@ -11,6 +11,7 @@ from transformers import (
     GPTJConfig,
     GPTNeoXConfig,
     LlamaConfig,
+    Qwen2Config,
     Qwen3Config,
     T5Config,
 )
@@ -19,6 +20,7 @@ from transformers.models.gpt_neox import modeling_gpt_neox
 from transformers.models.gptj import modeling_gptj
 from transformers.models.llama import modeling_llama
 from transformers.models.mpt import modeling_mpt
+from transformers.models.qwen2 import modeling_qwen2
 from transformers.models.qwen3 import modeling_qwen3
 from transformers.models.t5 import modeling_t5
 
@@ -201,6 +203,31 @@ def test_qwen3_attention():
         "key_norm_scale": reference.k_norm.weight,
     }
     assign(layer, norms)
+    compare_layers(layer, lambda x, mask: reference(x, rotary(x, steps(T)), mask), 36)
+
+
+def test_qwen2_attention():
+    """Biases of queries, keys and values, none of the output."""
+    config = Qwen2Config(
+        hidden_size=36,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        attn_implementation="eager",
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+    )
+    reference = randomize(modeling_qwen2.Qwen2Attention(config, 0), seed=14)
+    rotary = modeling_qwen2.Qwen2RotaryEmbedding(config)
+    layer = MultiHeadSelfAttention(
+        6,
+        num_kv_heads=2,
+        causal=True,
+        use_bias=("query", "key", "value"),
+        position="rotary",
+    )
+    layer.build((B, T, 36))
+    names = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "output"}
+    linear(layer, reference, names)
+    assert layer.output_bias is None
     compare_layers(layer, lambda x, mask: reference(x, rotary(x, steps(T)), mask), 36)
 
 

@@ -1,5 +1,6 @@
 """Transformer blocks against PyTorch's encoder and decoder layers with the same weights."""
 
+import keras
 import numpy as np
 import pytest
 import torch
@@ -29,18 +30,17 @@ STYLES = pytest.mark.parametrize(
 def copy_block(layer, reference, norms):
     """Copies what encoder and decoder share; `norms` names our norms in the order of theirs."""
     assign(layer.attention, multi_head_weights(reference.self_attn))
-    assign(
-        layer.feed_forward,
-        {
-            "input_kernel": reference.linear1.weight.T,
-            "input_bias": reference.linear1.bias,
-            "output_kernel": reference.linear2.weight.T,
-            "output_bias": reference.linear2.bias,
-        },
-    )
+    assign_feed_forward(layer.feed_forward, reference)
     for i, name in enumerate(norms, start=1):
         norm = getattr(reference, f"norm{i}")
         assign(getattr(layer, name), {"gamma": norm.weight, "beta": norm.bias})
+
+
+def assign_feed_forward(layer, reference):
+    for ours, theirs in (("input", reference.linear1), ("output", reference.linear2)):
+        assign(layer, {f"{ours}_kernel": theirs.weight.T})
+        if theirs.bias is not None:
+            assign(layer, {f"{ours}_bias": theirs.bias})
 
 
 def hidden(mask):
@@ -83,6 +83,45 @@ def test_encoder_block(norm_first, activation, causal, padded):
         ),
         [normal(B, T, D, seed=3)],
         padding,
+    )
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_encoder_block_without_biases(norm_first):
+    """In projections and norms, with the approximation of GELU by tanh and another epsilon."""
+    reference = torch.nn.TransformerEncoderLayer(
+        D,
+        N,
+        INNER,
+        activation=lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+        norm_first=norm_first,
+        batch_first=True,
+        bias=False,
+        layer_norm_eps=1e-3,
+    )
+    randomize(reference, seed=11)
+    layer = TransformerBlock(
+        N,
+        INNER,
+        activation="gelu_tanh",
+        norm_first=norm_first,
+        norm=keras.layers.LayerNormalization(center=False, epsilon=1e-3),
+        use_bias=False,
+    )
+    layer.build((B, T, D))
+    query, key, value = reference.self_attn.in_proj_weight.chunk(3)
+    output = reference.self_attn.out_proj.weight
+    kernels = {"query": query, "key": key, "value": value, "output": output}
+    assign(layer.attention, {f"{name}_kernel": kernel.T for name, kernel in kernels.items()})
+    assign_feed_forward(layer.feed_forward, reference)
+    assign(layer.attention_norm, {"gamma": reference.norm1.weight})
+    assign(layer.feed_forward_norm, {"gamma": reference.norm2.weight})
+    assert len(layer.trainable_variables) == 8
+    compare(
+        lambda x: layer(x, mask=PADDING),
+        lambda x: reference(x, src_key_padding_mask=hidden(PADDING)),
+        [normal(B, T, D, seed=12)],
+        PADDING,
     )
 
 

@@ -191,7 +191,7 @@ def test_random_states_that_crash_are_refused(good, tmp_path, where, value):
     assert random.getstate() == before
 
 
-@once
+@pytest.mark.only_on("torch")
 def test_a_position_beyond_the_numbers_of_torch_is_refused(good, tmp_path):
     """`torch.set_rng_state` takes it, and the next numbers are of the memory behind."""
     members, path = hostile.members(good), tmp_path / "model.keras"

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention import roles
+from keras_attention import prediction, roles
 from keras_attention.explain.attribution.neighborhoods import neighborhoods
 from keras_attention.explain.evaluation.measured import MEASURES, Faithfulness
 from keras_attention.explain.evaluation.measures import faithfulness
@@ -44,7 +44,8 @@ def questions(model: keras.Model, recipe: Recipe, count: int, seed: int = 0) -> 
     rows = rng.choice(len(recipe.data.test[1]), min(count, len(recipe.data.test[1])), replace=False)
     inputs = ka.encode(model, x[rows])
     if inputs.dtype.kind == "i":  # without the padding of the longest test text
-        inputs = inputs[:, (inputs != 0).any(axis=0)]
+        (encoder,) = prediction.encoders(model).values()
+        inputs = inputs[:, (inputs != roles.padding_id(encoder)).any(axis=0)]
     images = inputs.ndim == 4
     return {"inputs": inputs, **({"insertion_from": "blur"} if images else {})}
 

@@ -95,6 +95,8 @@ class Question:
         batch, present = len(self.target), self.elements.present
         if self.position is not None:
             return self.position
+        if out.unpadded and length == present.shape[1]:
+            return np.array([np.flatnonzero(row)[out.row] if row.any() else 0 for row in present])
         if out.row is not None:
             return np.full(batch, out.row % length)
         if length == present.shape[1]:  # the mean of what is not padding

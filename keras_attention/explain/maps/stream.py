@@ -37,11 +37,13 @@ class Readout:
     Attributes:
         stream: the sequence.
         row: its row, or `None` for the mean over rows.
+        unpadded: whether only rows that are not padding are counted.
         unknown: the layer that makes the vector, if nobody knows how it does.
     """
 
     stream: Stream
     row: int | None = None
+    unpadded: bool = False
     unknown: str = ""
 
 

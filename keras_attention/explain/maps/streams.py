@@ -20,6 +20,7 @@ _REMEDY = (
     "Let it say so, see `keras_attention.roles`; or use a method that needs no attention, such as "
     "`integrated_gradients`."
 )
+_ROWS = {"first": 0, "last": -1}  # of what is not padding, by what a layer reads
 
 
 def streams(model: keras.Model, recording: scope.Recording) -> Streams:
@@ -211,6 +212,8 @@ def _readout(call: Any, stream: Stream, made: bool) -> Readout:
         # A file's config has lists for tuples.
         index = key[1] if isinstance(key, (tuple, list)) and len(key) > 1 else None
         return Readout(stream, index if isinstance(index, int) else None)
+    if reads in _ROWS:
+        return Readout(stream, _ROWS[reads], unpadded=True)
     if isinstance(operation, keras.Layer) and reads != "mean":
         return Readout(stream, unknown=f"{operation.name!r} ({type(operation).__name__})")
     return Readout(stream)

@@ -17,6 +17,8 @@ class DenseAttention(Mechanism):
         position: what it adds to the logits, and to the output by the weights.
     """
 
+    takes_bias = True
+
     def __init__(self, position: PositionStrategy | None = None) -> None:
         self.position = position or PositionStrategy()
 
@@ -66,5 +68,7 @@ class DenseAttention(Mechanism):
         self, query: Float[Tensor, "B N T H"], visibility: Visibility, scale: float | None
     ) -> Float[Tensor, "B N T S"] | None:
         if not self.position.needs_logits:
-            return None
-        return self.position.bias(query * scale, *visibility.positions())
+            return visibility.bias
+        bias = self.position.bias(query * scale, *visibility.positions())
+        given = visibility.bias
+        return bias if given is None else bias + ops.cast(given, bias.dtype)

@@ -44,6 +44,8 @@ class Mechanism:
     It overrides what it changes. By itself it attends by weights, and keeps all keys and values.
     """
 
+    takes_bias = False  # whether logits may be given a bias, which only dense attention holds
+
     def check(self, layer: "MultiHeadSelfAttention") -> None:
         """Raises `ValueError` for settings of an attention layer that it has no place for."""
 

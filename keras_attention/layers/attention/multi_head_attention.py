@@ -1,5 +1,6 @@
 """The base of multi-head self- and cross-attention."""
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -17,6 +18,8 @@ from keras_attention.ops.rows import put
 from keras_attention.ops.softmax import Softmax
 from keras_attention.ops.visibility import Visibility
 from keras_attention.types import Bool, Float, Tensor
+
+PROJECTIONS = ("query", "key", "value", "output")
 
 
 class MultiHeadAttention(Entrance, Composite):
@@ -37,7 +40,7 @@ class MultiHeadAttention(Entrance, Composite):
         num_kv_heads: int | None = None,
         output_dim: int | None = None,
         dropout: float = 0.0,
-        use_bias: bool = True,
+        use_bias: bool | Collection[str] = True,
         qk_norm: bool = False,
         scale: float | None = None,
         kernel_initializer: Any = "glorot_uniform",
@@ -59,7 +62,8 @@ class MultiHeadAttention(Entrance, Composite):
         self.num_kv_heads = num_kv_heads
         self.output_dim = output_dim
         self.dropout = dropout
-        self.use_bias = use_bias
+        biased = checks.names_among("use_bias", use_bias, PROJECTIONS)
+        self.use_bias = use_bias if isinstance(use_bias, bool) else biased
         self.qk_norm = qk_norm
         self.scale = scale
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -83,7 +87,8 @@ class MultiHeadAttention(Entrance, Composite):
             self.key_norm_scale = self._add_norm_scale("key_norm_scale")
 
     def _add_projection(self, name: str, input_dim: int, output_dim: int) -> tuple[Any, Any]:
-        return add_projection(self, name, input_dim, output_dim, use_bias=self.use_bias)
+        biased = checks.names_among("use_bias", self.use_bias, PROJECTIONS)
+        return add_projection(self, name, input_dim, output_dim, use_bias=name in biased)
 
     def _add_norm_scale(self, name: str) -> Any:
         return self.add_weight(name=name, shape=(self._head_dim,), initializer="ones")

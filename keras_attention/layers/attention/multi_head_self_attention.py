@@ -57,7 +57,8 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             `LinearAttention` or `ShiftedWindowAttention` with other settings, of which a copy is
             kept. With an `attention_mask`, and where weights are asked for, it computes them all.
         dropout: share of the attention weights that training drops.
-        use_bias: whether the four projections have biases.
+        use_bias: whether the four projections have biases, or the names of those that have:
+            `"query"`, `"key"`, `"value"`, `"output"`.
         qk_norm: normalise queries and keys per head (RMS, with a learned scale).
         scale: factor of the logits; `head_dim ** -0.5` if `None`.
         kernel_initializer, bias_initializer: of the projections.
@@ -68,6 +69,8 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         mask, query_mask: `(B, T)` boolean padding mask; either name, ANDed if both, and
             propagated by Keras.
         attention_mask: boolean, broadcastable to `(B, T, T)` or `(B, N, T, T)`.
+        attention_bias: added to the logits, `(B, N, T, T)` or broadcastable in the first two, such
+            as an `AttentionBias` that several layers share; of dense attention alone.
         training: whether to apply dropout.
         return_attention_scores: return the weights as well.
 
@@ -81,7 +84,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             another setting.
     """
 
-    takes = tensors(query="(B, T, D)")
+    takes = tensors(query="(B, T, D)", attention_bias="(..., T, S)")
     built_for = ("D",)
     reads = "itself"
 
@@ -133,12 +136,18 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         attention_mask: Bool[Tensor, "B N T T"] | None = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
+        attention_bias: Float[Tensor, "B N T T"] | None = None,
     ) -> Any:
-        self.check(query, mask, query_mask, attention_mask)
+        self.check(query, mask, query_mask, attention_mask, attention_bias)
         mask = masks.both(mask, query_mask)
         x = masks.zero_masked(query, mask)
         output, weights = self.attend(
-            x, mask, attention_mask, training, return_weights=return_attention_scores
+            x,
+            mask,
+            attention_mask,
+            training,
+            attention_bias=attention_bias,
+            return_weights=return_attention_scores,
         )
         return (output, weights) if return_attention_scores else output
 
@@ -149,6 +158,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         attention_mask: Bool[Tensor, "B N T T"] | None = None,
         training: bool | None = None,
         *,
+        attention_bias: Float[Tensor, "B N T S"] | None = None,
         return_weights: bool = False,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B N T S"] | None]:
         """Does what `call` does once its arguments are checked and masked positions are finite.
@@ -159,6 +169,8 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         q, k, v = self._project(x, "query", "key", "value")
         q, k = self.position.rotate(q, k, span)
         memory = self._remember(Memory(k, v, mask, span, aligned=True))
+        if attention_bias is not None and not memory.aligned:
+            attention_bias = attention_bias[..., : memory.key.shape[2]]  # of a cache's filled part
         visibility = Visibility.of(
             self.mechanism.pattern(Band(self.causal, self.window), memory),
             queries=span,
@@ -167,6 +179,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             query_mask=mask,
             key_mask=memory.mask,
             attention_mask=attention_mask,
+            attention_bias=attention_bias,
         )
         y, weights = self._attend(q, memory, visibility, training, return_weights)
         return self._project_output(y, visibility.visible_queries()), weights
@@ -202,6 +215,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         mask: Tensor | None,
         query_mask: Tensor | None,
         attention_mask: Tensor | None,
+        attention_bias: Tensor | None = None,
     ) -> None:
         """Raises `ValueError` for arguments of `call` that do not fit together."""
         checks.sequence_mask("mask", mask, "query", query.shape)
@@ -209,7 +223,14 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         batch, length, _ = query.shape
         # A call inside a cache scope may attend to more keys than it has queries.
         key_length = length if scope.current_cache() is None else None
-        checks.attention_mask(attention_mask, (batch, self.num_heads, length, key_length))
+        shape = (batch, self.num_heads, length, key_length)
+        checks.attention_mask(attention_mask, shape)
+        checks.attention_bias(attention_bias, shape)
+        if attention_bias is not None and not self.mechanism.takes_bias:
+            raise ValueError(
+                "`attention_bias` is of dense attention. Received: attention_bias and "
+                f"mechanism={type(self.mechanism).__name__} in layer {self.path!r}. Leave one out."
+            )
 
     def compute_output_shape(self, query_shape: tuple) -> tuple:
         return (*query_shape[:-1], self.output_dim or query_shape[-1])
@@ -222,8 +243,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         attention_mask: Tensor | None = None,
         training: bool | None = None,
         return_attention_scores: bool = False,
+        attention_bias: Tensor | None = None,
     ) -> Any:
-        self.check(query, mask, query_mask, attention_mask)
+        self.check(query, mask, query_mask, attention_mask, attention_bias)
         return self._spec(query, query.shape[1], return_attention_scores)
 
     def get_config(self) -> dict[str, Any]:

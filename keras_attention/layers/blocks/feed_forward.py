@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_attention import kernels
 from keras_attention.layers.composite import Composite
@@ -11,21 +12,34 @@ from keras_attention.layers.weights import add_projection
 from keras_attention.ops import checks, masks
 from keras_attention.types import Bool, Float, Tensor
 
-_GATED = {"swiglu": "silu", "geglu": "gelu", "reglu": "relu"}
+_GATED = {"swiglu": "silu", "geglu": "gelu", "geglu_tanh": "gelu_tanh", "reglu": "relu"}
+
+
+def _gelu_tanh(x: Tensor) -> Tensor:
+    return keras.activations.gelu(x, approximate=True)
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * ops.sigmoid(1.702 * x)
+
+
+_ACTIVATIONS = {"gelu_tanh": _gelu_tanh, "quick_gelu": _quick_gelu}
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
 class FeedForward(Entrance, Composite):
     """Position-wise feed-forward network (Vaswani et al., 2017, section 3.3, equation 2).
 
-    `"swiglu"`, `"geglu"` and `"reglu"` are the gated variants of Shazeer, 2020
+    `"swiglu"`, `"geglu"`, `"geglu_tanh"` and `"reglu"` are the gated variants of Shazeer, 2020
     (https://arxiv.org/abs/2002.05202, equation 6): `(act(x W) * x V) W_2`. They have a third
     kernel of the same size; the paper shrinks `intermediate_dim` to 2/3 to compare.
 
     Args:
         intermediate_dim: width between the two projections.
-        activation: `"relu"`, `"gelu"` (exact, not the tanh approximation), `"swiglu"`,
-            `"geglu"`, `"reglu"`, or any other of `keras.activations` by name.
+        activation: `"relu"`, `"gelu"` (exact), `"gelu_tanh"` and `"quick_gelu"` (its
+            approximations by tanh and by a sigmoid of 1.702 x, section 2 of
+            https://arxiv.org/abs/1606.08415), `"swiglu"`, `"geglu"`, `"geglu_tanh"`, `"reglu"`,
+            or any other of `keras.activations` by name.
         dropout: share of the activations that training drops.
         use_bias: whether the projections have biases.
         kernel_initializer, bias_initializer: of the projections.
@@ -60,7 +74,8 @@ class FeedForward(Entrance, Composite):
         checks.rate(dropout=dropout)
         self.intermediate_dim = intermediate_dim
         self.activation = activation
-        self._activation = keras.activations.get(_GATED.get(activation, activation))
+        name = _GATED.get(activation, activation)
+        self._activation = _ACTIVATIONS.get(name) or keras.activations.get(name)
         self._gated = activation in _GATED
         self.dropout = dropout
         self.use_bias = use_bias

@@ -1,10 +1,13 @@
 """The encoder block of the transformer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import keras
 
+from keras_attention.layers import strategy
+from keras_attention.layers.attention.multi_head_attention import PROJECTIONS
 from keras_attention.layers.attention.multi_head_self_attention import MultiHeadSelfAttention
 from keras_attention.layers.blocks.feed_forward import FeedForward
 from keras_attention.layers.composite import Composite
@@ -24,18 +27,23 @@ class TransformerBlock(Entrance, Composite):
     is the block of a decoder-only model.
 
     Args:
-        num_heads, head_dim, num_kv_heads, qk_norm, causal, window, position, mechanism: of the
-            attention, see `MultiHeadSelfAttention`.
+        num_heads, head_dim, num_kv_heads, qk_norm, scale, causal, window, position, mechanism: of
+            the attention, see `MultiHeadSelfAttention`.
         intermediate_dim, activation: of the feed-forward network, see `FeedForward`.
-        norm: `"layer"` (LayerNorm) or `"rms"` (RMSNorm, https://arxiv.org/abs/1910.07467).
+        norm: `"layer"` (LayerNorm), `"rms"` (RMSNorm, https://arxiv.org/abs/1910.07467), or a layer
+            with other settings, such as `keras.layers.LayerNormalization(center=False)`, of which
+            each norm is a copy.
         norm_first: pre-norm or post-norm.
-        epsilon: of the norms.
+        attention_norm: whether there is a norm at the attention: not in the first block of
+            ModernBERT, whose input is normalised (https://arxiv.org/abs/2412.13663).
+        epsilon: of the norms, 1e-5 if `None`; a layer has its own.
         dropout: share dropped of each sub-layer's output (section 5.4).
         attention_dropout: share dropped of the attention weights.
         activation_dropout: share dropped between the feed-forward network's projections.
         stochastic_depth: probability that training skips a sub-layer for a whole sample
             (https://arxiv.org/abs/1603.09382).
-        use_bias: whether projections have biases.
+        use_bias: whether projections have biases, or the names of those that have: `"query"`,
+            `"key"`, `"value"`, `"output"` of the attention, and `"feed_forward"`.
         kernel_initializer, bias_initializer: of the projections.
         seed: of the dropouts.
 
@@ -43,13 +51,15 @@ class TransformerBlock(Entrance, Composite):
         query: `(B, T, D)`.
         mask, query_mask: `(B, T)` boolean padding mask; either name, ANDed if both.
         attention_mask: boolean, broadcastable to `(B, T, T)` or `(B, N, T, T)`.
+        attention_bias: added to the logits of the attention, `(B, N, T, T)` or broadcastable in the
+            first two, such as an `AttentionBias` that all blocks share.
         training: whether to drop.
 
     Output:
         `(B, T, D)`.
     """
 
-    takes = tensors(query="(B, T, D)")
+    takes = tensors(query="(B, T, D)", attention_bias="(..., T, S)")
     built_for = ("D", "D_v")
 
     def __init__(
@@ -60,9 +70,10 @@ class TransformerBlock(Entrance, Composite):
         head_dim: int | None = None,
         num_kv_heads: int | None = None,
         activation: str = "gelu",
-        norm: str = "layer",
+        norm: Any = "layer",
         norm_first: bool = True,
-        epsilon: float = 1e-5,
+        attention_norm: bool = True,
+        epsilon: float | None = None,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         activation_dropout: float = 0.0,
@@ -72,22 +83,30 @@ class TransformerBlock(Entrance, Composite):
         position: Any = None,
         mechanism: Any = None,
         qk_norm: bool = False,
-        use_bias: bool = True,
+        scale: float | None = None,
+        use_bias: bool | Collection[str] = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        checks.one_of("norm", norm, tuple(_NORMS))
+        if not isinstance(norm, keras.Layer | dict):
+            checks.one_of("norm", norm, tuple(_NORMS))
+        elif epsilon is not None:
+            raise ValueError(
+                "`epsilon` is of norms that are named; a layer has its own. Received: "
+                f"epsilon={epsilon}, norm={norm!r}. Give it to the layer."
+            )
         checks.rate(
             dropout=dropout,
             attention_dropout=attention_dropout,
             activation_dropout=activation_dropout,
             stochastic_depth=stochastic_depth,
         )
+        biased = checks.names_among("use_bias", use_bias, (*PROJECTIONS, "feed_forward"))
+        self.use_bias = use_bias if isinstance(use_bias, bool) else biased
         projection = {
-            "use_bias": use_bias,
             "kernel_initializer": keras.initializers.get(kernel_initializer),
             "bias_initializer": keras.initializers.get(bias_initializer),
             "dtype": self.dtype_policy,
@@ -98,6 +117,10 @@ class TransformerBlock(Entrance, Composite):
             "head_dim": head_dim,
             "num_kv_heads": num_kv_heads,
             "qk_norm": qk_norm,
+            "scale": scale,
+            "use_bias": use_bias
+            if isinstance(use_bias, bool)
+            else tuple(name for name in biased if name in PROJECTIONS),
             "dropout": attention_dropout,
             "seed": seeds[0],
             **projection,
@@ -114,16 +137,21 @@ class TransformerBlock(Entrance, Composite):
             intermediate_dim,
             activation,
             activation_dropout,
+            use_bias="feed_forward" in biased,
             seed=seeds[1],
             name="feed_forward",
             **projection,
         )
-        self.norm = norm
+        self.norm = strategy.config_of(norm) if isinstance(norm, keras.Layer) else norm
+        self.epsilon = 1e-5 if epsilon is None and isinstance(norm, str) else epsilon
         self.norm_first = norm_first
-        self.epsilon = epsilon
         self.dropout = dropout
         self.stochastic_depth = stochastic_depth
-        self.attention_norm = self._make_norm("attention_norm")
+        self.attention_norm = (
+            self._make_norm("attention_norm")
+            if attention_norm
+            else keras.layers.Identity(name="attention_norm", dtype=self.dtype_policy)
+        )
         self.feed_forward_norm = self._make_norm("feed_forward_norm")
         self._drop = keras.layers.Dropout(
             dropout, seed=seeds[2], name="dropout", dtype=self.dtype_policy
@@ -138,7 +166,11 @@ class TransformerBlock(Entrance, Composite):
         self.supports_masking = True
 
     def _make_norm(self, name: str) -> keras.layers.Layer:
-        return _NORMS[self.norm](epsilon=self.epsilon, name=name, dtype=self.dtype_policy)
+        settings = {"name": name, "dtype": self.dtype_policy}
+        named = {
+            key: partial(norm, epsilon=self.epsilon, **settings) for key, norm in _NORMS.items()
+        }
+        return strategy.copy_of(self.norm, named, keras.Layer, "norm", **settings)
 
     def build(self, query_shape: tuple) -> None:
         checks.rank("query", query_shape, "(B, T, D)")
@@ -158,12 +190,15 @@ class TransformerBlock(Entrance, Composite):
         query_mask: Bool[Tensor, "B T"] | None = None,
         attention_mask: Bool[Tensor, "B N T T"] | None = None,
         training: bool | None = None,
+        attention_bias: Float[Tensor, "B N T T"] | None = None,
     ) -> Float[Tensor, "B T D"]:
-        self.attention.check(query, mask, query_mask, attention_mask)
+        self.attention.check(query, mask, query_mask, attention_mask, attention_bias)
         mask = masks.both(mask, query_mask)
 
         def attend(x: Tensor) -> Tensor:
-            output, _ = self.attention.attend(x, mask, attention_mask, training)
+            output, _ = self.attention.attend(
+                x, mask, attention_mask, training, attention_bias=attention_bias
+            )
             return output
 
         def feed_forward(x: Tensor) -> Tensor:
@@ -197,14 +232,15 @@ class TransformerBlock(Entrance, Composite):
         query_mask: Tensor | None = None,
         attention_mask: Tensor | None = None,
         training: bool | None = None,
+        attention_bias: Tensor | None = None,
     ) -> keras.KerasTensor:
-        self.attention.check(query, mask, query_mask, attention_mask)
+        self.attention.check(query, mask, query_mask, attention_mask, attention_bias)
         return keras.KerasTensor(query.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         attention = self.attention.get_config()
-        shared = ["num_heads", "head_dim", "num_kv_heads", "qk_norm", "causal", "window"]
-        shared += ["position", "mechanism", "use_bias", "kernel_initializer", "bias_initializer"]
+        shared = ["num_heads", "head_dim", "num_kv_heads", "qk_norm", "scale", "causal", "window"]
+        shared += ["position", "mechanism", "kernel_initializer", "bias_initializer"]
         return {
             **super().get_config(),
             **{name: attention[name] for name in [*shared, "seed"]},
@@ -212,7 +248,9 @@ class TransformerBlock(Entrance, Composite):
             "activation": self.feed_forward.activation,
             "norm": self.norm,
             "norm_first": self.norm_first,
+            "attention_norm": not isinstance(self.attention_norm, keras.layers.Identity),
             "epsilon": self.epsilon,
+            "use_bias": self.use_bias,
             "dropout": self.dropout,
             "attention_dropout": self.attention.dropout,
             "activation_dropout": self.feed_forward.dropout,

@@ -28,6 +28,7 @@ class TransformerDecoderBlock(TransformerBlock):
         query_mask: `(B, T)` boolean padding mask of `query`.
         value_mask: `(B, S)` boolean padding mask of `value`.
         attention_mask: of the self-attention, broadcastable to `(B, T, T)` or `(B, N, T, T)`.
+        attention_bias: of the self-attention, as in `TransformerBlock`.
         cross_attention_mask: broadcastable to `(B, T, S)` or `(B, N, T, S)`.
         training: whether to drop.
 
@@ -35,7 +36,7 @@ class TransformerDecoderBlock(TransformerBlock):
         `(B, T, D)`.
     """
 
-    takes = tensors(query="(B, T, D)", value="(B, S, D_v)")
+    takes = tensors(query="(B, T, D)", value="(B, S, D_v)", attention_bias="(..., T, U)")
 
     def __init__(
         self, num_heads: int, intermediate_dim: int, *, causal: bool = True, **kwargs: Any
@@ -58,12 +59,15 @@ class TransformerDecoderBlock(TransformerBlock):
         attention_mask: Bool[Tensor, "B N T T"] | None = None,
         cross_attention_mask: Bool[Tensor, "B N T S"] | None = None,
         training: bool | None = None,
+        attention_bias: Float[Tensor, "B N T T"] | None = None,
     ) -> Float[Tensor, "B T D"]:
-        self.attention.check(query, None, query_mask, attention_mask)
+        self.attention.check(query, None, query_mask, attention_mask, attention_bias)
         self._check_memory(query, value, value_mask, cross_attention_mask)
 
         def attend(x: Tensor) -> Tensor:
-            output, _ = self.attention.attend(x, query_mask, attention_mask, training)
+            output, _ = self.attention.attend(
+                x, query_mask, attention_mask, training, attention_bias=attention_bias
+            )
             return output
 
         def cross_attend(x: Tensor) -> Tensor:
@@ -105,8 +109,13 @@ class TransformerDecoderBlock(TransformerBlock):
         attention_mask: Tensor | None = None,
         cross_attention_mask: Tensor | None = None,
         training: bool | None = None,
+        attention_bias: Tensor | None = None,
     ) -> keras.KerasTensor:
         self._check_memory(query, value, value_mask, cross_attention_mask)
         return super().compute_output_spec(
-            query, query_mask=query_mask, attention_mask=attention_mask, training=training
+            query,
+            query_mask=query_mask,
+            attention_mask=attention_mask,
+            training=training,
+            attention_bias=attention_bias,
         )

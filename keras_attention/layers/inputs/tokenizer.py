@@ -1,8 +1,8 @@
 """Text to token ids: the first node of a text model."""
 
+import os
 import re
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,18 @@ import numpy as np
 from keras import ops
 
 from keras_attention.layers.entrance import Entrance, tensors
-from keras_attention.layers.inputs import tokenizer_file, tokenizer_training
-from keras_attention.ops import batches, checks
+from keras_attention.layers.inputs import (
+    tokenizer_file,
+    tokenizer_patterns,
+    tokenizer_published,
+    tokenizer_training,
+)
+from keras_attention.layers.inputs.tokenizer_special import SpecialIds
+from keras_attention.layers.inputs.tokenizer_text import PAD, Piece, Texts
+from keras_attention.ops import batches, checks, masks
 
-PAD, UNKNOWN, START, END = range(4)
-_SPECIAL = ["[PAD]", "[UNK]", "[START]", "[END]"]
 _FILE = "tokenizer.json"
-_WORD = re.compile(tokenizer_file.WORD)
+_WORD = re.compile(tokenizer_patterns.WORD)
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -29,22 +34,28 @@ class Tokenizer(Entrance, keras.layers.Layer):
     alone goes from text to an answer (`ka.predict`). Byte pairs (Sennrich et al., 2016,
     https://arxiv.org/abs/1508.07909, on bytes, so that no text is unknown), word pieces
     (Schuster and Nakajima, 2012), whole words or single characters, by the `tokenizers` library.
+    `Tokenizer.train` makes a vocabulary, and `Tokenizer.from_json` takes a published one, of
+    Unigram pieces (Kudo, 2018, https://arxiv.org/abs/1804.10959) too.
 
-    Id 0 is padding, which the mask hides; id 1 stands for what is not in the vocabulary, which
-    byte pairs never meet. A vocabulary may have a start (id 2) and an end (id 3) of texts, for
-    models that write. Text beyond `max_length` tokens is cut off at its end. Text without tokens
-    becomes a row of padding, or start and end.
+    Of a vocabulary that `train` makes, id 0 is padding, which the mask hides; id 1 stands for what
+    is not in the vocabulary, which byte pairs never meet. It may have a start (id 2) and an end
+    (id 3) of texts, for models that write. Text beyond `max_length` tokens is cut off at its end.
+    Text without tokens becomes a row of padding, or start and end. What looks like a special token
+    in a text, such as "[SEP]", is text.
 
     Args:
-        max_length: tokens of a text that are kept, start and end included; all if `None`.
-        words: one id per word, for taggers. Texts are cut into words by `split`, or are lists of
-            words already.
+        max_length: tokens of a text that are kept, special ones included; all if `None`.
+        words: `True` for one id per word, for taggers; `"pieces"` for words that the vocabulary
+            cuts to pieces. Texts are cut into words by `split`, or are lists of words already.
+        padding_id: of padding; -1 where the vocabulary has no token for it.
+        special_ids: ids by the names of `SpecialIds`; `None` for the layout of `train`.
 
     Call arguments:
-        token_ids: `(B, T)` integers, padded with 0.
+        token_ids: `(B, T)` integers, padded with `padding_id`.
 
     Output:
-        `token_ids` as int32, with the mask `token_ids != 0`.
+        `token_ids` as int32, with the mask `token_ids != padding_id`. Padding of -1, which is no
+        token, becomes 0.
 
     Raises:
         ImportError: `tokenizers` is not installed, where text is to be encoded.
@@ -55,15 +66,97 @@ class Tokenizer(Entrance, keras.layers.Layer):
 
     encodes = "texts"
 
-    def __init__(self, max_length: int | None = None, words: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        max_length: int | None = None,
+        words: bool | str = False,
+        padding_id: int = PAD,
+        special_ids: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"dtype": "int32", **kwargs})
         if max_length is not None:
             checks.positive_int(max_length=max_length)
+        if not isinstance(words, bool):
+            checks.one_of("words", words, ("pieces",))
+        if type(padding_id) is not int or not -1 <= padding_id < 2**31:
+            raise ValueError(
+                "`padding_id` must be an id, or -1 where no token is padding. Received: "
+                f"padding_id={padding_id!r}"
+            )
+        if words is True and special_ids is not None:
+            raise ValueError(
+                "One id per word needs a vocabulary of `Tokenizer.train`. Received: words=True, "
+                f"special_ids={special_ids!r}. Use words='pieces'."
+            )
         self.max_length = max_length
         self.words = words
+        self.padding_id = padding_id
+        self._special = None if special_ids is None else SpecialIds.from_config(special_ids)
         self.supports_masking = True
         self._json: str | None = None
-        self._library: Any = None
+        self._read: Texts | None = None
+
+    @classmethod
+    def from_json(
+        cls,
+        json_or_path: str | os.PathLike | Mapping[str, Any],
+        *,
+        padding: str | None = None,
+        start: str | None = None,
+        end: str | Iterable[str] | None = None,
+        separator: str | None = None,
+        mask: str | None = None,
+        max_length: int | None = None,
+        words: bool | str = False,
+        name: str | None = "tokenizer",
+    ) -> "Tokenizer":
+        """Returns a layer with a published vocabulary: the `tokenizer.json` of a checkpoint.
+
+        Special tokens stand around a text, and between those of a pair, where the file's
+        post-processor puts them. Padding and truncation of the file are left out. Nothing that a
+        stranger could put into a file runs: regular expressions other than those of published
+        tokenizers, templates of chats and the like are refused or left out.
+
+        With `words="pieces"`, each word is encoded by itself, as taggers are trained. A text is
+        cut by `split`, so that a mark behind a name is no part of it whatever the vocabulary, and
+        `first_pieces` tells where words begin. With `words=False` a text is encoded whole, and the
+        words of `pieces` are those of the file's pre-tokenizer.
+
+        Args:
+            json_or_path: such a file's content, as a string or as its settings; or its path.
+            padding: token that pads; if `None`, padding is -1, which is no token.
+            start: token that texts begin with; if `None`, that of the post-processor.
+            end: token that a text may end with, or several, beside that of the post-processor.
+            separator: token between the texts of a pair; if `None`, that of the post-processor.
+            mask: token for a gap that a model fills. It alone may stand in a text.
+            max_length, name: of the layer.
+            words: of the layer, `False` or `"pieces"`.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ImportError: `tokenizers` is not installed.
+            ValueError: the file has what no published tokenizer has, a token is not in the
+                vocabulary, or `max_length` has no room for a token beside special ones.
+        """
+        if words is True:
+            raise ValueError(
+                "A published vocabulary has pieces of words. Received: words=True. Use "
+                "words='pieces', or `Tokenizer.train` for one id per word."
+            )
+        content, unknown = tokenizer_published.read(json_or_path, mask)
+        texts = Texts(content, SpecialIds(unknown=unknown), words, _find_words)
+        named = {"padding": padding, "start": start, "separator": separator, "mask": mask}
+        texts.special, padding_id = texts.find_special(named, end)
+        room = max(len(texts.single), len(texts.pair))
+        if max_length is not None and max_length <= room:
+            raise ValueError(
+                f"`max_length` must have room for a token beside the {room} special ones. "
+                f"Received: max_length={max_length}"
+            )
+        layer = cls(max_length, words, padding_id, texts.special.get_config(), name=name)
+        layer._json, layer._read = content, texts
+        return layer
 
     @classmethod
     def train(
@@ -106,21 +199,17 @@ class Tokenizer(Entrance, keras.layers.Layer):
                 f"max_length={max_length}, start_end=True"
             )
         layer = cls(max_length=max_length, words=words, name=name)
-        lowercase = model != "character" if lowercase is None else lowercase
-        special = _SPECIAL if start_end else _SPECIAL[:START]
-        library, trainer = tokenizer_training.make_untrained(
-            _import_tokenizers(), model, lowercase, vocabulary_size, min_frequency, special
+        layer._set(
+            tokenizer_training.train(
+                texts,
+                model,
+                lowercase=model != "character" if lowercase is None else lowercase,
+                size=vocabulary_size,
+                min_frequency=min_frequency,
+                start_end=start_end,
+                split=cls.split if words else None,
+            )
         )
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(f"`texts` must be a list of texts. Received: {batches.short(texts)}")
-        content = (
-            batches.words(text, row, layer.split) if words else batches.text(text, row)
-            for row, text in enumerate(texts)
-        )
-        library.train_from_iterator(content, trainer)
-        if words:  # the words are cut by `split`; each is looked up whole
-            library.pre_tokenizer = None
-        layer._set(library.to_str())
         return layer
 
     def copy(self, *, name: str) -> "Tokenizer":
@@ -137,56 +226,74 @@ class Tokenizer(Entrance, keras.layers.Layer):
     @property
     def vocabulary_size(self) -> int:
         """Number of ids, padding and the like included."""
-        return self._tokenizer.get_vocab_size()
+        return len(self._texts.vocabulary)
 
     @property
     def vocabulary(self) -> list[str]:
-        """The tokens in the order of their ids."""
-        return [self._tokenizer.id_to_token(i) for i in range(self.vocabulary_size)]
+        """The tokens in the order of their ids; `""` where an id has none."""
+        return list(self._texts.vocabulary)
 
     @property
     def start_id(self) -> int | None:
-        """The id at the start of every text; `None` if the vocabulary has no start and end."""
-        return START if self._has_ends else None
+        """The id at the start of every text; `None` if there is none."""
+        return self._special_ids.start
 
     @property
     def end_id(self) -> int | None:
-        """The id at the end of every text; `None` if the vocabulary has no start and end."""
-        return END if self._has_ends else None
+        """The id at the end of every text; `None` if there is none."""
+        return next(iter(self.end_ids), None)
 
     @property
-    def _has_ends(self) -> bool:
-        if not self.has_vocabulary:
-            return False
-        added = self._tokenizer.get_added_tokens_decoder()  # not a word that looks like one
-        return START in added and added[START].content == _SPECIAL[START]
+    def end_ids(self) -> tuple[int, ...]:
+        """The ids that end a text, `end_id` first; a model that writes may choose among them."""
+        return self._special_ids.end
+
+    @property
+    def separator_id(self) -> int | None:
+        """The id between the texts of a pair; `None` if there is none."""
+        return self._special_ids.separator
+
+    @property
+    def mask_id(self) -> int | None:
+        """The id of a gap that a model fills; `None` if there is none."""
+        return self._special_ids.mask
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of what is not in the vocabulary; `None` if there is none."""
+        return self._special_ids.unknown
+
+    @property
+    def _special_ids(self) -> SpecialIds:
+        if self._special is not None:
+            return self._special
+        return self._texts.special if self.has_vocabulary else SpecialIds()
 
     def encode(self, texts: Iterable[Any], *, end: bool = True, whole: bool = False) -> np.ndarray:
         """Returns ids `(B, T)` int32 of texts, T being that of the longest; ids themselves pass.
 
         Args:
-            texts: strings; or lists of words, if `words`; as a list, an array or a series. Or
-                integers, `(B, T)` or rows of them.
+            texts: strings, or pairs of them as tuples; or lists of words, if `words`; as a list,
+                an array or a series. Or integers, `(B, T)` or rows of them.
             end: whether texts are complete, and so have their end; where the vocabulary has one.
-            whole: whether texts beyond `max_length` tokens stay as they are.
+            whole: whether texts beyond `max_length` tokens stay as they are. Else of a pair the
+                longer text is cut first.
 
         Raises:
             TypeError: it is one text, or a row is none.
             ValueError: a text has half a character, or there is no vocabulary.
         """
-        given = batches.ids("token_ids", texts, "(B, T)")
+        given = batches.ids("token_ids", texts, "(B, T)", padding=self.padding_id)
         if given is not None:
             return given
-        ends = self._get_ends(end)
         limit = None if whole else self.max_length
-        rows = [
-            self._frame(self._encode_text(text, number), *ends, limit)
-            for number, text in enumerate(batches.items("texts", texts, "texts"))
-        ]
-        ids = np.full((len(rows), max([1, *map(len, rows)])), PAD, np.int32)
-        for padded, text_ids in zip(ids, rows, strict=True):
-            padded[: len(text_ids)] = text_ids
-        return ids
+        return self._pad(
+            [
+                self._texts.ids(text, row, end=end, limit=limit)
+                for row, text in enumerate(batches.items("texts", texts, "texts"))
+            ],
+            self.padding_id,
+        )
 
     def decode(self, token_ids: Any) -> list[str]:
         """Returns the texts of ids `(B, T)`, without padding, unknown, start and end.
@@ -195,75 +302,66 @@ class Tokenizer(Entrance, keras.layers.Layer):
         """
         rows = np.asarray(ops.convert_to_numpy(token_ids))
         checks.rank("token_ids", rows.shape, "(B, T)")
-        if self.words:
-            vocabulary = self.vocabulary
-            return [" ".join(vocabulary[i] for i in row if i > UNKNOWN) for row in rows]
-        decode = partial(self._tokenizer.decode_batch, skip_special_tokens=True)
-        texts = tokenizer_file.call(decode, rows.tolist())
-        if getattr(self._tokenizer.pre_tokenizer, "add_prefix_space", False):  # byte pairs
-            return [text.removeprefix(" ") for text in texts]
-        return texts
+        hidden = [self.padding_id, -1 if self.mask_id is None else self.mask_id]
+        return self._texts.decode([row[~np.isin(row, hidden)].tolist() for row in rows])
 
     def tokens(self, text: Any) -> list[str]:
         """Returns the piece of a text that each id stands for, as a reader would write it.
 
-        They are the labels of pictures.
+        They are the labels of pictures. Special tokens have the names that the vocabulary has.
         """
-        if self.words:
-            return batches.words(text, 0, self.split)[: self.max_length]
-        encoding = self._encode_string(batches.text(text, 0))
-        pieces = [text[start:end] or "?" for start, end in encoding.offsets]
-        pieces = [piece.strip() or piece for piece in pieces]
-        before, after = ([_SPECIAL[i] for i in ids] for ids in self._get_ends(True))
-        return self._frame(pieces, before, after, self.max_length)
+        return [written for _, written in self._texts.pieces(text, limit=self.max_length)]
+
+    def pieces(self, text: Any) -> list[Piece]:
+        """Returns which part of a text each of its ids stands for, as `encode` gives them.
+
+        Args:
+            text: a string or a pair; or a list of words, if `words`.
+        """
+        return [piece for piece, _ in self._texts.pieces(text, limit=self.max_length)]
+
+    def first_pieces(self, texts: Iterable[Any]) -> np.ndarray:
+        """Returns `(B, T)` int32: the number of the word that begins at an id, or else -1.
+
+        A tagger's answer to a word is that at its first piece, as in Devlin et al., 2019
+        (https://arxiv.org/abs/1810.04805, section 5.3). A word that `max_length` cuts off, or that
+        has no piece, begins nowhere.
+
+        Args:
+            texts: as `encode` takes them.
+        """
+        rows = [
+            self._texts.first_pieces(text, limit=self.max_length)
+            for text in batches.items("texts", texts, "texts")
+        ]
+        return self._pad(rows, -1)
 
     @staticmethod
     def split(text: str) -> list[str]:
         """Returns the words and marks of a text."""
         return _WORD.findall(text)
 
-    def _encode_text(self, text: Any, row: int) -> list[int]:
-        """Returns the ids of a text, without start and end."""
-        if not self.words:
-            return self._encode_string(batches.text(text, row)).ids
-        normalizer = self._tokenizer.normalizer
-        ids = (
-            self._tokenizer.token_to_id(
-                word if normalizer is None else tokenizer_file.call(normalizer.normalize_str, word)
-            )
-            for word in batches.words(text, row, self.split)
-        )
-        return [UNKNOWN if i is None or i == PAD else i for i in ids]
-
-    def _get_ends(self, end: bool) -> tuple[list[int], list[int]]:
-        """Returns the ids before a text and those after it."""
-        return ([START], [END] if end else []) if self._has_ends else ([], [])
-
     @staticmethod
-    def _frame(content: list, before: list, after: list, limit: int | None) -> list:
-        """Returns `before`, as much of `content` as fits within `limit` in all, and `after`."""
-        if limit is not None:
-            content = content[: max(0, limit - len(before) - len(after))]
-        return [*before, *content, *after]
+    def _pad(rows: list[list[int]], padding: int) -> np.ndarray:
+        """Returns rows as `(B, T)` int32, T being the longest but at least 1."""
+        padded = np.full((len(rows), max([1, *map(len, rows)])), padding, np.int32)
+        for target, row in zip(padded, rows, strict=True):
+            target[: len(row)] = row
+        return padded
 
     @property
-    def _tokenizer(self) -> Any:
-        if self._library is None:
+    def _texts(self) -> Texts:
+        if self._read is None:
             if self._json is None:
                 raise ValueError(
                     f"The layer {self.name!r} has no vocabulary. Make it with `Tokenizer.train`, "
                     "or load a model that was saved with one."
                 )
-            library = tokenizer_file.call(_import_tokenizers().Tokenizer.from_str, self._json)
-            library.encode_special_tokens = True  # "[END]" in a text ends nothing
-            self._library = library
-        return self._library
-
-    def _encode_string(self, text: str) -> Any:
-        return tokenizer_file.call(self._tokenizer.encode, text)
+            self._read = Texts(self._json, self._special, self.words, _find_words)
+        return self._read
 
     def _set(self, json: str | None) -> None:
-        self._json, self._library = json, None
+        self._json, self._read = json, None
 
     def save_assets(self, dir_path: str) -> None:
         if self._json is not None:
@@ -276,18 +374,20 @@ class Tokenizer(Entrance, keras.layers.Layer):
             tokenizer_file.check(content)
             self._set(content)
             if find_spec("tokenizers"):  # without it the layer reads nothing but ids
-                _ = self._tokenizer
+                _ = self._texts
 
     def build(self, token_ids_shape: tuple) -> None:
         checks.rank("token_ids", token_ids_shape, "(B, T)")
         self.built = True
 
     def call(self, token_ids: Any) -> Any:
-        return ops.cast(token_ids, "int32")
+        ids = ops.cast(token_ids, "int32")
+        return ids if self.padding_id >= 0 else ops.maximum(ids, 0)
 
     def compute_mask(self, token_ids: Any, previous_mask: Any = None) -> Any:
-        mask = ops.not_equal(token_ids, PAD)
-        return mask if previous_mask is None else ops.logical_and(mask, previous_mask)
+        return masks.both(
+            ops.not_equal(ops.cast(token_ids, "int32"), self.padding_id), previous_mask
+        )
 
     def compute_output_shape(self, token_ids_shape: tuple) -> tuple:
         checks.rank("token_ids", token_ids_shape, "(B, T)")
@@ -297,14 +397,15 @@ class Tokenizer(Entrance, keras.layers.Layer):
         return keras.KerasTensor(self.compute_output_shape(token_ids.shape), dtype="int32")
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "max_length": self.max_length, "words": self.words}
+        config = {**super().get_config(), "max_length": self.max_length, "words": self.words}
+        # Where they are those of `train`, files stay as they were before there were others.
+        if self.padding_id != PAD:
+            config["padding_id"] = self.padding_id
+        if self._special is not None:
+            config["special_ids"] = self._special.get_config()
+        return config
 
 
-def _import_tokenizers() -> Any:
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise ImportError(
-            'Text needs the tokenizers library: python -m pip install "keras-attention[text]"'
-        ) from error
-    return tokenizers
+def _find_words(text: str) -> list[tuple[int, int]]:
+    """Returns where the words of `Tokenizer.split` are in a text."""
+    return [word.span() for word in _WORD.finditer(text)]

@@ -7,7 +7,7 @@ import pytest
 import keras_attention as ka
 from keras_attention.decoding import prompts
 from keras_attention.decoding.parts import Parts
-from keras_attention.layers.inputs.tokenizer import END, PAD, START
+from keras_attention.layers.inputs.tokenizer_text import END, PAD, START
 from tests.backend import to_numpy
 from tests.zoo.models.contracts import ModelCase, call, recorded
 from zoo.models.captioner import VARIANTS, captioner

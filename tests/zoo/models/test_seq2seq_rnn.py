@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention.layers.inputs.tokenizer import END, PAD, START
+from keras_attention.layers.inputs.tokenizer_text import END, PAD, START
 from tests.backend import to_numpy
 from tests.zoo.models.contracts import ModelCase, call, recorded
 from tests.zoo.models.test_transformer import padded, pairs

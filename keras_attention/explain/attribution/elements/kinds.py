@@ -50,7 +50,6 @@ def elements(
     batch = Batch(_as_arrays(model, encoded, names), None if len(names) == 1 else name)
     array = batch.array
     if array.dtype.kind in "iu" and array.ndim == 2:
-        replacement = 0 if replacement is None else replacement
         return tokens(model, batch, name, texts=texts, replacement=replacement)
     if array.ndim == 4:
         return patches(model, batch, name, replacement=replacement, grid=grid)

@@ -26,7 +26,9 @@ class Tokens(Elements):
         return np.where(removed, self.replacement, array).astype(array.dtype)
 
 
-def tokens(model: keras.Model, batch: Batch, name: str, *, texts: Any, replacement: Any) -> Tokens:
+def tokens(
+    model: keras.Model, batch: Batch, name: str, *, texts: Any = None, replacement: Any = None
+) -> Tokens:
     """Returns the tokens of an input.
 
     Args:
@@ -34,21 +36,26 @@ def tokens(model: keras.Model, batch: Batch, name: str, *, texts: Any, replaceme
         batch: of the input.
         name: of the input.
         texts: those of the ids, if they are known.
-        replacement: the id that stands for what is taken away.
+        replacement: the id that stands for what is taken away; padding if `None`.
     """
+    encoders = prediction.encoders(model)
+    padding = roles.padding_id(encoders[name])
+    replacement = padding if replacement is None else replacement
     if not isinstance(replacement, (int, np.integer)):
         raise ValueError(
             f"`replacement` of tokens must be an id. Received: replacement={replacement!r}"
         )
-    encoders = prediction.encoders(model)
     ids = batch.array
-    present = ids != 0
+    present = ids != padding
     labels = number(present)
     vocabulary = roles.vocabulary(encoders[name])
     if vocabulary is not None and vocabulary.has_vocabulary:
         if texts is None:
             words = vocabulary.vocabulary
-            labels = [[words[i] if i else "" for i in row] for row in ids]
+            labels = [
+                [words[i] if there else "" for i, there in zip(*row, strict=True)]
+                for row in zip(ids, present, strict=True)
+            ]
         else:
             labels = [list(vocabulary.tokens(text)) for text in texts]
     others = batch.inputs if isinstance(batch.inputs, Mapping) else {}

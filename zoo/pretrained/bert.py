@@ -1,0 +1,85 @@
+"""BERT (https://arxiv.org/abs/1810.04805), and what has its parts: MiniLM, BGE, E5, GTE."""
+
+from typing import Any
+
+from zoo.models.encoder import encoder
+from zoo.pretrained import heads as of_tasks
+from zoo.pretrained.config import Config
+from zoo.pretrained.heads import Head
+from zoo.pretrained.weights import Rule, linear, norm, rule
+
+MODEL_TYPES = ("bert",)
+READS = "texts"
+BUILD = encoder
+PREFIX = "bert."
+IGNORED = r"\.position_ids$|^cls\.seq_relationship\.|^cls\.predictions\.decoder\."
+ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "relu": "relu", "silu": "silu"}
+
+
+def arguments(config: Config) -> dict[str, Any]:
+    """Returns the arguments of `encoder` that a `config.json` stands for."""
+    config.demand(
+        position_embedding_type="absolute",
+        is_decoder=False,
+        add_cross_attention=False,
+        tie_word_embeddings=True,
+        chunk_size_feed_forward=0,
+    )
+    return dict(
+        vocabulary_size=config.size("vocab_size"),
+        hidden_dim=config.size("hidden_size"),
+        intermediate_dim=config.size("intermediate_size"),
+        num_heads=config.size("num_attention_heads"),
+        num_layers=config.size("num_hidden_layers"),
+        max_length=config.size("max_position_embeddings"),
+        num_segments=config.size("type_vocab_size"),
+        activation=config.choose("hidden_act", ACTIVATIONS),
+        epsilon=config.number("layer_norm_eps", 1e-12),
+        dropout=config.rate("hidden_dropout_prob", 0.1),
+        attention_dropout=config.rate("attention_probs_dropout_prob", 0.1),
+    )
+
+
+def weights(prefix: str) -> list[Rule]:
+    """Returns the rules of the features."""
+    layer, attention = f"{prefix}encoder.layer.{{i}}", "block_{i}/attention/"
+    return [
+        rule(f"{prefix}embeddings.word_embeddings.weight", "embedding/embeddings"),
+        rule(f"{prefix}embeddings.position_embeddings.weight", "position/table"),
+        rule(f"{prefix}embeddings.token_type_embeddings.weight", "segments/table"),
+        *norm(f"{prefix}embeddings.LayerNorm", "embedding_norm"),
+        *linear(f"{layer}.attention.self.query", f"{attention}query_"),
+        *linear(f"{layer}.attention.self.key", f"{attention}key_"),
+        *linear(f"{layer}.attention.self.value", f"{attention}value_"),
+        *linear(f"{layer}.attention.output.dense", f"{attention}output_"),
+        *norm(f"{layer}.attention.output.LayerNorm", "block_{i}/attention_norm"),
+        *linear(f"{layer}.intermediate.dense", "block_{i}/feed_forward/input_"),
+        *linear(f"{layer}.output.dense", "block_{i}/feed_forward/output_"),
+        *norm(f"{layer}.output.LayerNorm", "block_{i}/feed_forward_norm"),
+    ]
+
+
+def heads(config: Config, prefix: str) -> dict[str, Head]:
+    """Returns the heads by task."""
+    hidden = config.rate("hidden_dropout_prob", 0.1)
+    dropout = config.rate("classifier_dropout", hidden)
+    logits = linear("classifier", "logits/")
+    transform = "cls.predictions.transform"
+    return {
+        "classes": of_tasks.classes(
+            [*linear(f"{prefix}pooler.dense", "pooler/"), *logits],
+            activation="tanh",
+            dropout=dropout,
+        ),
+        "tags": of_tasks.tags(logits, dropout=dropout),
+        "span": of_tasks.span(linear("qa_outputs", "logits/")),
+        "fill": of_tasks.fill(
+            [
+                *linear(f"{transform}.dense", "transform/"),
+                *norm(f"{transform}.LayerNorm", "transform_norm"),
+                rule("cls.predictions.bias", "vocabulary_bias/bias"),
+            ],
+            activation=config.choose("hidden_act", ACTIVATIONS),
+            epsilon=config.number("layer_norm_eps", 1e-12),
+        ),
+    }

@@ -1,0 +1,96 @@
+"""The settings of a published model: `config.json`, read so that nothing is passed over."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_REQUIRED: Any = object()
+_MOST = 2**31 - 1
+
+
+class Config(Mapping[str, Any]):
+    """A `config.json`, whose values are checked as they are asked for.
+
+    A family asks for every key that changes numbers, or demands that the key is off, so that no
+    model is almost right.
+
+    Raises:
+        ValueError: of every method, if a key is missing or has a value that the family cannot
+            follow. The message names the key, its value and what would do.
+    """
+
+    def __init__(self, values: Mapping[str, Any], *, name: str = "config.json") -> None:
+        self._values = dict(values)
+        self._name = name
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def size(self, key: str, default: Any = _REQUIRED) -> int:
+        """Returns a positive integer."""
+        value = self._ask(key, default)
+        if type(value) is not int or not 0 < value <= _MOST:
+            raise self._refuse(key, value, "a positive integer")
+        return value
+
+    def count(self, key: str, default: Any = _REQUIRED) -> int:
+        """Returns an integer that may be 0."""
+        value = self._ask(key, default)
+        return 0 if type(value) is int and value == 0 else self.size(key, default)
+
+    def number(self, key: str, default: Any = _REQUIRED) -> float:
+        """Returns a finite number."""
+        value = self._ask(key, default)
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise self._refuse(key, value, "a number")
+        return float(value)
+
+    def rate(self, key: str, default: Any = _REQUIRED) -> float:
+        """Returns a share from 0 to below 1."""
+        value = self.number(key, default)
+        if not 0 <= value < 1:
+            raise self._refuse(key, value, "a share from 0 to below 1")
+        return value
+
+    def flag(self, key: str, default: Any = _REQUIRED) -> bool:
+        """Returns true or false."""
+        value = self._ask(key, default)
+        if type(value) is not bool:
+            raise self._refuse(key, value, "true or false")
+        return value
+
+    def choose(self, key: str, choices: Mapping[Any, Any], default: Any = _REQUIRED) -> Any:
+        """Returns what `choices` has for a key's value."""
+        value = self._ask(key, default)
+        if isinstance(value, (list, dict)) or value not in choices:
+            raise self._refuse(key, value, f"one of {', '.join(map(repr, choices))}")
+        return choices[value]
+
+    def demand(self, **values: Any) -> None:
+        """Checks that each key is left out, null, or has the value by which it changes nothing."""
+        for key, expected in values.items():
+            value = self._values.get(key)
+            if value is not None and value != expected:
+                raise self._refuse(key, value, f"{expected!r}: nothing else is known here")
+
+    def _ask(self, key: str, default: Any) -> Any:
+        value = self._values.get(key)
+        if value is not None:
+            return value
+        if default is _REQUIRED:
+            raise ValueError(f"{self._name} has no {key!r}, which its model needs.")
+        return default
+
+    def _refuse(self, key: str, value: Any, expected: str) -> ValueError:
+        shown = ascii(value)
+        shown = shown if len(shown) <= 100 else f"{shown[:97]}..."
+        return ValueError(
+            f"{key!r} of {self._name} must be {expected}. Received: {key}={shown}. If the model "
+            "needs it, its family has to learn it: zoo/pretrained has a file for each."
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import keras
@@ -39,8 +40,8 @@ def enable_lora(
         rank: r, of A `(D, r)` and B `(r, U)`; a kernel has `r * (D + U)` weights to train.
         alpha: what adapters are scaled by, times `rank`; `rank` itself if `None`.
         targets: names of kernels, such as `"query"` or `"query_kernel"`, or of layers they are in,
-            such as `"attention"`, `"block_0"` or `"block_0/attention/query_kernel"`; `*` is
-            whatever. All kernels if `None`.
+            such as `"attention"`, `"block_0"` or `"block_0/attention"`; `*` is whatever.
+            All kernels if `None`.
         train: names of layers that are trained whole, as a new head must be. If `None`, each
             `keras.layers.Dense` that no target comes after.
         seed: of the A.
@@ -116,8 +117,11 @@ class _Kernel(NamedTuple):
     def fits(self, target: str) -> bool:
         """Whether `target` is the name of the kernel or of a layer it is in."""
         parts = self.path.split("/")
-        names = [*parts, parts[-1].removesuffix("_kernel"), self.path]
-        return any(fnmatchcase(name, target) for name in names)
+        spans = combinations(range(len(parts) + 1), 2)
+        names = ["/".join(parts[start:end]) for start, end in spans]
+        return any(
+            fnmatchcase(name, target) for name in [*names, self.name.removesuffix("_kernel")]
+        )
 
 
 def _kernels(model: keras.Model) -> list[_Kernel]:

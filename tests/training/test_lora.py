@@ -248,7 +248,7 @@ def test_targets():
     assert kernels_with(targets=["query", "value_kernel"]) == {
         f"block_{i}/attention/{role}_kernel" for i in range(2) for role in ("query", "value")
     }
-    assert kernels_with(targets=["block_1/feed_forward/*"]) == {
+    assert kernels_with(targets=["block_[1]/feed_forward"]) == {
         f"block_1/feed_forward/{role}_kernel" for role in ("input", "gate", "output")
     }
     assert len(kernels_with()) == 2 * 7

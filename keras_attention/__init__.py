@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from keras_attention.prediction import encode, predict
     from keras_attention.raw_batches import RawBatches
     from keras_attention.saving import load_model, save_model
+    from keras_attention.training.lora import enable_lora, merge_lora
+    from keras_attention.training.quantization import quantize
 
 __all__ = [
     "RawBatches",
@@ -31,12 +33,15 @@ __all__ = [
     "callbacks",
     "capture",
     "decoding",
+    "enable_lora",
     "encode",
     "explain",
     "generate",
     "layers",
     "load_model",
+    "merge_lora",
     "predict",
+    "quantize",
     "save_model",
     "saving",
     "schedules",
@@ -47,10 +52,13 @@ __all__ = [
 
 _HOMES = {
     "RawBatches": "raw_batches",
+    "enable_lora": "training.lora",
     "encode": "prediction",
     "generate": "decoding",
     "load_model": "saving",
+    "merge_lora": "training.lora",
     "predict": "prediction",
+    "quantize": "training.quantization",
     "save_model": "saving",
     "similarity": "comparison",
     "stream": "decoding",

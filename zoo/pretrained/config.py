@@ -51,7 +51,7 @@ class Config(Mapping[str, Any]):
         value = self._ask(key, default)
         pair = value if isinstance(value, (list, tuple)) else [value] * 2
         if len(pair) != 2 or not all(type(size) is int and 0 < size <= _MOST for size in pair):
-            raise self._refuse(key, value, "a positive integer, or two: height and width")
+            raise self.refuse(key, value, "a positive integer, or two: height and width")
         return pair[0], pair[1]
 
     def number(self, key: str, default: Any = _REQUIRED) -> float:

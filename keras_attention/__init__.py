@@ -18,10 +18,13 @@ from keras_attention.version import __version__
 
 if TYPE_CHECKING:
     from keras_attention import callbacks, decoding, explain, saving, training
+    from keras_attention.comparison import similarity
     from keras_attention.decoding import generate, stream
     from keras_attention.prediction import encode, predict
     from keras_attention.raw_batches import RawBatches
     from keras_attention.saving import load_model, save_model
+    from keras_attention.training.lora import enable_lora, merge_lora
+    from keras_attention.training.quantization import quantize
 
 __all__ = [
     "RawBatches",
@@ -30,26 +33,34 @@ __all__ = [
     "callbacks",
     "capture",
     "decoding",
+    "enable_lora",
     "encode",
     "explain",
     "generate",
     "layers",
     "load_model",
+    "merge_lora",
     "predict",
+    "quantize",
     "save_model",
     "saving",
     "schedules",
+    "similarity",
     "stream",
     "training",
 ]
 
 _HOMES = {
     "RawBatches": "raw_batches",
+    "enable_lora": "training.lora",
     "encode": "prediction",
     "generate": "decoding",
     "load_model": "saving",
+    "merge_lora": "training.lora",
     "predict": "prediction",
+    "quantize": "training.quantization",
     "save_model": "saving",
+    "similarity": "comparison",
     "stream": "decoding",
 }
 

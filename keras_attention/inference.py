@@ -41,17 +41,24 @@ def outputs(model: keras.Model, arrays: Any, *, batch_size: int = 32) -> Any:
         TypeError: an array is not of numbers.
         ValueError: the inputs differ in their number of rows.
     """
+    batches = [*stream(model, arrays, batch_size=batch_size)]
+    if not batches:
+        return keras.tree.map_structure(_make_empty, model.output)
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
+
+
+def stream(model: keras.Model, arrays: Any, *, batch_size: int = 32) -> Iterator[Any]:
+    """Yields the outputs of each batch, for those that take much memory; see `outputs`."""
     arrays = keras.tree.map_structure(np.asarray, arrays, none_is_leaf=False)
     count = _count_rows(model, arrays)
     if not count:
-        return keras.tree.map_structure(_make_empty, model.output)
-    call, batches = _forward(model), []
+        return
+    call = _forward(model)
     for start in range(0, count, batch_size):
         rows = np.arange(start, min(start + batch_size, count))
         full = np.resize(rows, batch_size) if count > batch_size else rows
         computed = call(keras.tree.map_structure(lambda array, some=full: array[some], arrays))
-        batches.append(keras.tree.map_structure(_to_numpy, computed))
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:count], *batches)
+        yield keras.tree.map_structure(lambda x, some=rows: _to_numpy(x)[: len(some)], computed)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention import inference, reading, roles
+from keras_attention import inference, reading, roles, token_answers
 from keras_attention.ops import batches
 
 
@@ -25,7 +25,8 @@ def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) 
         model: a functional model.
         raw: raw values of a batch, such as a list of texts or of paths. All encoders get the same
             values, unless `raw` is a mapping with the names of the inputs: then each gets its own,
-            as it must where one input takes images and another texts.
+            as it must where one input takes images and another texts. A pair of texts is a tuple
+            of two, `[(question, text), ...]`, or the row of a frame of pandas with two columns.
             A `pathlib.Path` of an `.npz` file stands for such a mapping (pickles are refused), that
             of a `.csv` file with a header for its columns, or, where no layer encodes, for the
             series of its last rows. A string is never taken for a path.
@@ -41,6 +42,7 @@ def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) 
             too large.
     """
     inputs = encoders(model)
+    raw = as_rows(model, raw)
     if isinstance(raw, os.PathLike):
         raw = _read(Path(raw), model, max_bytes)
     elif isinstance(raw, Iterator):  # which each of several encoders is to go through
@@ -127,8 +129,7 @@ def writes_text(model: keras.Model) -> bool:
 
 def decoder(model: keras.Model) -> Any:
     """Returns the `roles.Decoder` that makes the model's first output, or `None`."""
-    layer = model.outputs[0]._keras_history.operation
-    return layer if roles.decodes(layer) else None
+    return token_answers.find_decoder(model)
 
 
 def padding_mask(model: keras.Model, arrays: Any) -> np.ndarray | None:
@@ -176,15 +177,17 @@ def predict(
         max_bytes: what an `.npz` or `.csv` file may take in memory.
 
     Returns:
-        A list with what the last layer's `decode` says of each row: an `Answer` of a classifier,
-        pairs `(word, Answer)` of a tagger, a list of answers per node of a graph, numbers by name
-        of a regression. Rows of the outputs, where no layer decodes; or several outputs in their
-        structure.
+        A list with what the last layer says of each row: an `Answer` of a classifier, pairs
+        `(word, Answer)` of a tagger, with `.entities` of one that finds such; a `Span` of a model
+        that reads questions, a `Filled` of a masked language model, a list of answers per node of
+        a graph, numbers by name of a regression. Rows of the outputs, where no layer decodes; or
+        several outputs in their structure.
 
     Raises:
         FileNotFoundError, TypeError, ValueError: as `encode` does.
     """
     inputs = encoders(model)
+    raw = as_rows(model, raw)
     single = _is_one(raw) and not (isinstance(raw, os.PathLike) and reading.holds_batch(Path(raw)))
     if single:
         raw = [raw]
@@ -192,19 +195,38 @@ def predict(
         raw = list(raw)
     if isinstance(raw, Mapping) and set(raw) == set(inputs) and all(map(_is_one, raw.values())):
         single, raw = True, {name: [value] for name, value in raw.items()}
-    words = _cut_into_words(inputs, raw)
-    arrays = encode(model, words, max_bytes=max_bytes)
-    outputs = inference.outputs(model, arrays, batch_size=batch_size)
     last = decoder(model)
+    texts = token_answers.find_texts(model, inputs, raw)
+    if texts is not None:
+        answers = [*texts.answer(model, encode(model, texts.raw), batch_size)]
+        return answers[0] if single else answers
+    arrays = encode(model, raw, max_bytes=max_bytes)
+    outputs = inference.outputs(model, arrays, batch_size=batch_size)
     if last is None and not isinstance(outputs, np.ndarray):  # several, in their structure
         return keras.tree.map_structure(lambda x: x[0] if single else x, outputs)
     first = keras.tree.flatten(outputs)[0]
-    answers = list(first) if last is None or not len(first) else last.decode(first)
-    if words is not raw and answers and isinstance(answers[0], list):  # one for each word
-        answers = [
-            list(zip(row, answer, strict=False)) for row, answer in zip(words, answers, strict=True)
-        ]
+    answers = last.decode(first) if len(first) and hasattr(last, "decode") else list(first)
     return answers[0] if single else answers
+
+
+def as_rows(model: keras.Model, raw: Any) -> Any:
+    """Returns the rows of a frame of pandas as a model of texts takes them; others as they are.
+
+    Raises:
+        ValueError: the frame has other columns than the model takes.
+    """
+    if not hasattr(raw, "itertuples") or _kinds(encoders(model)) != {"texts"}:
+        return raw
+    columns = list(map(str, raw.columns))
+    if set(columns) == set(encoders(model)):
+        return {name: raw[name].tolist() for name in columns}
+    rows = list(raw.itertuples(index=False, name=None))
+    if len(columns) not in (1, 2):
+        raise ValueError(
+            f"A frame for the model {model.name!r} must have one column of texts, or two for pairs "
+            f"of them. Received: columns {', '.join(columns)}. Select them: frame[['a', 'b']]"
+        )
+    return rows if len(columns) == 2 else [text for (text,) in rows]
 
 
 def _read(path: Path, model: keras.Model, max_bytes: int) -> Any:

@@ -63,6 +63,7 @@ class RawBatches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.multiple = multiple
         self.shuffle = y is not None if shuffle is None else shuffle
+        raw = prediction.as_rows(model, raw)
         named = raw if isinstance(raw, Mapping) else {"raw": raw}
         columns = {
             name: batches.objects(batches.items(str(name), rows, "raw values"))

@@ -23,6 +23,8 @@ class Pooling(keras.layers.Layer):
 | `cuts` | makes a sequence of an image or a waveform | `"patches"`, `"frames"` |
 | `encodes`, `encode` | makes an input's array of raw values | see `Encoder`, `Vocabulary` |
 | `decode` | makes answers of outputs | see `Decoder` |
+| `decode_texts` | makes answers of outputs and the texts that they are about | see `TextDecoder` |
+| `probabilities` | makes probabilities of outputs | see `Decoder` |
 
 `"patches"` are explained at `PatchCutter`, `"frames"` at `FrameCutter`.
 
@@ -80,6 +82,7 @@ class Vocabulary(Encoder, Protocol):
         vocabulary: the tokens in the order of their ids.
         start_id, end_id: what every text begins and ends with, or `None`. They may be one id.
         end_ids: all that may end a text which is written, `end_id` first; none if it is empty.
+        mask_id: of a gap that a model fills, or `None`.
     """
 
     max_length: int | None
@@ -90,6 +93,7 @@ class Vocabulary(Encoder, Protocol):
     start_id: int | None
     end_id: int | None
     end_ids: Sequence[int]
+    mask_id: int | None
 
     def encode(self, raw: Any, *, end: bool = True, whole: bool = False) -> np.ndarray:
         """Returns ids `(B, T)`: with the end of a text if `end`, and uncut if `whole`."""
@@ -103,6 +107,13 @@ class Vocabulary(Encoder, Protocol):
         """Returns what each id of a text stands for, as a reader would write it."""
         ...
 
+    def pieces(self, text: Any) -> Sequence[Any]:
+        """Returns the part of a text that each id stands for, as `Tokenizer.pieces` does.
+
+        May be left out: then no answer is about a part of a text.
+        """
+        ...
+
     def split(self, text: str) -> list[str]:
         """Returns the words of a text."""
         ...
@@ -114,13 +125,32 @@ class Decoder(Protocol):
     Attributes:
         class_names: a name for each number of the last axis, where these are classes. May be left
             out.
+        overlap: tokens that two parts of a text share, if the outputs are of tokens and a text
+            that is longer than a model reads is read in parts. May be left out: then it is cut
+            off.
     """
 
     class_names: Sequence[str]
+    overlap: int
 
     def decode(self, outputs: np.ndarray) -> list[Any]:
         """Returns an answer for each row of the outputs `(B, ...)`; for `(B, T, ...)` a list of
         answers."""
+        ...
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Returns probabilities of the shape of the outputs. May be left out."""
+        ...
+
+
+class TextDecoder(Decoder, Protocol):
+    """A decoder whose answers are made of the texts that the model read.
+
+    It may have no `decode`. Then outputs stay as they are where a model is given ids for texts.
+    """
+
+    def decode_texts(self, outputs: Sequence[np.ndarray], texts: Sequence[Any]) -> list[Any]:
+        """Returns an answer for each `texts.Text`, by the outputs `(T, ...)` of its tokens."""
         ...
 
 
@@ -265,14 +295,46 @@ def padding_id(layer: Any) -> int:
     return _ask(layer, "padding_id", 0)
 
 
+def end_ids(layer: Any) -> tuple[int, ...]:
+    """Returns the ids that end a text of a vocabulary, `end_id` alone if it does not say more."""
+    end = _ask(layer, "end_id")
+    return tuple(_ask(layer, "end_ids", () if end is None else (end,)))
+
+
 def cuts_words(layer: Any) -> bool:
-    """Whether a layer encodes each word by itself, so that texts must be cut to words before."""
-    return bool(_ask(layer, "words", False))
+    """Whether a layer has an id for each word, so that texts must be cut to words before."""
+    return words(layer) is True
+
+
+def words(layer: Any) -> bool | str:
+    """Returns whether a layer takes lists of words: `True` for an id of each, `"pieces"` for
+    several."""
+    return _ask(layer, "words", False)
+
+
+def tells_words(layer: Any) -> bool:
+    """Whether a layer says which of its tokens stand for which part of a text."""
+    return cuts_words(layer) or (hasattr(layer, "pieces") and layer.has_vocabulary)
+
+
+def cuts_pieces(layer: Any) -> bool:
+    """Whether a layer cuts words to pieces, and has `first_pieces` to tell where words begin."""
+    return _ask(layer, "words") == "pieces"
 
 
 def decodes(layer: Any) -> bool:
     """Whether a layer turns outputs to named answers."""
-    return hasattr(layer, "decode")
+    return hasattr(layer, "decode") or decodes_texts(layer)
+
+
+def decodes_texts(layer: Any) -> bool:
+    """Whether a layer makes answers of texts and the outputs of their tokens."""
+    return hasattr(layer, "decode_texts")
+
+
+def overlap(layer: Any) -> int:
+    """Returns how many tokens two parts of a long text share; 0 if it is cut off instead."""
+    return _ask(layer, "overlap", 0)
 
 
 def class_names(layer: Any) -> Sequence[str]:

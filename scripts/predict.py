@@ -21,6 +21,7 @@ def parse() -> argparse.Namespace:
         ".npz files (an array for each input of the model)",
     )
     parser.add_argument("--image", help="PNG or JPEG file that the INPUTs are questions about")
+    parser.add_argument("--text", help="the text that the INPUTs are questions about")
     parser.add_argument(
         "--top", type=_console.at_least(1), default=3, help="how many classes to name; 3"
     )
@@ -31,9 +32,13 @@ def format_answer(answer: Any, top: int) -> str:
     """Returns an answer as a person reads it."""
     if isinstance(answer, dict):  # of a regression
         return "\n".join(f"  {name}: {value}" for name, value in answer.items())
+    masks = getattr(answer, "masks", None)
+    if masks is not None:  # of a masked language model
+        return "\n".join([f"  {answer}", *(format_answer(mask, top) for mask in masks)])
     if isinstance(answer, list):  # of words or nodes
         parts = [a if isinstance(a, tuple) else (number, a) for number, a in enumerate(answer)]
-        return "\n".join(f"  {name}\t{each}" for name, each in parts)
+        entities = [f"  {entity}" for entity in getattr(answer, "entities", ())]
+        return "\n".join([*(f"  {name}\t{each}" for name, each in parts), *entities])
     ranking = getattr(answer, "ranking", None)
     if ranking is None:  # of a model that names nothing
         return f"  {answer}"
@@ -58,7 +63,8 @@ def main() -> None:
             print(format_answer(answer, args.top))
     if not single:
         return
-    paired_inputs = prediction.add_image(model, single, image=args.image and Path(args.image))
+    given = single if args.text is None else [(each, args.text) for each in single]
+    paired_inputs = prediction.add_image(model, given, image=args.image and Path(args.image))
     for name, answer in zip(single, ka.predict(model, paired_inputs), strict=True):
         print(name)
         print(format_answer(answer, args.top))

@@ -9,14 +9,9 @@ import _inputs
 import _paths
 
 METHODS = (
-    "relevance",
-    "rollout",
-    "attention",
-    "attention_gradient",
-    "gradient_x_input",
-    "integrated_gradients",
-    "leave_one_out",
-)
+    "relevance", "rollout", "attention", "attention_gradient", "gradient_x_input",
+    "integrated_gradients", "leave_one_out",
+)  # fmt: skip
 
 
 def parse() -> argparse.Namespace:
@@ -35,6 +30,9 @@ def parse() -> argparse.Namespace:
         help="heads: the weights of every head, or for each word that the model writes about an "
         f"image; or why it answers so: {', '.join(METHODS)}. heads of a model that writes, else "
         "relevance",
+    )
+    parser.add_argument(
+        "--max-new-tokens", type=_console.at_least(1), help="that a language model adds to INPUT"
     )
     parser.add_argument("--target", help="class to explain, a name or an index; the answer")
     parser.add_argument("--position", type=int, help="of the token or node to explain, where each")
@@ -59,10 +57,11 @@ def main() -> None:
         (raw,) = raw
     else:
         raw = prediction.add_image(model, raw, image=args.image and Path(args.image))
-    method = args.method or ("heads" if prediction.writes_text(model) else "relevance")
+    most = args.max_new_tokens
+    method = args.method or ("heads" if most or prediction.writes_text(model) else "relevance")
     question = {"target": names.class_index(model, args.target), "position": args.position}
     if method == "heads":
-        figure = ka.explain.heads(model, raw, position=args.position)
+        figure = ka.explain.heads(model, raw, position=args.position, max_new_tokens=most)
     else:
         explanation, figure = any_model.explain(model, raw, getattr(ka.explain, method), **question)
         for name, score in names.name_highest(explanation):
@@ -72,7 +71,7 @@ def main() -> None:
     figure.savefig(output, dpi=150)
     print(f"Next: look at {output}.")
     if args.html:
-        ka.explain.page(model, raw).save(args.html)
+        ka.explain.page(model, raw, max_new_tokens=most).save(args.html)
         print(f"Next: open {args.html} in a browser.")
 
 

@@ -73,7 +73,7 @@ def test_messages_name_an_extra_that_has_the_library():
                 assert needed - own <= set(libraries(extra)), f"{path}: {extra} lacks {needed}"
         written = re.findall(r"keras-attention\[", ast.unparse(tree))
         assert named.count(path) == len(written), f"{path}: a message is not beside its import"
-    assert {path.stem for path in named} >= {"audio_converter", "image_converter", "tokenizer"}
+    assert {path.stem for path in named} >= {"audio_converter", "image_file", "tokenizer_file"}
 
 
 def test_what_is_imported_is_in_an_extra():

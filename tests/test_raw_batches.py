@@ -73,6 +73,18 @@ def test_outputs_by_token_are_cut_with_their_batch():
 
 
 @pytest.mark.runs_on("torch")
+def test_rows_are_padded_as_the_tokenizer_pads():
+    trained = ka.layers.Tokenizer.train(TEXTS, model="word", min_frequency=1)
+    tokenizer = ka.layers.Tokenizer.from_json(trained._json)  # in which id 0 means a token
+    inputs = keras.Input((None,), dtype="int32", name="token_ids")
+    model = keras.Model(inputs, ka.layers.TokenEmbedding(9, 4)(tokenizer(inputs)))
+    batches = ka.RawBatches(model, TEXTS, batch_size=1, multiple=4)
+    (ids,) = batches[0]
+    assert ids.tolist() == [[*tokenizer.encode(["red"])[0], -1, -1, -1]]
+    assert batches[2][0].shape == (1, 6), "no longer than the longest row"
+
+
+@pytest.mark.runs_on("torch")
 def test_what_does_not_fit_is_named():
     model = classifier()
     with pytest.raises(ValueError, match=r"as many rows\. Received: raw 6, y 5"):

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import keras
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.runs_on("torch")
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
+FAMILIES = sorted((ROOT / "zoo/pretrained").glob("[!_]*.py"))
 # What makes them quick; tests/scripts/test_benchmark.py measures.
 SMALL = {
     "epochs=10": "epochs=1",
@@ -25,6 +28,7 @@ SMALL = {
     "train.py vit_digits\n": "train.py vit_digits --smoke --output runs/vit_digits\n",
     "evaluate.py runs/vit_digits/model.keras": "evaluate.py runs/vit_digits/model.keras --smoke",
     "benchmark.py\n": "benchmark.py --help\n",
+    "hf://sentence-transformers/all-MiniLM-L6-v2": "published",  # as `publish` makes it
 }
 
 
@@ -49,10 +53,24 @@ def test_blocks_are_code_that_we_know_how_to_run(page):
     assert page.read_text(encoding="utf-8").count("```") == 2 * len(blocks_of(page))
 
 
+def publish(folder):
+    """Makes a checkpoint of a tiny random model, with a vocabulary and as sentence embeddings."""
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copyfile(ROOT / "tests/zoo/pretrained/checkpoints/bert" / name, folder / name)
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] a happy sad so person dog ##s"
+    (folder / "vocab.txt").write_text("\n".join(words.split()))
+    modules = [{"type": "Transformer", "path": ""}, {"type": "Pooling", "path": "1_Pooling"}]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty folder with the scripts in it, and what a reader's shell would find there."""
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    publish(tmp_path / "published")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv(
@@ -140,3 +158,11 @@ def test_every_model_is_in_the_table():
     page = (ROOT / "docs/zoo.md").read_text(encoding="utf-8")
     models = [path.stem for path in (ROOT / "zoo/models").glob("[!_]*.py")]
     assert [model for model in models if f"`zoo.{model}`" not in page] == []
+
+
+def test_every_family_of_checkpoints_is_in_the_table():
+    page = (ROOT / "docs/pretrained.md").read_text(encoding="utf-8")
+    modules = [import_module(f"zoo.pretrained.{path.stem}") for path in FAMILIES]
+    types = [name for module in modules for name in getattr(module, "MODEL_TYPES", ())]
+    assert "bert" in types
+    assert [name for name in types if f"`{name}`" not in page] == []

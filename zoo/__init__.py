@@ -17,6 +17,7 @@ from zoo import models
 if TYPE_CHECKING:  # so that editors and type checkers know the models, a line each
     from zoo.models.audio_transformer import audio_transformer as audio_transformer
     from zoo.models.captioner import captioner as captioner
+    from zoo.models.deberta import deberta as deberta
     from zoo.models.encoder import encoder as encoder
     from zoo.models.ft_transformer import ft_transformer as ft_transformer
     from zoo.models.gat import gat as gat

@@ -36,7 +36,7 @@ def split_samplers(sampler: Samplers) -> tuple[tuple[Sampler, ...], BeamSearch |
 def split_stops(parts: Parts, stop: Stop) -> tuple[set[int], tuple[str, ...]]:
     """Returns the ids that end a row, and the texts that do."""
     tokenizer = parts.tokenizer
-    ids = set() if tokenizer is None or tokenizer.end_id is None else {tokenizer.end_id}
+    ids = set(parts.ends)
     texts = []
     given: Iterable = (
         [] if stop is None else [stop] if isinstance(stop, int | np.integer | str) else stop

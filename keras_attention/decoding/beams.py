@@ -90,7 +90,8 @@ class BeamLoop:
                 rows=self._steps.rows(batch * beams),
             )
         )
-        tokens = ops.pad(token_ids, [[0, 0], [0, self.room - length]])
+        tokens = ops.maximum(token_ids, 0)  # samplers count ids from 0 on
+        tokens = ops.pad(tokens, [[0, 0], [0, self.room - length]])
         if present is None:
             present = ops.ones((batch, length), "bool")
         present = ops.pad(present, [[0, 0], [0, self.room - length]], constant_values=True)

@@ -28,15 +28,16 @@ def continues(
     and read in a step, and then all of them are read. A decoder that raises in a step does not.
     """
     rest = stops, _integer(length + 2)
+    padding = parts.padding[parts.target]
     rows = _tokens(parts, batch, length - 1)
     try:
-        carry = loop.begin(sources, *_pad(rows, length), *rest)
+        carry = loop.begin(sources, *_pad(rows, length, padding), *rest)
         first = np.asarray(ops.convert_to_numpy(carry["tokens"]))[..., length].reshape(batch, -1)
         logits = loop.go_on(carry, _integer(length + 2))["logits"]
     except Exception:  # of whatever kind: reading all tokens again raises it too, if it must be
         return False
     rows = np.concatenate([rows, first[:, :1]], axis=1)
-    expected = loop.begin(sources, *_pad(rows, length), *rest)["logits"]
+    expected = loop.begin(sources, *_pad(rows, length, padding), *rest)["logits"]
     logits, expected = (_below_the_largest(x, batch) for x in (logits, expected))
     return _alike(logits, expected, parts)
 
@@ -131,8 +132,8 @@ def _tokens(parts: Parts, batch: int, length: int) -> np.ndarray:
     return chosen.astype(np.int32)
 
 
-def _pad(rows: np.ndarray, length: int) -> tuple[Any, Any]:
-    ids, present = prompts.pad_left(list(rows), length)
+def _pad(rows: np.ndarray, length: int, padding: int) -> tuple[Any, Any]:
+    ids, present = prompts.pad_left(list(rows), length, padding)
     return ops.convert_to_tensor(ids), ops.convert_to_tensor(present)
 
 

@@ -11,8 +11,6 @@ from keras_attention.decoding.arguments import Samplers, Stop
 from keras_attention.decoding.run import Run
 from keras_attention.decoding.samplers import Greedy
 
-_CHUNK = 16  # tokens between looks at the text, where text is to stop it
-
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -83,25 +81,18 @@ def generate(
             ahead, or its logits are NaN.
     """
     run = Run(model, prompt, sampler, max_new_tokens, stop, seed)
-    if run.search is None:
-        (*_, rows) = run.chunks(_CHUNK if run.stop_texts else max_new_tokens)
-        results = [run.output(row, new) for row, new in enumerate(rows)]
+    if run.search is None or run.search.num_results is None:
+        results = [run.output(row, new) for row, new in enumerate(run.best())]
     else:
+        count = run.search.num_results
         results = [
-            _of_beams(run, row, *beams, run.search.num_results)
-            for row, beams in enumerate(run.beams())
+            [
+                Hypothesis(run.output(row, ids), score)
+                for ids, score in zip(sequences[:count], scores, strict=False)
+            ]
+            for row, (sequences, scores) in enumerate(run.beams())
         ]
     return results[0] if run.prompt.single else results
-
-
-def _of_beams(
-    run: Run, row: int, sequences: list[np.ndarray], scores: list[float], count: int | None
-) -> Any:
-    """Returns the best continuation of a prompt; or the `count` best ones with their scores."""
-    if count is None:
-        return run.output(row, sequences[0] if sequences else np.zeros(0, np.int32))
-    scored = zip(sequences[:count], scores, strict=False)
-    return [Hypothesis(run.output(row, ids), score) for ids, score in scored]
 
 
 def stream(

@@ -77,7 +77,7 @@ class Loop:
             "present": ops.pad(present, room, constant_values=True),
             "stops": stops,
             "seed": seed,
-            "tokens": ops.pad(token_ids, room),
+            "tokens": ops.pad(ops.maximum(token_ids, 0), room),  # samplers count ids from 0 on
             "state": state,
             "finished": ops.zeros((batch,), "bool"),
             "until": ops.full((batch,), length, "int32"),

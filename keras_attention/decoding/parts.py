@@ -34,6 +34,9 @@ class Parts:
         source_limit: how many positions a source may have, or `None`.
         length: how many positions the decoder always has, or `None` where any number will do.
         masked: ids that are padding to the model, by the name of the input.
+        padding: the id that fills rows up, by the name of the input: that of the layer which
+            encodes it, which is -1 where padding is no token; else 0.
+        ends: ids that end a text.
         decoder_layers: those of the decoder, inner ones too.
         cross_attention: paths of the decoder's attention layers that say they read a memory.
 
@@ -81,6 +84,8 @@ class Parts:
             for tensor in model.inputs
             if len(tensor.shape) == 2 and not keras.backend.is_float_dtype(tensor.dtype)
         }
+        self.padding = {name: roles.padding_id(encoder) for name, encoder in self.encoders.items()}
+        self.ends = roles.end_ids(self.tokenizer)
         self.cross_attention = {
             layer.path for layer in self.decoder_layers if roles.reads(layer) == "memory"
         }
@@ -178,7 +183,8 @@ def _cut(outputs: list, target: Any) -> tuple[list, list]:
 
 
 def _masked_ids(model: keras.Model, tensor: Any, size: int) -> frozenset[int]:
-    """Returns the ids below `size` that the layers which read an input mask, wherever they are."""
+    """Returns the ids from -1 to `size` that the layers which read an input mask, wherever they
+    are."""
     masked: set[int] = set()
     for layer in model.layers:
         for node in layer._inbound_nodes:
@@ -189,9 +195,10 @@ def _masked_ids(model: keras.Model, tensor: Any, size: int) -> frozenset[int]:
                 if isinstance(layer.inputs, list):  # a functional one
                     masked |= _masked_ids(layer, layer.inputs[places[0]], size)
             elif layer.supports_masking and len(node.input_tensors) == 1:
-                mask = layer.compute_mask(ops.arange(size, dtype="int32")[None], None)
+                ids = np.arange(-1, size, dtype="int32")
+                mask = layer.compute_mask(ops.convert_to_tensor(ids[None]), None)
                 if mask is not None:
-                    masked.update(np.flatnonzero(~ops.convert_to_numpy(mask)[0]).tolist())
+                    masked.update(ids[~ops.convert_to_numpy(mask)[0]].tolist())
     return frozenset(masked)
 
 

@@ -11,7 +11,6 @@ from keras import ops
 from keras_attention.decoding.parts import Parts
 from keras_attention.ops import batches
 
-PAD = 0  # of the `Tokenizer`
 _TAKES = (
     "`prompt` must be a text, a list of texts, ids (B, T), or a list of rows of ids. Received: "
 )
@@ -53,7 +52,7 @@ def read(parts: Parts, raw: Any) -> Prompt:
             given = _array(given[parts.target])
         rows, text = _rows(parts, given)
     padding = parts.masked[parts.target]
-    rows = [_strip_padding(_check_ids(parts, row, i), padding) for i, row in enumerate(rows)]
+    rows = [_check_ids(parts, _strip_padding(row, padding), i) for i, row in enumerate(rows)]
     for number, row in enumerate(rows):
         if not row.size:
             raise ValueError(
@@ -89,19 +88,19 @@ def _strip_padding(row: np.ndarray, padding: frozenset[int]) -> np.ndarray:
     return row[real[0] : real[-1] + 1] if real.size else row[:0]
 
 
-def pad_left(rows: list[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
+def pad_left(rows: list[np.ndarray], length: int, padding: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns ids `(B, length)` padded on the left, and a mask that is false there."""
-    ids = np.full((len(rows), length), PAD, np.int32)
+    ids = np.full((len(rows), length), padding, np.int32)
     for target, row in zip(ids, rows, strict=True):
         target[length - len(row) :] = row
     lengths = np.array([len(row) for row in rows])
     return ids, np.arange(length)[None] >= length - lengths[:, None]
 
 
-def cut(row: np.ndarray, stops: Iterable[int]) -> np.ndarray:
-    """Returns new ids up to the first of `stops`, which is left out."""
+def cut(row: np.ndarray, stops: Iterable[int], *, keep_end: bool = False) -> np.ndarray:
+    """Returns new ids up to the first of `stops`, which is left out unless `keep_end`."""
     ends = np.flatnonzero(np.isin(row, list(stops)))
-    return row[: ends[0]] if ends.size else row
+    return row[: ends[0] + keep_end] if ends.size else row
 
 
 def answer(parts: Parts, prompt: np.ndarray, new: np.ndarray, text: bool) -> Any:
@@ -161,17 +160,18 @@ def _join_rows(parts: Parts, name: str, values: Any) -> Any:
     if not values or not all(_is_ids(row) for row in values):
         return values
     lengths = [len(row) for row in values]
-    if len(set(lengths)) > 1 and PAD not in parts.masked.get(name, ()):
+    padding = parts.padding[name]
+    if len(set(lengths)) > 1 and padding not in parts.masked.get(name, ()):
         raise ValueError(
             f"The rows of {name!r} must have the same length: the model has nothing to tell it "
             f"what is padding, such as Embedding(mask_zero=True). Received: lengths {lengths}"
         )
-    return pad_right(values)
+    return pad_right(values, padding)
 
 
-def pad_right(rows: Sequence[Any]) -> np.ndarray:
+def pad_right(rows: Sequence[Any], padding: int) -> np.ndarray:
     """Returns ids `(B, T)` padded on the right, T being the most of a row."""
-    ids = np.full((len(rows), max(map(len, rows))), PAD, np.int32)
+    ids = np.full((len(rows), max(map(len, rows))), padding, np.int32)
     for target, row in zip(ids, rows, strict=True):
         target[: len(row)] = row
     return ids
@@ -224,7 +224,9 @@ def _rows(parts: Parts, raw: Any) -> tuple[list[np.ndarray], bool]:
             raise TypeError(
                 "`prompt` is text, and the model has no Tokenizer layer. Give it token ids."
             )
-        return [_ids(tokenizer, batches.text(text, row)) for row, text in enumerate(rows)], True
+        padding = parts.padding[parts.target]
+        texts = [batches.text(text, row) for row, text in enumerate(rows)]
+        return [_ids(tokenizer, text, padding) for text in texts], True
     if all(_is_ids(row) for row in rows):
         return [np.asarray(row, None if len(row) else np.int32) for row in rows], False
     text = isinstance(rows[0], str)
@@ -234,6 +236,6 @@ def _rows(parts: Parts, raw: Any) -> tuple[list[np.ndarray], bool]:
     raise TypeError(f"{_TAKES}{type(raw).__name__}, whose entry {number} is {repr(wrong)[:60]}")
 
 
-def _ids(tokenizer: Any, text: str) -> np.ndarray:
+def _ids(tokenizer: Any, text: str, padding: int) -> np.ndarray:
     row = tokenizer.encode([text], end=False, whole=True)[0]
-    return row[row != PAD]
+    return row[row != padding]

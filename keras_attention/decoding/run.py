@@ -16,9 +16,16 @@ from keras_attention.decoding.steps import Cached, Recomputed
 from keras_attention.kernels import compiled_for
 from keras_attention.ops import checks
 
+_CHUNK = 16  # tokens between looks at the text, where text is to stop it
+
 
 class Run:
-    """One call: its arguments checked, and its prompts as arrays."""
+    """One call: its arguments checked, and its prompts as arrays.
+
+    Args:
+        model, prompt, sampler, max_new_tokens, stop, seed: as in `generate`.
+        keep_end: whether the id that ends a row is one of its new ids.
+    """
 
     def __init__(
         self,
@@ -28,6 +35,8 @@ class Run:
         max_new_tokens: int,
         stop: arguments.Stop,
         seed: int | None,
+        *,
+        keep_end: bool = False,
     ) -> None:
         checks.positive_int(max_new_tokens=max_new_tokens)
         self.samplers, self.search = arguments.split_samplers(sampler)
@@ -37,6 +46,8 @@ class Run:
         self.stops, self.stop_texts = arguments.split_stops(self.parts, stop)
         self.max_new_tokens = max_new_tokens
         self.seed = arguments.draw_seed(seed)
+        self._padding = self.parts.padding[self.parts.target]
+        self._keep_end = keep_end
         self.over = not self.prompt.rows
         if self.stop_texts and (self.search is not None or not self.prompt.text):
             raise ValueError(
@@ -44,9 +55,11 @@ class Run:
                 f"stop={stop!r}. Give ids of single tokens."
             )
         tokenizer = self.parts.tokenizer
-        # A tokenizer's padding is masked; a start token begins a text.
-        banned = [] if tokenizer is None else [prompts.PAD, tokenizer.start_id]
-        self._banned = tuple(i for i in banned if i is not None)
+        # A tokenizer's padding is masked; a start token begins a text. Some end one as well.
+        banned = [] if tokenizer is None else [self._padding, tokenizer.start_id]
+        self._banned = tuple(
+            i for i in banned if i is not None and i >= 0 and i not in self.parts.ends
+        )
         self._longest = self._check_length()
 
     def _check_length(self) -> int:
@@ -74,7 +87,7 @@ class Run:
         return length, room
 
     def _arguments(self) -> tuple[list, Any, Any, Any]:
-        ids, present = prompts.pad_left(self.prompt.rows, self.length)
+        ids, present = prompts.pad_left(self.prompt.rows, self.length, self._padding)
         return (
             self._sources(),
             ops.convert_to_tensor(ids),
@@ -95,15 +108,15 @@ class Run:
     def _lengthen(self, name: str, array: np.ndarray) -> np.ndarray:
         """Returns ids of a source `(B, S)` padded on the right to a size of which there are few, if
         the layer that encodes them hides that, and there are positions for it."""
-        encoder = self.parts.encoders[name]
-        hidden = prompts.PAD in self.parts.masked.get(name, ())
+        encoder, padding = self.parts.encoders[name], self.parts.padding[name]
+        hidden = padding in self.parts.masked.get(name, ())
         if roles.vocabulary(encoder) is None or not hidden:
             return array
         length = array.shape[1]
         size = -(-length // 16) * 16
         if self.parts.source_limit is not None:
             size = max(length, min(size, self.parts.source_limit))
-        return np.pad(array, ((0, 0), (0, size - length)))
+        return np.pad(array, ((0, 0), (0, size - length)), constant_values=padding)
 
     def _loop(self) -> Any:
         """Returns the loop to run, once it is known how logits are to be computed.
@@ -159,8 +172,7 @@ class Run:
                 for name in ("tokens", "finished", "until")
             )
             rows = [
-                prompts.cut(row[self.length : last], self.stops)
-                for row, last in zip(tokens, until, strict=True)
+                self._cut(row[self.length : last]) for row, last in zip(tokens, until, strict=True)
             ]
             self.over = filled == end or all(
                 ended or self._stopped(row, new)
@@ -174,6 +186,17 @@ class Run:
                 return
             filled = min(filled + size, end)
             carry = loop.go_on(carry, _integer(filled))
+
+    def best(self) -> list[np.ndarray]:
+        """Returns all new ids of each row, of a beam search those with the highest score."""
+        if self.search is None:
+            (*_, rows) = self.chunks(_CHUNK if self.stop_texts else self.max_new_tokens)
+            return rows
+        none = np.zeros(0, np.int32)
+        return [sequences[0] if sequences else none for sequences, _ in self.beams()]
+
+    def _cut(self, row: np.ndarray) -> np.ndarray:
+        return prompts.cut(row, self.stops, keep_end=self._keep_end)
 
     def _check_numbers(self, logits: Any) -> None:
         """Raises `ValueError` if the last logits are no numbers."""
@@ -218,7 +241,7 @@ class Run:
             self._check_numbers(carry["logits"])
         new = sequences[:, :, self.length : self.length + self.max_new_tokens]
         return [
-            ([prompts.cut(ids, self.stops) for ids in rows[real]], values[real].tolist())
+            ([self._cut(ids) for ids in rows[real]], values[real].tolist())
             for rows, values, real in zip(new, scores, ended, strict=True)
         ]
 

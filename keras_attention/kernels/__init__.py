@@ -40,7 +40,7 @@ from keras_attention.kernels.compilation import (
     recompute,
     trace_with,
 )
-from keras_attention.kernels.compiled import compiled_for
+from keras_attention.kernels.compiled import compiled_for, forget_functions
 from keras_attention.kernels.graph import (
     INDEX_DTYPE,
     segment_max,
@@ -49,7 +49,14 @@ from keras_attention.kernels.graph import (
     weighted_segment_sum,
 )
 from keras_attention.kernels.loops import cond, count_filled, store, while_loop
-from keras_attention.kernels.products import lay_out_weights, linear, linears
+from keras_attention.kernels.products import (
+    AdaptedKernel,
+    lay_out_weights,
+    linear,
+    linears,
+    multiply,
+    value_of,
+)
 from keras_attention.kernels.random import (
     apply_dropout,
     dropout_factors,

@@ -41,6 +41,15 @@ def compiled_for(model: keras.Model) -> dict[Hashable, Any]:
         return known.functions
 
 
+def forget_functions(model: keras.Model) -> None:
+    """Has Keras compile anew what it keeps of a model, whose weights are others than before."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.Model):
+            layer.train_function = layer.test_function = layer.predict_function = None
+        if hasattr(layer, "_torch_params"):
+            layer._track_variables()  # as Keras does after `quantize`
+
+
 def _same(before: list[Any], now: list[Any]) -> bool:
     """Returns whether these are the same variables; `==` would compare their values."""
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))

@@ -3,6 +3,7 @@
 from keras_attention.layers.attention.attention_pooling import AttentionPooling
 from keras_attention.layers.attention.bahdanau_attention import BahdanauAttention
 from keras_attention.layers.attention.block_sparse_attention import BlockSparseAttention
+from keras_attention.layers.attention.disentangled_attention import DisentangledAttention
 from keras_attention.layers.attention.graph_attention import GraphAttention
 from keras_attention.layers.attention.linear_attention import LinearAttention
 from keras_attention.layers.attention.luong_attention import LuongAttention
@@ -13,6 +14,7 @@ from keras_attention.layers.attention.shifted_window_attention import ShiftedWin
 from keras_attention.layers.augmentation.image_augmentation import ImageAugmentation
 from keras_attention.layers.augmentation.spectrogram_augmentation import SpectrogramAugmentation
 from keras_attention.layers.augmentation.waveform_augmentation import WaveformAugmentation
+from keras_attention.layers.blocks.disentangled_block import DisentangledBlock
 from keras_attention.layers.blocks.feed_forward import FeedForward
 from keras_attention.layers.blocks.ngram_convolution import NGramConvolution
 from keras_attention.layers.blocks.recurrent_decoder import RecurrentDecoder
@@ -32,14 +34,17 @@ from keras_attention.layers.inputs.segment_embedding import SegmentEmbedding
 from keras_attention.layers.inputs.token_embedding import TokenEmbedding
 from keras_attention.layers.inputs.tokenizer import Tokenizer
 from keras_attention.layers.outputs.action_values import ActionValues
+from keras_attention.layers.outputs.answer_span import AnswerSpan
 from keras_attention.layers.outputs.bias import Bias
 from keras_attention.layers.outputs.entity_labels import EntityLabels
 from keras_attention.layers.outputs.labels import Labels
+from keras_attention.layers.outputs.masked_tokens import MaskedTokens
 from keras_attention.layers.outputs.quantities import Quantities
 from keras_attention.layers.outputs.token_pooling import TokenPooling
 from keras_attention.layers.positions.alibi import ALiBi
 from keras_attention.layers.positions.attention_bias import AttentionBias
 from keras_attention.layers.positions.positional_encoding import PositionalEncoding
+from keras_attention.layers.positions.relative_embedding import RelativeEmbedding
 from keras_attention.layers.positions.relative_position_bias import RelativePositionBias
 from keras_attention.layers.positions.rotary_embedding import RotaryEmbedding
 from keras_attention.layers.positions.shaw_relative_position import ShawRelativePosition
@@ -47,6 +52,7 @@ from keras_attention.layers.positions.shaw_relative_position import ShawRelative
 __all__ = [
     "ALiBi",
     "ActionValues",
+    "AnswerSpan",
     "AttentionBias",
     "AttentionPooling",
     "AudioConverter",
@@ -56,6 +62,8 @@ __all__ = [
     "CategoricalColumns",
     "CharacterFeatures",
     "ClassToken",
+    "DisentangledAttention",
+    "DisentangledBlock",
     "EntityLabels",
     "FeedForward",
     "GraphAttention",
@@ -65,6 +73,7 @@ __all__ = [
     "LinearAttention",
     "LogMelSpectrogram",
     "LuongAttention",
+    "MaskedTokens",
     "MultiHeadCrossAttention",
     "MultiHeadSelfAttention",
     "NGramConvolution",
@@ -74,6 +83,7 @@ __all__ = [
     "Quantities",
     "RMSNormalization",
     "RecurrentDecoder",
+    "RelativeEmbedding",
     "RelativePositionBias",
     "ReversibleNormalization",
     "RotaryEmbedding",

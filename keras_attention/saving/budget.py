@@ -21,12 +21,15 @@ class Budget(threading.local):
         numbers: that the variables made may hold; `None` is no bound.
         results: how many symbolic tensors may be made.
         size: of such a tensor, its open sizes left out.
+        blank: whether variables whose values would be drawn are zeros, since they get others next.
+            Drawing takes longer than reading them, and several times their memory.
         refusal: set when something asked for more, also if Keras then reported another error.
     """
 
     numbers: int | None = None
     results: int = 0
     size: int = 0
+    blank: bool = False
     refusal: RefusedFileError | None = None
 
 
@@ -46,7 +49,7 @@ def budget(numbers: int, limits: Limits) -> Iterator[Budget]:
     Other threads are not bound.
 
     Yields:
-        The budget; its `refusal` is set when something asked for more.
+        The budget; its `refusal` is set when something asked for more. Its `blank` may be set.
 
     Raises:
         RefusedFileError: in the block, by what asks for too much.
@@ -60,7 +63,7 @@ def budget(numbers: int, limits: Limits) -> Iterator[Budget]:
     try:
         yield _budget
     finally:
-        _budget.numbers = None
+        _budget.numbers, _budget.blank = None, False
         with _lock:
             _watchers -= 1
             if not _watchers:
@@ -81,6 +84,8 @@ def _count_variable(
                 "what is left of `Limits.parameters`",
             )
         _budget.numbers -= count
+        if _budget.blank and hasattr(initializer, "seed"):
+            initializer = "zeros"
     _variable(self, initializer, shape, *args, **kwargs)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_attention.layers.composite import Composite
 from keras_attention.saving.errors import DamagedFileError
 from keras_attention.saving.tensors import walk
 
@@ -48,6 +49,7 @@ def read(config: dict[str, Any]) -> Mapping[str, list[int]] | None:
 def restore(model: keras.Model, flags: Mapping[str, list[int]] | None) -> None:
     """Freezes and thaws a loaded model as it was, from outer layers to inner ones to weights."""
     if flags is None:
+        _freeze_parts(model)
         return
     for kind, members in (("layers", _layers(model)), ("weights", model.weights)):
         frozen = set(flags[f"frozen_{kind}"])
@@ -56,6 +58,18 @@ def restore(model: keras.Model, flags: Mapping[str, list[int]] | None) -> None:
         for number, member in enumerate(members):
             if member.trainable == (number in frozen):
                 member.trainable = number not in frozen
+
+
+def _freeze_parts(model: keras.Model) -> None:
+    """Freezes the parts of frozen layers, which Keras forgets: a file of Keras names no parts.
+
+    Layers of a model are in the file, and so is whether they are frozen.
+    """
+    for _, layer in walk(model, "", set()):
+        if layer.trainable or isinstance(layer, keras.Model | Composite):
+            continue
+        for _, part in list(walk(layer, "", set()))[:-1]:
+            part.trainable = False
 
 
 def _layers(model: keras.Model) -> list[keras.Layer]:

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+import keras_attention as ka
 from tests.backend import BACKEND, BACKENDS, to_numpy, whole
 from tests.contracts import first, make_model
 from tests.layers import test_contract
@@ -15,6 +16,25 @@ CASES = [case for case in test_contract.CASES if case.branch is None]
 LAYERS = {f"{number} {case.layer.__name__}": case for number, case in enumerate(CASES)}
 
 
+def adapted(*steps):
+    """A model whose kernels have adapters, or are in 8 bits, or both."""
+    x = keras.Input((5, 8))
+    h = ka.layers.TransformerBlock(2, 16, position="rotary", activation="swiglu")(x)
+    model = keras.Model(x, keras.layers.Dense(3, name="head")(h))
+    for step in steps:
+        if step == "lora":
+            ka.enable_lora(model, 2)
+        else:
+            ka.quantize(model, skip=["head"])
+    rng = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(0.1 * rng.normal(size=variable.shape))
+    return model
+
+
+ADAPTED = {" ".join(steps): steps for steps in (("lora",), ("int8",), ("int8", "lora"))}
+
+
 def save(folder, share):
     """Writes each `share`-th model, beginning with another one on each backend."""
     mine = slice(BACKENDS.index(BACKEND) % share, None, share)
@@ -25,6 +45,8 @@ def save(folder, share):
         model.save(folder / f"{name}.keras")
     for name, case in list(ZOO.items())[mine]:
         case.make().save(folder / f"{name}.keras")
+    for name, steps in list(ADAPTED.items())[mine]:
+        adapted(*steps).save(folder / f"{name}.keras")
 
 
 def _load(folders, name):
@@ -34,7 +56,7 @@ def _load(folders, name):
 
 
 def read(folders):
-    return {**_layers(folders), **_zoo(folders)}
+    return {**_layers(folders), **_zoo(folders), **_adapted(folders)}
 
 
 def _layers(folders):
@@ -56,6 +78,21 @@ def _layers(folders):
                 for v, old in zip(model.trainable_variables, before, strict=True)
             }
         results[name] = outputs, steps
+    return results
+
+
+def _adapted(folders):
+    """Outputs of each adapted model by its name, and by weight what a step of SGD changes."""
+    x = np.random.default_rng(1).normal(size=(2, 5, 8)).astype("float32")
+    results = {}
+    for name in ADAPTED:
+        models = _load(folders, name)
+        outputs, model = [to_numpy(model(x)) for model in models], models[-1]
+        before = [to_numpy(v) for v in model.trainable_variables]
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.train_on_batch(x, np.ones_like(outputs[-1]))
+        pairs = zip(model.trainable_variables, before, strict=True)
+        results[name] = outputs, {v.path: to_numpy(v) - old for v, old in pairs}
     return results
 
 

@@ -25,7 +25,7 @@ def language_model(position="learned", *, vocabulary_size=V, tokenizer=None, **o
     """Rotary positions come with grouped heads and RMSNorm; `options` are of the blocks."""
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     x = tokens if tokenizer is None else tokenizer(tokens)
-    x = keras.layers.Embedding(vocabulary_size, 8, mask_zero=tokenizer is not None)(x)
+    x = ka.layers.TokenEmbedding(vocabulary_size, 8)(x)  # the mask is the tokenizer's
     learned = position == "learned"
     if learned:
         x = ka.layers.PositionalEncoding("learned", 48)(x)
@@ -49,11 +49,11 @@ def translator(source_tokenizer=None, target_tokenizer=None, vocabulary_size=V):
     source = keras.Input((None,), dtype="int32", name="source_ids")
     target = keras.Input((None,), dtype="int32", name="target_ids")
     x = source if source_tokenizer is None else source_tokenizer(source)
-    x = keras.layers.Embedding(vocabulary_size, 8, mask_zero=True)(x)
+    x = ka.layers.TokenEmbedding(vocabulary_size, 8, mask_zero=source_tokenizer is None)(x)
     x = ka.layers.PositionalEncoding()(x)
     memory = ka.layers.TransformerBlock(2, 16, name="encoder")(x)
     y = target if target_tokenizer is None else target_tokenizer(target)
-    y = keras.layers.Embedding(vocabulary_size, 8, mask_zero=target_tokenizer is not None)(y)
+    y = ka.layers.TokenEmbedding(vocabulary_size, 8)(y)
     y = ka.layers.PositionalEncoding()(y)
     for i in range(2):
         y = ka.layers.TransformerDecoderBlock(2, 16, name=f"decoder_{i}")(y, memory)

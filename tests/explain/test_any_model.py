@@ -15,6 +15,8 @@ from zoo.models.audio_transformer import VARIANTS as AUDIO
 from zoo.models.audio_transformer import audio_transformer
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
+from zoo.models.gpt import VARIANTS as GPT
+from zoo.models.gpt import gpt
 from zoo.models.transformer import VARIANTS as TRANSFORMER
 from zoo.models.transformer import transformer
 from zoo.models.vit import VARIANTS as VIT
@@ -106,6 +108,28 @@ def test_what_a_translator_reads_while_it_writes():
     np.testing.assert_allclose(drawn[0].images[0].get_array(), written.maps[path][0], atol=1e-6)
     page = str(ka.explain.page(model, texts[:1]))
     assert all(path in page for path in written.maps)
+
+
+def test_what_a_language_model_reads_for_each_new_token():
+    texts = ["the cat sat on the mat", "a dog ran in the park"] * 3
+    tokenizer = ka.layers.Tokenizer.train(texts, model="word", min_frequency=1)
+    model = gpt(**GPT["tiny"], tokenizer=tokenizer)
+    (written,) = ka.explain.generation_maps(model, texts[:1], max_new_tokens=4)
+    path = "block_1/attention"
+    assert written.queries[path] == written.output.split()
+    assert written.keys[path] == [*texts[0].split(), *written.output.split()[:-1]]
+    assert written.axes[path] == ("written", "read")
+    for inputs in (texts, texts[0]):
+        page = str(ka.explain.page(model, inputs, max_new_tokens=4))
+        data = json.loads(re.search(r"<script[^>]*json[^>]*>(.*?)</script>", page, re.S)[1])
+        assert data["sequences"] == {
+            "written": [{"tokens": written.queries[path]}],
+            "read": [{"tokens": written.keys[path]}],
+        }
+        assert {(m["queries"], m["keys"]) for m in data["maps"]} == {("written", "read")}
+    figure = ka.explain.heads(model, texts, max_new_tokens=4)
+    (drawn, *_) = [ax for ax in figure.axes if ax.get_title().startswith(path)]
+    np.testing.assert_allclose(drawn.images[0].get_array(), written.maps[path][0], atol=1e-6)
 
 
 def test_a_caption_is_drawn_word_by_word():

@@ -1,4 +1,4 @@
-"""A bias alone: cases for the contract."""
+"""Bias: cases for the contract, and the sum."""
 
 import numpy as np
 
@@ -9,7 +9,12 @@ from tests.contracts import Case
 CASES = [Case(layer=ka.layers.Bias, config={}, inputs={"inputs": ("T", 8)})]
 
 
-def test_it_is_added():
-    layer = CASES[0].make()
-    x = CASES[0].data()["inputs"]
+def test_the_bias_is_added_to_the_last_axis():
+    layer, x = CASES[0].make(), CASES[0].data()["inputs"]
     np.testing.assert_allclose(to_numpy(layer(x)), x + to_numpy(layer.bias), atol=1e-6)
+    assert tuple(layer.bias.shape) == (8,)
+
+
+def test_a_new_bias_changes_nothing():
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_array_equal(to_numpy(ka.layers.Bias()(x)), x)

@@ -1,5 +1,6 @@
 """ImageConverter: cases for the contract, NumPy's standardisation, and files of many kinds."""
 
+import json
 import struct
 import sys
 import zlib
@@ -161,10 +162,24 @@ def test_missing_pillow_is_named_with_its_extra(monkeypatch, grey):
     [
         ({"channels": 2}, "`channels` must be one of 1, 3"),
         ({"mean": [0.1, 0.2]}, "one for each channel"),
+        ({"mean": 77.8}, r"`mean` .* shares of 255, .* at most 1\. Received: mean=77\.8.*=0\.3051"),
+        ({"mean": [0, 51, 255]}, r"mean=\[0, 51, 255\].*pass mean=\[0\.0, 0\.2, 1\.0\]"),
+        ({"mean": float("nan")}, "at most 1. Received: mean=nan"),
+        ({"std": 51}, r"`std` .* at most 1\. Received: std=51.*pass std=0\.2"),
+        ({"mean": 256, "rescale_factor": 1}, "`mean` .* at most 255. Received: mean=256"),
         ({"std": 0.0}, "`std` must be a positive number"),
         ({"height": 0}, "`height` must be a positive integer"),
         ({"height": 10**5, "width": 10**5}, "`height` times `width` must be at most"),
         ({"resize": "squash"}, "`resize` must be one of 'stretch', 'letterbox', 'crop'"),
+        ({"resample": "cubic"}, "`resample` must be one of 'nearest', 'box', 'bilinear'"),
+        ({"rescale_factor": 255}, "`rescale_factor` must be from 1e-6 to 1, such as 1 / 255"),
+        ({"rescale_factor": float("nan")}, "`rescale_factor` must be"),
+        ({"resize": "shortest_edge"}, "needs the length of that edge: pass `resize_to`"),
+        ({"resize": "shortest_edge", "resize_to": (4, 5)}, r"Received: resize_to=\(4, 5\)"),
+        ({"resize": "none", "resize_to": 4}, "None for resize='none'. Received: resize_to=4"),
+        ({"resize_to": (4, 5, 6)}, r"\(height, width\) or one number"),
+        ({"resize_to": 0}, "`resize_to` must be a positive integer"),
+        ({"resize_to": 10**5}, "`resize_to` must be at most 50000000 pixels"),
     ],
 )
 def test_configuration_is_checked(config, message):
@@ -272,8 +287,71 @@ def test_other_shapes_are_stretched_letterboxed_or_cropped(resize, expected):
     np.testing.assert_array_equal(again.encode([wide])[0], pixels)
 
 
+def cut_middle(image, height, width):
+    """Rows and columns of the middle, zeros where there are none: indices instead of a crop."""
+    rows = np.arange(height) + (image.shape[0] - height) // 2
+    columns = np.arange(width) + (image.shape[1] - width) // 2
+    outside = (rows < 0) | (rows >= image.shape[0])
+    beside = (columns < 0) | (columns >= image.shape[1])
+    cut = image[rows.clip(0, image.shape[0] - 1)][:, columns.clip(0, image.shape[1] - 1)]
+    return np.where(outside[:, None, None] | beside[None, :, None], 0, cut)
+
+
+@TORCH
+@pytest.mark.parametrize(
+    "resample", ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+)
+@pytest.mark.parametrize(
+    ("resize", "resize_to", "size"),
+    [
+        ("stretch", None, lambda height, width: (9, 8)),
+        ("stretch", (12, 11), lambda height, width: (12, 11)),
+        ("stretch", 5, lambda height, width: (5, 5)),  # smaller than 9 x 8: black around
+        (
+            "shortest_edge",
+            11,
+            lambda height, width: (
+                (11, 11 * width // height) if height < width else (11 * height // width, 11)
+            ),
+        ),
+        ("none", None, lambda height, width: (height, width)),
+    ],
+)
+def test_is_resized_by_pillow_and_its_middle_cut_out(resample, resize, resize_to, size):
+    rng = np.random.default_rng(2)
+    images = [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in [(30, 47), (23, 7), (9, 8)]]
+    mean, std = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.25])
+    layer = ka.layers.ImageConverter(
+        9, 8, 3, mean.tolist(), std.tolist(), resize, resample, resize_to, 1 / 127.5
+    )
+    layer = ka.layers.ImageConverter.from_config(json.loads(json.dumps(layer.get_config())))
+    output = to_numpy(layer(layer.encode(images)))
+    for image, pixels in zip(images, output, strict=True):
+        height, width = size(*image.shape[:2])
+        method = Image.Resampling[resample.upper()]
+        resized = np.asarray(Image.fromarray(image).resize((width, height), method))
+        expected = (cut_middle(resized, 9, 8) / 127.5 - mean) / std
+        np.testing.assert_allclose(pixels, expected, atol=2e-6)
+
+
+@TORCH
+def test_a_long_image_is_no_bomb_when_its_shortest_edge_grows():
+    layer = ka.layers.ImageConverter(4, 4, resize="shortest_edge", resize_to=4000)
+    with pytest.raises(ValueError, match=r"has 4000000 x 4000 pixels, above the limit"):
+        layer.encode([np.zeros((1, 1000, 3), np.uint8)])
+
+
 @TORCH
 def test_files_of_before_stretch():
+    """Without what they do not say, by pillow's bilinear filter, and shares of 255."""
     config = ka.layers.ImageConverter(4, 5).get_config()
-    del config["resize"]
-    assert ka.layers.ImageConverter.from_config(config).resize == "stretch"
+    for name in ("resize", "resample", "resize_to", "rescale_factor"):
+        del config[name]
+    layer = ka.layers.ImageConverter.from_config(config)
+    image = np.random.default_rng(3).integers(0, 256, (9, 9, 3), np.uint8)
+    resized = np.asarray(Image.fromarray(image).resize((5, 4), Image.Resampling.BILINEAR))
+    np.testing.assert_allclose(to_numpy(layer(layer.encode([image])))[0], resized / 255, atol=1e-6)
+    config["mean"] = [77.8] * 3  # refused today, and yet it was what that model learned with
+    layer = ka.layers.ImageConverter.from_config(config)
+    assert layer.get_config()["mean"] == [77.8] * 3
+    np.testing.assert_allclose(to_numpy(layer(image[None, :4, :5])).mean(), -77.3, atol=0.1)

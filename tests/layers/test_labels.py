@@ -12,7 +12,13 @@ CASES = [
         config={"num_classes": 3, "names": ["a", "b", "c"]},
         inputs={"logits": ("T", 3)},
         stateless=True,
-    )
+    ),
+    Case(
+        layer=ka.layers.Labels,
+        config={"num_classes": 2, "activation": "sigmoid"},
+        inputs={"logits": ("T", 2)},
+        stateless=True,
+    ),
 ]
 
 
@@ -40,3 +46,14 @@ def test_names_must_fit(names):
 def test_logits_must_fit():
     with pytest.raises(ValueError, match=r"\(B, \.\.\., 3\).*\(2, 4\)"):
         ka.layers.Labels(3).decode(np.zeros((2, 4)))
+
+
+def test_several_classes_may_be_right():
+    logits = np.array([[800.0, -800.0, 0.0, 2.0], [-1.0, -2.0, -3.0, -4.0]])
+    layer = ka.layers.Labels(4, list("abcd"), activation="sigmoid")
+    first, second = layer.decode(logits, top=1)
+    assert [name for name, _ in first.ranking] == ["a", "d"]
+    np.testing.assert_allclose([x for _, x in first.ranking], [1, 1 / (1 + np.exp(-2))])
+    assert second.ranking == (("a", pytest.approx(1 / (1 + np.exp(1)))),)
+    with pytest.raises(ValueError, match="`activation` must be one of 'softmax', 'sigmoid'"):
+        ka.layers.Labels(4, activation="relu")

@@ -31,3 +31,10 @@ def test_sizes_must_fit():
         ka.layers.Quantities(["a", "b"], [0.0])
     with pytest.raises(ValueError, match="a number for each of a, b"):
         ka.layers.Quantities(["a", "b"]).decode(np.zeros((2, 3)))
+
+
+def test_scores_are_shares():
+    layer = ka.layers.Quantities(["score"], activation="sigmoid")
+    scores = [answer["score"] for answer in layer.decode(np.array([[0.0], [2.0], [-800.0]]))]
+    np.testing.assert_allclose(scores, [0.5, 1 / (1 + np.exp(-2)), 0])
+    assert ka.layers.Quantities.from_config(layer.get_config()).activation == "sigmoid"

@@ -3,13 +3,15 @@
 import base64
 import copy
 import json
+import time
 
+import numpy as np
 import pytest
 import tokenizers
 
 import keras_attention as ka
 from keras_attention.layers import Tokenizer
-from keras_attention.layers.inputs import tokenizer_file
+from keras_attention.layers.inputs import tokenizer_file, tokenizer_patterns
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -155,11 +157,67 @@ def test_junk_is_refused_while_loading(tmp_path, text):
         load(tmp_path, text)
 
 
-def mutations():
-    """Each value of a file in turn, replaced by junk of other types."""
+def trained():
+    """Byte pairs of our own."""
     whole = content("bpe")
     whole["model"]["vocab"] = {"[PAD]": 0, "[UNK]": 1, "a": 2, "b": 3, "ab": 4}
     whole["model"]["merges"] = [["a", "b"]]
+    return whole
+
+
+def published():
+    """Unigram pieces in the layout of XLM-R."""
+
+    def part(kind, name):
+        return {kind: {"id": name, "type_id": 0}}
+
+    before, after = part("SpecialToken", "[PAD]"), part("SpecialToken", "[UNK]")
+    space = {
+        "type": "Metaspace",
+        "replacement": "\u2581",
+        "prepend_scheme": "always",
+        "split": True,
+    }
+    return {
+        **content(),
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "Strip", "strip_left": True, "strip_right": True},
+                {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+            ],
+        },
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [{"type": "WhitespaceSplit"}, space],
+        },
+        "decoder": space,
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [before, part("Sequence", "A"), after],
+            "pair": [before, part("Sequence", "A"), after, part("Sequence", "B"), after],
+            "special_tokens": {
+                name: {"id": name, "ids": [i], "tokens": [name]}
+                for i, name in enumerate(("[PAD]", "[UNK]"))
+            },
+        },
+        "model": {
+            "type": "Unigram",
+            "unk_id": 1,
+            "byte_fallback": False,
+            "vocab": [
+                ["[PAD]", 0.0],
+                ["[UNK]", 0.0],
+                ["\u2581a", -1.0],
+                ["b", -2.0],
+                ["\u2581", -3.0],
+            ],
+        },
+    }
+
+
+def mutations(whole):
+    """Each value of a file in turn, replaced by junk of other types."""
 
     def places(value, path=()):
         yield path
@@ -178,16 +236,93 @@ def mutations():
             yield path, junk, changed
 
 
-def test_whatever_is_changed_loads_or_is_refused(tmp_path):
+@pytest.mark.parametrize("make", [trained, published])
+def test_whatever_is_changed_loads_or_is_refused(tmp_path, make):
     refused = 0
-    for path, junk, changed in mutations():
+    for path, junk, changed in mutations(make()):
         try:
-            ids = load(tmp_path, changed).encode(["ab a zz"])
+            if make is trained:
+                ids = load(tmp_path, changed).encode(["ab a zz"])
+            else:
+                ids = Tokenizer.from_json(changed).encode(["ab a zz"])
         except ValueError:
             refused += 1
         else:
             assert ids.shape[1] < 50, (path, junk)
     assert refused > 100
+
+
+@pytest.mark.parametrize("pattern", sorted(tokenizer_patterns.KNOWN))
+def test_known_patterns_take_linear_time(pattern):
+    split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated")
+    put = tokenizers.normalizers.Replace(tokenizers.Regex(pattern), " ")
+    letters = [
+        "a",
+        "A",
+        "\u4e2d",
+        "1",
+        " ",
+        "\n",
+        "'",
+        "-",
+        ".",
+        "\u0301",
+        "\u01c5",
+        "\r",
+        "@",
+        "'s",
+    ]
+    letters += ["aA", "Aa", " \n", "a'", "1.", "a-", "\u4e2dA", "http://", "n't", "\u02b0A"]
+    # Backtracking over half of such a run from each place would take minutes.
+    for letter in letters:
+        text = letter * (100_000 // len(letter))
+        begun = time.process_time()
+        split.pre_tokenize_str(text[:20_000] + "x")
+        put.normalize_str(f"x{text}x")
+        assert time.process_time() - begun < 5, letter
+
+
+def test_what_the_library_finds_out_is_an_error_too(tmp_path):
+    template = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "x", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": each, "type_id": 0}} for each in "AB"],
+        "special_tokens": {"x": {"id": "x", "ids": [999], "tokens": ["x"]}},
+    }
+    text = [{"Sequence": {"id": "A", "type_id": 0}}]
+    bert = {"type": "BertProcessing", "sep": ["x", 999], "cls": ["x", 999]}
+    for changes, message in [
+        ({"post_processor": bert}, "has the id 999, which the vocabulary has no token for"),
+        ({"post_processor": template}, "must have each text once"),
+        ({"post_processor": {**template, "single": text * 2}}, "must have each text once"),
+        ({"post_processor": {**template, "special_tokens": {}}}, "tokenizers library"),
+        ({"post_processor": {"type": "BertProcessing"}}, "tokenizers library refuses"),
+        ({"normalizer": precompiled(charsmap(4, b"\xff" * 4 + b"a\0"))}, "tokenizers library"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            Tokenizer.from_json({**content(), **changes}).encode(["the cat"])
+
+
+def test_half_a_character_in_a_vocabulary_is_refused():
+    settings = content()
+    settings["model"]["vocab"]["\ud800"] = len(settings["model"]["vocab"])
+    with pytest.raises(ValueError, match="tokenizers library refuses"):
+        Tokenizer.from_json(json.dumps(settings))
+
+
+def test_a_hostile_map_of_characters_does_not_end_the_process():
+    rng = np.random.default_rng(0)
+    settings = {**content(), "normalizer": None}
+    refused = 0
+    for _ in range(200):
+        size = 4 * int(rng.integers(1, 300))
+        blob = rng.integers(0, 256, size, "uint8").tobytes() + b"ab\0c\0\xe4\xb8\xad\0"
+        settings["normalizer"] = precompiled(charsmap(size, blob))
+        try:
+            Tokenizer.from_json(settings).encode(["the \u4e2d\u6587 caf\u00e9 \U0001f600"])
+        except ValueError:
+            refused += 1
+    assert refused
 
 
 def test_panics_of_the_library_are_errors():

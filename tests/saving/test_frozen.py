@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention.layers.part_settings import parts
 from tests.backend import to_numpy
 
 
@@ -38,6 +39,7 @@ FREEZE = {
     "part of Keras's": lambda model: setattr(
         model.get_layer("of_keras").query_dense, "trainable", False
     ),
+    "all of Keras's": lambda model: setattr(model.get_layer("of_keras"), "trainable", False),
     "a weight": lambda model: setattr(model.get_layer("dense").kernel, "trainable", False),
     "a model inside": lambda model: setattr(model.get_layer("nested"), "trainable", False),
     "a norm": lambda model: setattr(model.get_layer("norm"), "trainable", False),
@@ -82,13 +84,25 @@ def test_layers_of_ours_stay_frozen_without_our_files(way, tmp_path):
     y = ka.layers.TransformerBlock(2, 8, name="half")(x)
     y = ka.layers.TransformerBlock(2, 8, position="relative_bias", name="part_of_a_part")(y)
     y = ka.layers.MultiHeadSelfAttention(2, name="whole")(y)
+    y = ka.layers.TransformerBlock(2, 8, name="weights")(y)
+    y = ka.layers.TransformerBlock(2, 8, name="thawed")(y)
+    y = ka.layers.TransformerBlock(2, 8, name="adapted")(y)
     first = keras.Model(x, keras.layers.Dense(3)(y))
     first.get_layer("half").attention.trainable = False
     first.get_layer("part_of_a_part").attention.position.trainable = False
     first.get_layer("whole").trainable = False
+    first.get_layer("thawed").trainable = False
+    first.get_layer("thawed").feed_forward.trainable = True
+    first.get_layer("adapted").attention.adapt("query_kernel").add_adapter(2, 2.0)
+    first.get_layer("adapted").trainable = False
+    first.get_layer("weights").attention.query_kernel.trainable = False
+    first.get_layer("weights").feed_forward.output_bias.trainable = False
     second = WAYS[way](first, tmp_path / "model.keras")
     assert trainable(second) == trainable(first)
     assert trainable(first).count(False) > 10
+    assert not second.get_layer("whole").trainable_variables
+    for path, part in parts(second.get_layer("half")):
+        assert part.trainable == dict(parts(first.get_layer("half")))[path].trainable, path
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -123,7 +137,7 @@ def test_what_is_set_on_parts_afterwards_is_kept(way, tmp_path):
     assert second.get_layer("block").attention.dropout == 0.25
 
 
-@pytest.mark.parametrize("name", ["part of ours", "a weight"])
+@pytest.mark.parametrize("name", ["part of ours", "all of ours", "a weight", "a model inside"])
 def test_a_training_of_a_part_goes_on(name, tmp_path):
     x, y = np.ones((2, 4, 6), "float32"), np.zeros((2, 4, 3), "float32")
     saved = model()
@@ -136,3 +150,34 @@ def test_a_training_of_a_part_goes_on(name, tmp_path):
         each.fit(x, y, epochs=2, verbose=0)
     for mine, its in zip(resumed.weights, saved.weights, strict=True):
         np.testing.assert_array_equal(to_numpy(mine), to_numpy(its), err_msg=its.path)
+
+
+@pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("name", ["part of ours", "all of Keras's", "a weight of ours", "lora"])
+def test_a_training_from_a_file_of_keras_or_a_checkpoint_goes_on(name, tmp_path):
+    def frozen():
+        made = model()
+        if name == "lora":
+            ka.enable_lora(made, 2, seed=0)
+        elif name == "a weight of ours":
+            made.get_layer("block").attention.key_kernel.trainable = False
+        else:
+            FREEZE[name](made)
+        made.compile("adam", "mse")
+        return made
+
+    x, y = np.ones((4, 4, 6), "float32"), np.zeros((4, 4, 3), "float32")
+    saved = frozen()
+    checkpoint = ka.callbacks.Checkpoint(tmp_path / "checkpoints", every=1)
+    saved.fit(x, y, batch_size=2, shuffle=False, verbose=0, callbacks=[checkpoint])
+    saved.save(tmp_path / "model.keras")
+    resumed = ka.load_model(tmp_path / "model.keras", resume=True)
+    assert trainable(resumed) == trainable(saved)
+    again = frozen()
+    callback = ka.callbacks.Checkpoint(tmp_path / "checkpoints", every=1, resume=True)
+    again.fit(x, y, batch_size=2, shuffle=False, verbose=0, epochs=2, callbacks=[callback])
+    for each in (saved, resumed):
+        each.fit(x, y, batch_size=2, shuffle=False, verbose=0)
+    for one, other, third in zip(saved.weights, resumed.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(other), to_numpy(one), err_msg=one.path)
+        np.testing.assert_array_equal(to_numpy(third), to_numpy(one), err_msg=one.path)

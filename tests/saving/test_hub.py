@@ -15,7 +15,7 @@ import keras_attention as ka
 from keras_attention.saving import digests, hub
 from keras_attention.saving.errors import RefusedFileError
 from keras_attention.saving.limits import Limits
-from tests.saving.hub_server import serve
+from tests.saving.hub_server import connect, serve
 
 pytestmark = pytest.mark.runs_on("torch")
 URL = "hf://someone/model"
@@ -23,15 +23,8 @@ URL = "hf://someone/model"
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    constants = huggingface_hub.constants
     with serve() as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_TOKEN", "good")
+        connect(server, monkeypatch, cache=tmp_path / "cache")
         yield server
 
 

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention import inference
-from keras_attention.prediction import padding_mask
+from keras_attention import inference, roles
+from keras_attention.prediction import encoders, padding_mask
 from keras_attention.training.batches import Batches
 from zoo.data import Arrays, Splits
 from zoo.harness import checkpoints
@@ -53,6 +53,7 @@ class Recipe:
         epochs, batch_size, callbacks: for `model.fit`, which shuffles.
         play: plays what is learned from, instead of `data.train`.
             Then y in `data` are the seeds of episodes, and `measure` plays these.
+        init: the published checkpoint that the training starts from; nothing if it is from scratch.
         buckets: lengths to which batches of padded rows are cut off, see `Batches`.
         splits: how many seeds, each with a split of its own, it takes to say how good the model is:
             more than one where a test split is a handful of rows. The model of the first is kept.
@@ -78,6 +79,7 @@ class Recipe:
     batch_size: int
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
     play: Player | None = None
+    init: Mapping[str, Any] = field(default_factory=dict)
     buckets: tuple[int, ...] = ()
     splits: int = 1
     measure: Callable[[keras.Model, Splits], Mapping[str, float]] = lambda model, data: {}
@@ -250,10 +252,22 @@ def make_batches(
     """Returns the batches of a part of a dataset, encoded as the model takes them."""
     raw, y, *weights = part
     x = ka.encode(model, raw)
+    first = first_pieces(model, raw)
+    if first is not None:
+        y, *weights = (ka.training.spread_to_pieces(each, first) for each in (y, *weights))
     mask = padding_mask(model, x) if buckets else None
     return Batches(
         x, y, *weights, batch_size=batch_size, shuffle=shuffle, mask=mask, buckets=buckets
     )
+
+
+def first_pieces(model: keras.Model, raw: Any) -> np.ndarray | None:
+    """Returns where words begin among the ids of a tagger over pieces, `(B, T)`; `None` of other
+    models, whose labels are those of ids already."""
+    for layer in encoders(model).values():
+        if roles.cuts_pieces(layer):
+            return layer.first_pieces(raw)
+    return None
 
 
 def predict(
@@ -263,7 +277,10 @@ def predict(
     batch_size: int = 64,
     buckets: tuple[int, ...] = (),
 ) -> np.ndarray:
-    """Returns the model's outputs for a part of a dataset, zeros where a bucket cut it off."""
+    """Returns the model's outputs for a part of a dataset, zeros where a bucket cut it off.
+
+    Of a tagger over pieces they are those of words.
+    """
     data = make_batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
     outputs = None
     for index in range(data.num_batches):
@@ -279,7 +296,8 @@ def predict(
             outputs[rows, : computed.shape[1]] = computed
         else:
             outputs[rows] = computed
-    return outputs
+    first = first_pieces(model, part[0])
+    return outputs if first is None else ka.training.gather_words(outputs, first, part[1].shape[1])
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
@@ -291,4 +309,5 @@ def identity(recipe: Recipe) -> dict[str, Any]:
         "batch_size": recipe.batch_size,
         "precision": keras.config.dtype_policy().name,
         "data_sha256": recipe.data.sha256(),
+        **({"init": dict(recipe.init)} if recipe.init else {}),
     }

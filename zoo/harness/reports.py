@@ -34,6 +34,7 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
         "task": recipe.task,
         "score": recipe.score,
         "published": dict(recipe.published),
+        **({"init": dict(recipe.init)} if recipe.init else {}),
         "data": asdict(recipe.data.source) if recipe.data.source else None,
         "parameters": recipe.model.count_params(),
         "epochs": recipe.epochs,

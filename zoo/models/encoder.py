@@ -32,6 +32,7 @@ def encoder(
     max_length: int = 512,
     embedding_dim: int | None = None,
     num_segments: int = 2,
+    pairs: bool = True,
     num_buckets: int = 0,
     activation: str = "gelu",
     epsilon: float = 1e-12,
@@ -53,6 +54,8 @@ def encoder(
         embedding_dim: width of the embeddings, which are projected to D if it is another
             (ELECTRA, https://arxiv.org/abs/2003.10555); D if `None`.
         num_segments: rows of the table of segments, which separators count; 0 for none.
+        pairs: whether there are several segments; else all tokens are in the first, as in RoBERTa
+            (https://arxiv.org/abs/1907.11692).
         num_buckets: of distances, for which all blocks share a bias (MPNet,
             https://arxiv.org/abs/2004.09297, section 2.5); 0 for none.
         activation: of the feed-forward networks, see `FeedForward`.
@@ -77,9 +80,8 @@ def encoder(
     )  # (B, T, embedding_dim)
     x = ka.layers.PositionalEncoding("learned", max_length, name="position")(x)
     if num_segments:
-        x = ka.layers.SegmentEmbedding(num_segments, tokenizer.separator_id, name="segments")(
-            x, token_ids
-        )
+        separator = tokenizer.separator_id if pairs else None
+        x = ka.layers.SegmentEmbedding(num_segments, separator, name="segments")(x, token_ids)
     x = keras.layers.LayerNormalization(epsilon=epsilon, name="embedding_norm")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     if width != hidden_dim:

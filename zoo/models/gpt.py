@@ -87,11 +87,14 @@ def gpt(
     activation: str = "gelu",
     window: int | None = None,
     mechanism: Any = None,
+    head: bool = True,
     tied: bool = True,
     use_bias: bool = True,
+    epsilon: float = 1e-5,
     max_length: int | None = None,
     dropout: float,
     attention_dropout: float | None = None,
+    embedding_dropout: float | None = None,
     vocabulary_size: int | None = None,
     tokenizer: ka.layers.Tokenizer | None = None,
     name: str = "gpt",
@@ -115,19 +118,23 @@ def gpt(
         window: how many tokens a token sees, itself included; all before it if `None`.
         mechanism: of the attention, see `MultiHeadSelfAttention`: `"block_sparse"`, `"linear"`, or
             a `BlockSparseAttention` or `LinearAttention` with other settings.
+        head: whether the tokens become logits of those that follow; else the model returns what
+            the last norm makes of them.
         tied: whether the table of the tokens is the output projection as well.
         use_bias: whether the projections of the blocks have biases.
+        epsilon: of the norms.
         max_length: rows of the learned table, and so the longest text; others have no limit.
-        dropout: share that training drops of the embeddings and of each sub-layer's output.
-        attention_dropout: that of the attention weights; the same if `None`.
+        dropout: share that training drops of each sub-layer's output.
+        attention_dropout, embedding_dropout: those of the attention weights and of the embeddings;
+            the same if `None`.
         vocabulary_size: number V of token ids; that of the tokenizer if `None`.
-        tokenizer: which makes ids of text and goes with the file. Id 0 is its padding, which
-            nothing sees; without a tokenizer all ids are tokens.
+        tokenizer: which makes ids of text and goes with the file. Nothing sees its padding;
+            without a tokenizer all ids are tokens.
         name: of the model.
 
     Returns:
         A model from `token_ids` `(B, T)` to the logits `(B, T, V)` of the tokens that follow
-        each, in float32.
+        each, in float32; without a head to features `(B, T, D)`.
 
     Raises:
         ValueError: nothing tells the size of the vocabulary, or `max_length` is given without
@@ -153,7 +160,8 @@ def gpt(
     x = embedding(tokens if tokenizer is None else tokenizer(tokens))  # (B, T, D)
     if learned:
         x = ka.layers.PositionalEncoding("learned", max_length, name="position")(x)
-    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    share = dropout if embedding_dropout is None else embedding_dropout
+    x = keras.layers.Dropout(share, name="dropout")(x)
     for i in range(num_layers):
         block = ka.layers.TransformerBlock(
             num_heads,
@@ -161,6 +169,7 @@ def gpt(
             num_kv_heads=num_kv_heads,
             activation=activation,
             norm=norm,
+            epsilon=epsilon,
             dropout=dropout,
             attention_dropout=dropout if attention_dropout is None else attention_dropout,
             causal=True,
@@ -175,7 +184,9 @@ def gpt(
         # Section 2.3: what is added to the residual path begins smaller, by its depth.
         for kernel in (block.attention.output_kernel, block.feed_forward.output_kernel):
             kernel.assign(kernel * (2 * num_layers) ** -0.5)
-    x = _NORMS[norm](epsilon=1e-5, name="norm")(x)
+    x = _NORMS[norm](epsilon=epsilon, name="norm")(x)
+    if not head:
+        return keras.Model(tokens, x, name=name)
     if tied:
         x = embedding(x, reverse=True)  # (B, T, V)
     else:

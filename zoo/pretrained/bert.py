@@ -6,7 +6,7 @@ from zoo.models.encoder import encoder
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
 from zoo.pretrained.heads import Head
-from zoo.pretrained.weights import Rule, linear, norm, rule
+from zoo.pretrained.weights import SAME, Change, Rule, linear, norm, rule
 
 MODEL_TYPES = ("bert",)
 READS = "texts"
@@ -23,7 +23,6 @@ def arguments(config: Config) -> dict[str, Any]:
         is_decoder=False,
         add_cross_attention=False,
         tie_word_embeddings=True,
-        chunk_size_feed_forward=0,
     )
     return dict(
         vocabulary_size=config.size("vocab_size"),
@@ -40,12 +39,12 @@ def arguments(config: Config) -> dict[str, Any]:
     )
 
 
-def weights(prefix: str) -> list[Rule]:
-    """Returns the rules of the features."""
+def weights(prefix: str, *, positions: Change = SAME) -> list[Rule]:
+    """Returns the rules of the features; `positions` is done to the table of positions."""
     layer, attention = f"{prefix}encoder.layer.{{i}}", "block_{i}/attention/"
     return [
         rule(f"{prefix}embeddings.word_embeddings.weight", "embedding/embeddings"),
-        rule(f"{prefix}embeddings.position_embeddings.weight", "position/table"),
+        rule(f"{prefix}embeddings.position_embeddings.weight", "position/table", positions),
         rule(f"{prefix}embeddings.token_type_embeddings.weight", "segments/table"),
         *norm(f"{prefix}embeddings.LayerNorm", "embedding_norm"),
         *linear(f"{layer}.attention.self.query", f"{attention}query_"),
@@ -61,22 +60,16 @@ def weights(prefix: str) -> list[Rule]:
 
 def heads(config: Config, prefix: str) -> dict[str, Head]:
     """Returns the heads by task."""
-    hidden = config.rate("hidden_dropout_prob", 0.1)
-    dropout = config.rate("classifier_dropout", hidden)
-    logits = linear("classifier", "logits/")
-    transform = "cls.predictions.transform"
+    dropout = config.rate("classifier_dropout", config.rate("hidden_dropout_prob", 0.1))
+    logits, pooler = linear("classifier", "logits/"), linear(f"{prefix}pooler.dense", "pooler/")
     return {
-        "classes": of_tasks.classes(
-            [*linear(f"{prefix}pooler.dense", "pooler/"), *logits],
-            activation="tanh",
-            dropout=dropout,
-        ),
+        "classes": of_tasks.classes([*pooler, *logits], activation="tanh", dropout=dropout),
         "tags": of_tasks.tags(logits, dropout=dropout),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
         "fill": of_tasks.fill(
             [
-                *linear(f"{transform}.dense", "transform/"),
-                *norm(f"{transform}.LayerNorm", "transform_norm"),
+                *linear("cls.predictions.transform.dense", "transform/"),
+                *norm("cls.predictions.transform.LayerNorm", "transform_norm"),
                 rule("cls.predictions.bias", "vocabulary_bias/bias"),
             ],
             activation=config.choose("hidden_act", ACTIVATIONS),

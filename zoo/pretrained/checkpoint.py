@@ -216,6 +216,8 @@ class StoredTensors(Mapping[str, np.ndarray]):
                 if name in self._stored:
                     raise FileError(f"{path.parent}: The tensor {name!r} is there twice.")
                 self._stored[name] = (path, stored)
+                if 0 in self.shape(name):  # It takes no bytes, however long its other sides.
+                    raise DamagedFileError(f"{path}: The tensor {name!r} is empty.")
 
     def _open(self, path: Path) -> Any:
         try:

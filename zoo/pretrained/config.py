@@ -20,6 +20,8 @@ class Config(Mapping[str, Any]):
     """
 
     def __init__(self, values: Mapping[str, Any], *, name: str = "config.json") -> None:
+        if not isinstance(values, Mapping):
+            raise ValueError(f"{name} must hold settings by name. Received: {str(values)[:100]!r}")
         self._values = dict(values)
         self._name = name
 
@@ -43,6 +45,14 @@ class Config(Mapping[str, Any]):
         """Returns an integer that may be 0."""
         value = self._ask(key, default)
         return 0 if type(value) is int and value == 0 else self.size(key, default)
+
+    def pair(self, key: str, default: Any = _REQUIRED) -> tuple[int, int]:
+        """Returns two positive integers, height and width; one stands for both."""
+        value = self._ask(key, default)
+        pair = value if isinstance(value, (list, tuple)) else [value] * 2
+        if len(pair) != 2 or not all(type(size) is int and 0 < size <= _MOST for size in pair):
+            raise self.refuse(key, value, "a positive integer, or two: height and width")
+        return pair[0], pair[1]
 
     def number(self, key: str, default: Any = _REQUIRED) -> float:
         """Returns a finite number."""

@@ -7,7 +7,9 @@ from typing import Any
 import keras
 
 import keras_attention as ka
+from keras_attention.layers.outputs import tag_schemes
 from keras_attention.ops import activations
+from keras_attention.saving.errors import printable
 from zoo.pretrained.config import Config
 from zoo.pretrained.weights import Rule
 
@@ -25,9 +27,21 @@ ARCHITECTURES = {
     "next_token": ("ForCausalLM", "LMHeadModel"),
 }
 TASKS = ("features", "embedding", *list(ARCHITECTURES)[1:])
+_OTHER_TASKS = ("DoubleHeadsModel",)
 NAMED = ("classes", "tags")  # whose outputs are as many as there are names
 # The last layers of tasks, which decode; by them a model's task is known.
-LAST = {"classes": "labels", "tags": "labels", "span": "span", "fill": "words"}
+LAST = {
+    "classes": "labels",
+    "tags": "labels",
+    "span": "span",
+    "fill": "words",
+    "next_token": "next_token",
+}
+_PROBLEMS = {
+    name: name
+    for name in ("single_label_classification", "multi_label_classification", "regression")
+}
+_SCORE, _UNNAMED = "score", ("LABEL_0", "0")  # of one number that has no name
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,16 @@ def classes(
     return Head(attach, weights)
 
 
+def classes_of_last(weights: Sequence[Rule]) -> Head:
+    """Returns a head that classifies a text by its last token, without a bias."""
+
+    def attach(features: keras.Model, units: int) -> keras.KerasTensor:
+        x = ka.layers.TokenPooling("last", name="pooling")(features.output)  # (B, D)
+        return keras.layers.Dense(units, use_bias=False, name="logits")(x)
+
+    return Head(attach, weights)
+
+
 def tags(weights: Sequence[Rule], *, dropout: float) -> Head:
     """Returns a head that classifies each token."""
     return Head(lambda features, units: project(features.output, units, dropout), weights)
@@ -97,29 +121,95 @@ def project(x: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTens
     return keras.layers.Dense(units, name="logits")(x)
 
 
-def finish(x: keras.KerasTensor, task: str, names: Sequence[str]) -> keras.KerasTensor:
-    """Returns the outputs behind the last layer of a task, by which `ka.predict` answers."""
-    if task in NAMED:
-        layer = ka.layers.Labels
-        if task == "tags" and _mark_entities(names):
-            layer = ka.layers.EntityLabels
-        return layer(len(names), names, name=LAST[task])(x)
-    return keras.layers.Activation("linear", dtype="float32", name=LAST.get(task, "logits"))(x)
+def next_token(weights: Sequence[Rule]) -> Head:
+    """Returns a head that finds the token after each: by the table of the embeddings, if it has no
+    weights of its own."""
+
+    def attach(features: keras.Model, units: int) -> keras.KerasTensor:
+        embedding = features.get_layer("embedding")
+        if not weights:
+            return embedding(features.output, reverse=True)  # (B, T, V)
+        head = keras.layers.Dense(embedding.input_dim, use_bias=False, name="logits")
+        return head(features.output)
+
+    return Head(attach, weights)
+
+
+def finish(
+    x: keras.KerasTensor, task: str, names: Sequence[str], config: Config
+) -> keras.KerasTensor:
+    """Returns the outputs behind the last layer of a task, by which `ka.predict` answers.
+
+    Args:
+        x: outputs of a head.
+        task: one of `TASKS`.
+        names: of the classes, where the task has such.
+        config: that of the checkpoint, whose word counts for its own classes alone.
+    """
+    layers, name = ka.layers, LAST[task]
+    own = bool(names) and list(names) == class_names(config, len(names))
+    if task == "classes":
+        return _answer_classes(names, config if own else Config({}), name)(x)
+    if task == "tags":
+        scheme = tag_schemes.find_scheme(names)
+        if scheme is None:
+            return layers.Labels(len(names), names, name=name)(x)
+        if not own and tag_schemes.fits(names, "BIO"):
+            scheme = "BIO"  # which is to be learned, and whose constraints help
+        return layers.EntityLabels(len(names), names, scheme=scheme, name=name)(x)
+    if task == "span":
+        return layers.AnswerSpan(name=name)(x)
+    if task == "fill":
+        return layers.MaskedTokens(x.shape[-1], name=name)(x)
+    return keras.layers.Activation("linear", dtype="float32", name=name)(x)
+
+
+def _answer_classes(names: Sequence[str], config: Config, name: str) -> keras.layers.Layer:
+    """Returns the layer that names classes, one or several of them, or numbers."""
+    problem = config.choose("problem_type", _PROBLEMS, "single_label_classification")
+    if problem == "regression" or len(names) == 1:
+        return ka.layers.Quantities(
+            [_SCORE] if len(names) == 1 and names[0] in _UNNAMED else names,
+            activation=_find_activation(config, problem),
+            name=name,
+        )
+    activation = "sigmoid" if problem == "multi_label_classification" else "softmax"
+    return ka.layers.Labels(len(names), names, activation, name=name)
+
+
+def _find_activation(config: Config, problem: str) -> str:
+    """Returns what makes a score of a logit: as sentence-transformers' `CrossEncoder` does.
+
+    Its settings name a class of PyTorch. Where they name none, one logit becomes a share, unless
+    the model is said to be a regression.
+    """
+    settings = config.get("sentence_transformers")
+    named = settings.get("activation_fn") if isinstance(settings, dict) else None
+    named = named or config.get("sbert_ce_default_activation_function")
+    if named is None:
+        return "linear" if problem == "regression" or not config else "sigmoid"
+    return Config({"activation_fn": str(named).rpartition(".")[2]}).choose(
+        "activation_fn", {"Identity": "linear", "Sigmoid": "sigmoid"}
+    )
 
 
 def find_task(config: Config) -> str | None:
     """Returns the task that a checkpoint was saved for, or `None` if it is none of ours."""
-    architecture = find_architecture(config)
-    for task, endings in ARCHITECTURES.items():
-        if architecture.endswith(endings):
-            return task
-    return None
+    ending = find_ending(find_architecture(config))
+    return next((task for task, endings in ARCHITECTURES.items() if ending in endings), None)
+
+
+def find_ending(architecture: str) -> str:
+    """Returns the end of an architecture's name that says its task; nothing where none does."""
+    endings = [ending for each in ARCHITECTURES.values() for ending in each]
+    matches = [end for end in (*endings, *_OTHER_TASKS) if architecture.endswith(end)]
+    return max(matches, key=len, default="")
 
 
 def find_architecture(config: Config) -> str:
     """Returns the class that saved a checkpoint, such as `BertForMaskedLM`."""
     names = config.get("architectures")
-    return str(names[0]) if isinstance(names, list) and names else "(not said)"
+    return printable(str(names[0]))[:100] if isinstance(names, list) and names else "(not said)"
 
 
 def class_names(config: Config, units: int) -> list[str]:
@@ -130,11 +220,3 @@ def class_names(config: Config, units: int) -> list[str]:
         if len(by_number) == units == len(set(names)):
             return names
     return [str(i) for i in range(units)]
-
-
-def _mark_entities(names: Sequence[str]) -> bool:
-    """Whether names are tags in BIO."""
-    begins = {name[2:] for name in names if name.startswith("B-")}
-    return "O" in names and all(
-        name == "O" or (name[:2] in ("B-", "I-") and name[2:] in begins) for name in names
-    )

@@ -1,21 +1,23 @@
 """From the files of a published checkpoint to a model."""
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
 import keras_attention as ka
+from keras_attention.ops import checks
 from keras_attention.saving.budget import budget
-from keras_attention.saving.errors import FileError, cause
+from keras_attention.saving.errors import DamagedFileError, FileError, cause
 from keras_attention.saving.limits import DEFAULT, Limits
-from zoo.pretrained import heads, sentences, tokenizers, weights
+from zoo.pretrained import heads, positions, preprocessing, sentences, tokenizers, weights
 from zoo.pretrained.checkpoint import Checkpoint, open_checkpoint
-from zoo.pretrained.families import Family, find_family
+from zoo.pretrained.families import Family, find_family, settle_ties
 from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import Rule
 
@@ -28,10 +30,11 @@ def load(
     revision: str | None = None,
     sha256: str | None = None,
     dtype: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
     max_length: int | None = None,
     limits: Limits = DEFAULT,
 ) -> keras.Model:
-    """Returns a published model as a functional model of the zoo, with its tokenizer.
+    """Returns a published model as a functional model of the zoo, which reads raw values.
 
     ```python
     model = zoo.pretrained.load("hf://FacebookAI/roberta-base", task="classes",
@@ -41,13 +44,14 @@ def load(
     model.fit(ka.encode(model, texts), labels)
     ```
 
+    Its first layer is the checkpoint's own tokenizer, or makes pixels as its image processor does.
     Neither PyTorch nor TensorFlow nor transformers is needed: of the files only settings, tensors
     and vocabularies are read, and no code.
 
     | `task` | output |
     |---|---|
     | `"features"` | `(B, T, D)` |
-    | `"embedding"` | `(B, D)`, by the pooling of `modules.json`; the mean where there is none |
+    | `"embedding"` | `(B, D)`, by `modules.json`; else the mean, of images the class token |
     | `"classes"` | logits `(B, C)` |
     | `"tags"` | logits `(B, T, C)` |
     | `"span"` | logits `(B, T, 2)` of where an answer begins and ends |
@@ -63,6 +67,8 @@ def load(
         revision: branch, tag or commit. Only a commit's hash is always the same model.
         sha256: the digest that the file of the weights must have.
         dtype: policy of the model, such as `"bfloat16"`; Keras's own if `None`.
+        image_size: side, or height and width, of the images of a model of images, whose positions
+            are resized for it; the checkpoint's if `None`.
         max_length: tokens of a text that are kept; as many as the model takes if `None`.
         limits: of sizes, see `ka.saving.Limits`.
 
@@ -80,9 +86,13 @@ def load(
         if sha256 is not None:
             checkpoint.check_digest(sha256)
         family = find_family(checkpoint.config)
+        _check_arguments(family, max_length=max_length, image_size=image_size)
         plan = _make_plan(checkpoint, family, task, class_names)
+        arguments = family.arguments(checkpoint.config)
+        if image_size is not None:
+            plan, arguments = _resize(plan, arguments, image_size)
         with _computing_in(dtype):
-            model = _build(checkpoint, family, plan, max_length)
+            model = _build(checkpoint, family, plan, arguments, max_length)
         weights.load(
             model,
             checkpoint.tensors,
@@ -92,6 +102,8 @@ def load(
             non_finite=limits.non_finite,
         )
     except FileError as error:
+        if str(error).startswith(str(source)):
+            raise
         raise error.of(str(source)) from error.__cause__
     if plan.new:
         warnings.warn(
@@ -128,7 +140,8 @@ class _Plan:
 def _make_plan(
     checkpoint: Checkpoint, family: Family, task: str | None, class_names: Sequence[str] | None
 ) -> _Plan:
-    config, tensors = checkpoint.config, checkpoint.tensors
+    tensors = checkpoint.tensors
+    config = settle_ties(family, checkpoint.config, tensors)
     of_sentences = sentences.read_sentences(checkpoint) if task in (None, "embedding") else None
     saved = "embedding" if of_sentences else heads.find_task(config)
     prefix = find_prefix(family, tensors)
@@ -158,6 +171,11 @@ def _make_plan(
                 "trained."
             )
         names = heads.class_names(config, units) if class_names is None else list(class_names)
+        if isinstance(class_names, str) or not names or len({*names}) < len(names):
+            raise ValueError(
+                "`class_names` must be several names, each another. Received: "
+                f"class_names={class_names!r}"
+            )
         if len(names) != units:
             there = [rule for rule in there if not rule.ours[0].startswith("logits/")]
     elif class_names is not None:
@@ -170,6 +188,8 @@ def _make_plan(
             f"{checkpoint.source} has no head for the task {task!r}: it was saved as "
             f"{heads.find_architecture(config)}. Pass another `task`."
         )
+    if there and (task not in heads.NAMED or len(names) == units):
+        there = own  # A head that the checkpoint has must be whole.
     missing = [rule for rule in own if rule not in there]
     others = [
         name.replace(".", r"\.")
@@ -180,7 +200,8 @@ def _make_plan(
     return _Plan(
         task=task,
         head=head,
-        sentences=of_sentences or sentences.Sentences(),
+        sentences=of_sentences
+        or sentences.Sentences("first" if family.READS == "images" else "mean"),
         names=names,
         rules=[*family.weights(prefix), *there],
         new=list(dict.fromkeys(name.partition("/")[0] for rule in missing for name in rule.ours)),
@@ -197,33 +218,92 @@ def _count_units(rules: Sequence[Rule], checkpoint: Checkpoint) -> int | None:
     """Returns how many outputs a checkpoint's head has, or `None` if it has none."""
     for rule in rules:
         if rule.ours == ("logits/kernel",):
-            return checkpoint.tensors.shape(rule.theirs[0])[0]
+            shape = checkpoint.tensors.shape(rule.theirs[0])
+            return shape[0] if len(shape) == 2 else None
     return None
 
 
+def _check_arguments(family: Family, **arguments: Any) -> None:
+    """Raises `ValueError` at an argument of `load` that is about raw values of another kind."""
+    reads = {"max_length": "texts", "image_size": "images"}
+    for name, value in arguments.items():
+        if value is not None and reads[name] != family.READS:
+            raise ValueError(
+                f"`{name}` goes with models of {reads[name]}, and this one is of {family.READS}. "
+                f"Received: {name}={value}"
+            )
+
+
+def _resize(
+    plan: _Plan, arguments: dict[str, Any], image_size: int | tuple[int, int]
+) -> tuple[_Plan, dict[str, Any]]:
+    """Returns the plan and the builder's arguments for images of another size."""
+    size = (image_size,) * 2 if isinstance(image_size, int) else tuple(image_size)
+    if len(size) != 2:
+        raise ValueError(f"`image_size` must be one number or two. Received: {image_size}")
+    for side, patch in zip(size, arguments["patch_size"], strict=True):
+        checks.positive_int(image_size=side)
+        if side < patch:
+            raise ValueError(
+                f"`image_size` must be at least that of a patch, {arguments['patch_size']}. "
+                f"Received: image_size={image_size}"
+            )
+    old, new = (
+        positions.grid(each, arguments["patch_size"]) for each in (arguments["image_size"], size)
+    )
+    rules = positions.fit_rules(plan.rules, old, new)
+    return replace(plan, rules=rules), {**arguments, "image_size": size}
+
+
 def _build(
-    checkpoint: Checkpoint, family: Family, plan: _Plan, max_length: int | None
+    checkpoint: Checkpoint,
+    family: Family,
+    plan: _Plan,
+    arguments: dict[str, Any],
+    max_length: int | None,
 ) -> keras.Model:
-    """Returns the model, with no more weights than the checkpoint has and a new head needs."""
-    arguments = family.arguments(checkpoint.config)
+    """Returns the model, with no more weights than the checkpoint has and new ones need."""
     lengths = (max_length, plan.sentences.max_length, arguments.get("max_length"))
     units = len(plan.names) or 2
     width = arguments["hidden_dim"]
-    head_numbers = (width + 1) * (width + units) if plan.new else 0
-    with budget(checkpoint.tensors.numbers + head_numbers, checkpoint.limits) as spent:
+    num_layers = arguments.get("num_layers", 0)
+    if num_layers > len(checkpoint.tensors):
+        raise DamagedFileError(
+            f"config.json asks for {num_layers:,} layers, and the weights are "
+            f"{len(checkpoint.tensors):,} tensors."
+        )
+    more = (width + 1) * (width + units) if plan.new else 0
+    if family.READS == "images":  # in a larger one there are more positions
+        patches = positions.grid(arguments["image_size"], arguments["patch_size"])
+        more += width * math.prod(patches)
+    numbers = checkpoint.tensors.numbers
+    numbers += min(numbers, more)  # whatever width and sizes a stranger's settings have
+    with budget(numbers, checkpoint.limits) as spent:
         try:
-            arguments["tokenizer"] = _read_tokenizer(
-                checkpoint,
-                max_length=min(filter(None, lengths), default=None),
-                words="pieces" if plan.task == "tags" else False,
-            )
+            if family.READS == "images":
+                arguments["converter"] = preprocessing.read(
+                    checkpoint,
+                    family=family.PROCESSOR,
+                    image_size=arguments["image_size"],
+                    channels=arguments["channels"],
+                )
+            else:
+                arguments["tokenizer"] = _read_tokenizer(
+                    checkpoint,
+                    max_length=min(filter(None, lengths), default=None),
+                    words="pieces" if plan.task == "tags" else False,
+                )
+            spent.blank = True  # All weights of the features come from the checkpoint.
             features = family.BUILD(**arguments, name=family.MODEL_TYPES[0].replace("-", "_"))
+            spent.blank = False
             if plan.task == "features":
                 return features
             if plan.task == "embedding":
                 x = plan.sentences.attach(features)
             else:
-                x = heads.finish(plan.head.attach(features, units), plan.task, plan.names)
+                x = heads.finish(
+                    plan.head.attach(features, units), plan.task, plan.names, checkpoint.config
+                )
             return keras.Model(features.input, x, name=features.name)
         except Exception as error:
             if spent.refusal:

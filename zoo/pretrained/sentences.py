@@ -1,10 +1,13 @@
 """Sentence embeddings: `modules.json`, which says what makes a vector of features."""
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
 import keras_attention as ka
+from keras_attention.saving.errors import DamagedFileError, RefusedFileError
 from zoo.pretrained.checkpoint import Checkpoint
 from zoo.pretrained.config import Config
 
@@ -47,7 +50,7 @@ def read_sentences(checkpoint: Checkpoint) -> Sentences | None:
     modules = checkpoint.json("modules.json")
     if not modules:
         return None
-    kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
+    kinds, paths = _read_modules(checkpoint, modules)
     if kinds not in (
         ["Transformer", "Pooling"],
         ["Transformer", "Pooling", "Normalize"],
@@ -56,9 +59,7 @@ def read_sentences(checkpoint: Checkpoint) -> Sentences | None:
             f"{checkpoint.source}: modules.json must have Transformer, Pooling and perhaps "
             f"Normalize. Received: {', '.join(kinds)}. Load the features with task='features'."
         )
-    pooling = Config(
-        checkpoint.json(f"{modules[1]['path']}/config.json"), name="the pooling's config.json"
-    )
+    pooling = Config(checkpoint.json(f"{paths[1]}/config.json"), name="the pooling's config.json")
     pooling.demand(include_prompt=True)
     if "pooling_mode" in pooling:  # of sentence-transformers 6
         modes = {"cls": "first", "lasttoken": "last", "mean": "mean", "max": "max"}
@@ -81,3 +82,20 @@ def read_sentences(checkpoint: Checkpoint) -> Sentences | None:
     settings.demand(do_lower_case=False)
     length = settings.size("max_seq_length") if settings.get("max_seq_length") else None
     return Sentences(kind, len(kinds) == 3, length)
+
+
+def _read_modules(checkpoint: Checkpoint, modules: Any) -> tuple[list[str], list[str]]:
+    """Returns the kinds of modules, and the folders that they are in."""
+    try:
+        kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
+        paths = [str(module["path"]) for module in modules]
+    except (TypeError, KeyError, IndexError):
+        raise DamagedFileError(
+            f"{checkpoint.source}: modules.json must be a list of modules, each with a type and a "
+            "path."
+        ) from None
+    if not all(re.fullmatch(r"\w*", path, re.ASCII) for path in paths):
+        raise RefusedFileError(
+            f"{checkpoint.source}: modules.json names {paths}, which are no folders of it.", ""
+        )
+    return kinds, paths

@@ -33,7 +33,9 @@ def read(
     """
     config = _read_object(checkpoint, "config.json")
     options = _read_object(checkpoint, "tokenizer_config.json")
-    named = SpecialTokens({**_read_object(checkpoint, "special_tokens_map.json"), **options})
+    mapped = _read_object(checkpoint, "special_tokens_map.json")
+    said = {key: value for key, value in options.items() if value is not None}
+    named = SpecialTokens({**mapped, **said})
     settings = _read_vocabulary(checkpoint, named, options, config)
     _follow(settings, options, named)
     ids = find_ids(settings)
@@ -105,17 +107,16 @@ def _follow(settings: dict[str, Any], options: Mapping[str, Any], named: Special
         cut["add_prefix_space"] = options.get("add_prefix_space", cut.get("add_prefix_space"))
     ids = find_ids(settings)
     vocabularies.add_special(settings, named, ids)
-    if options.get("clean_up_tokenization_spaces") and settings["model"].get("type") != "BPE":
+    decoder = settings.get("decoder")
+    cleans = options.get("clean_up_tokenization_spaces") and settings["model"].get("type") != "BPE"
+    if cleans and isinstance(decoder, dict):
         # As `transformers` does behind the decoder, on the whole text.
-        decoder = settings.get("decoder")
-        first = (
-            decoder.get("decoders", []) if (decoder or {}).get("type") == "Sequence" else [decoder]
-        )
+        first = decoder.get("decoders") if decoder.get("type") == "Sequence" else [decoder]
         replace = [
             {"type": "Replace", "pattern": {"String": marks}, "content": marks.replace(" ", "")}
             for marks in _CLEANED
         ]
-        steps = [*filter(None, first), {"type": "Fuse"}, *replace]
+        steps = [*(first or []), {"type": "Fuse"}, *replace]
         settings["decoder"] = {"type": "Sequence", "decoders": steps}
 
 

@@ -78,9 +78,12 @@ def find_ids(settings: Mapping[str, Any]) -> dict[str, int]:
     try:
         if isinstance(vocabulary, list):
             vocabulary = {piece: i for i, (piece, *_) in enumerate(vocabulary)}
-        return {**vocabulary, **{token["content"]: token["id"] for token in added}}
+        ids = {**vocabulary, **{token["content"]: token["id"] for token in added}}
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"tokenizer.json has no vocabulary: {error!r}") from None
+    if not all(isinstance(i, int) for i in ids.values()):
+        raise ValueError("tokenizer.json has tokens whose ids are no integers.")
+    return ids
 
 
 def add_special(

@@ -26,13 +26,13 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
 import keras_attention as ka
-from keras_attention.explain import plots
 from zoo.data import Arrays, Splits
 from zoo.data import wnut17 as data
 from zoo.harness import charts, experiment
 from zoo.harness.experiment import Recipe
 from zoo.models import lstm_tagger, transformer_tagger
 from zoo.tasks import tagging
+from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 
 _DROP = dict(dropout=0.3, word_dropout=0.3)
 VARIANTS = {
@@ -49,18 +49,36 @@ VARIANTS = {
 }
 
 
-def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+FINE_TUNING = FineTuning(
+    task="tags",
+    epochs=8,
+    batch_size=16,
+    peak=1e-4,
+    decay=0.9,
+    max_length=256,
+    buckets=(16, 24, 40, 64),
+)
+
+
+def recipe(
+    *,
+    variant: str = "default",
+    seed: int = 0,
+    smoke: bool = False,
+    init: Init | None = None,
+) -> Recipe:
     """Returns the experiment of this file.
 
     Args:
         variant: `"default"` (transformer) or `"lstm"`; `"tiny"` and `"tiny_lstm"` are for tests.
         seed: of the initial weights, the order and the dropout.
         smoke: two epochs on made-up sentences, to see that everything runs.
+        init: a published encoder to start from, see `zoo.tasks.fine_tuning`.
     """
     keras.utils.set_random_seed(seed)
     splits = data.sample() if smoke else data.load()
     epochs, batch_size = 2 if smoke else 10, 32
-    return Recipe(
+    from_scratch = Recipe(
         name="tag_ner",
         variant=variant,
         seed=seed,
@@ -85,6 +103,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         ),
         task="token-classification",
     )
+    return start_from(init, from_scratch, FINE_TUNING)
 
 
 class ChooseBias(keras.callbacks.Callback):
@@ -160,7 +179,5 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
         "tag_scores": charts.tag_scores(
             true, predicted, splits.class_names, title=f"F1 by tag, {len(true):,} test words"
         ),
-        "attention": plots.attention_heads(
-            tagging.capture_attention(model, words), words, title="Attention in a test sentence"
-        ),
+        "attention": tagging.draw_attention(model, words),
     }

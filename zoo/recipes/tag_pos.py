@@ -23,13 +23,13 @@ import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import plots
 from zoo.data import Splits
 from zoo.data import ud_english_ewt as data
 from zoo.harness import charts
 from zoo.harness.experiment import Recipe
 from zoo.models import lstm_tagger, transformer_tagger
 from zoo.tasks import tagging
+from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 
 VARIANTS = {
     "default": (transformer_tagger.transformer_tagger, transformer_tagger.VARIANTS["default"]),
@@ -39,18 +39,36 @@ VARIANTS = {
 }
 
 
-def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+FINE_TUNING = FineTuning(
+    task="tags",
+    epochs=5,
+    batch_size=32,
+    peak=2e-4,
+    decay=0.9,
+    max_length=256,
+    buckets=(12, 20, 32, 56),
+)
+
+
+def recipe(
+    *,
+    variant: str = "default",
+    seed: int = 0,
+    smoke: bool = False,
+    init: Init | None = None,
+) -> Recipe:
     """Returns the experiment of this file.
 
     Args:
         variant: `"default"` (transformer) or `"lstm"`; `"tiny"` and `"tiny_lstm"` are for tests.
         seed: of the initial weights, the order and the dropout.
         smoke: two epochs on made-up sentences, to see that everything runs.
+        init: a published encoder to start from, see `zoo.tasks.fine_tuning`.
     """
     keras.utils.set_random_seed(seed)
     splits = data.sample() if smoke else data.load()
     epochs, batch_size = 2 if smoke else 8, 32
-    return Recipe(
+    from_scratch = Recipe(
         name="tag_pos",
         variant=variant,
         seed=seed,
@@ -75,6 +93,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         ),
         task="token-classification",
     )
+    return start_from(init, from_scratch, FINE_TUNING)
 
 
 def logistic_regression(splits: Splits) -> float:
@@ -98,7 +117,5 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
         "tag_scores": charts.tag_scores(
             true, predicted, splits.class_names, title=f"F1 by part of speech, {of_test}"
         ),
-        "attention": plots.attention_heads(
-            tagging.capture_attention(model, words), words, title="Attention in a test sentence"
-        ),
+        "attention": tagging.draw_attention(model, words),
     }

@@ -24,6 +24,7 @@ from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
 from zoo.tasks import text
+from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 
 VARIANTS = {"default": TRANSFORMER["default"], "tiny": TRANSFORMER["tiny"]}
 BATCH_SIZE = 64
@@ -31,13 +32,31 @@ BUCKETS = (11, 17)
 PRECISION = 0.95
 
 
-def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+FINE_TUNING = FineTuning(
+    task="classes",
+    epochs=10,
+    batch_size=64,
+    peak=3e-4,
+    decay=0.9,
+    max_length=64,
+    buckets=(10, 14, 20),
+)
+
+
+def recipe(
+    *,
+    variant: str = "default",
+    seed: int = 0,
+    smoke: bool = False,
+    init: Init | None = None,
+) -> Recipe:
     """Returns the experiment of this file.
 
     Args:
         variant: `"default"`.
         seed: of the initial weights, the order and the dropout.
         smoke: made-up requests and two epochs, to see that everything runs.
+        init: a published encoder to start from, see `zoo.tasks.fine_tuning`.
     """
     settings = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
@@ -52,7 +71,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 10
-    return Recipe(
+    from_scratch = Recipe(
         name="text_clinc",
         variant=variant,
         seed=seed,
@@ -75,6 +94,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         next_step="python scripts/predict.py {folder}/model.keras 'how much money do i have'",
         task="text-classification",
     )
+    return start_from(init, from_scratch, FINE_TUNING)
 
 
 def measure(model: keras.Model, splits: Splits) -> dict[str, float]:

@@ -26,6 +26,7 @@ from zoo.models.hierarchical_classifier import hierarchical_classifier
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
 from zoo.tasks import text
+from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 
 # Sentences have 19 words on average: blocks of 4 see the first, one on each side and one other.
 SPARSE = ka.layers.BlockSparseAttention(4, random_blocks=1)
@@ -45,7 +46,24 @@ BATCH_SIZE = 32
 BUCKETS = (14, 24)
 
 
-def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+FINE_TUNING = FineTuning(
+    task="classes",
+    epochs=4,
+    batch_size=32,
+    peak=1e-4,
+    decay=0.9,
+    max_length=96,
+    buckets=(16, 24, 36),
+)
+
+
+def recipe(
+    *,
+    variant: str = "default",
+    seed: int = 0,
+    smoke: bool = False,
+    init: Init | None = None,
+) -> Recipe:
     """Returns the experiment of this file.
 
     Args:
@@ -53,6 +71,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             attention of that kind; or `"hierarchical"`, the hierarchical attention network.
         seed: of the initial weights, the order and the dropout.
         smoke: made-up sentences and two epochs, to see that everything runs.
+        init: a published encoder to start from, see `zoo.tasks.fine_tuning`.
     """
     build, settings, peak = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
@@ -71,7 +90,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 5
-    return Recipe(
+    from_scratch = Recipe(
         name="text_sst2",
         variant=variant,
         seed=seed,
@@ -93,3 +112,4 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         next_step="python scripts/predict.py {folder}/model.keras 'a warm and funny film'",
         task="text-classification",
     )
+    return start_from(init, from_scratch, FINE_TUNING)

@@ -31,6 +31,7 @@ from zoo.models.hierarchical_classifier import hierarchical_classifier
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
 from zoo.tasks import text
+from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 
 # Of each the model, its sizes and the highest learning rate.
 VARIANTS: dict[str, text.Variant] = {
@@ -53,7 +54,24 @@ MIN_FREQUENCY = 2
 BUCKETS = (11, 16)
 
 
-def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
+FINE_TUNING = FineTuning(
+    task="classes",
+    epochs=6,
+    batch_size=32,
+    peak=2e-4,
+    decay=0.9,
+    max_length=64,
+    buckets=(12, 16, 24),
+)
+
+
+def recipe(
+    *,
+    variant: str = "default",
+    seed: int = 0,
+    smoke: bool = False,
+    init: Init | None = None,
+) -> Recipe:
     """Returns the experiment of this file.
 
     Args:
@@ -61,6 +79,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             network.
         seed: of the initial weights, the order and the dropout.
         smoke: made-up questions and two epochs, to see that everything runs.
+        init: a published encoder to start from, see `zoo.tasks.fine_tuning`.
     """
     build, settings, peak = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
@@ -80,7 +99,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 7
-    return Recipe(
+    from_scratch = Recipe(
         name="text_trec",
         variant=variant,
         seed=seed,
@@ -102,3 +121,4 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         next_step="python scripts/predict.py {folder}/model.keras 'Who wrote Hamlet ?'",
         task="text-classification",
     )
+    return start_from(init, from_scratch, FINE_TUNING)

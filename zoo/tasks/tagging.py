@@ -1,7 +1,7 @@
 """Parts of the taggers' recipes: model, optimizer and a simpler method."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -9,9 +9,13 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import SGDClassifier
 
 import keras_attention as ka
+from keras_attention.explain import plots
 from zoo.data import Arrays, Splits, objects
 from zoo.harness import experiment
 from zoo.tasks.optimizers import adamw_cosine
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BUCKETS = (8, 16, 24, 36, 64, 160)
 
@@ -59,11 +63,15 @@ def drop_padding(part: Arrays, *arrays: np.ndarray) -> list[np.ndarray]:
     return [array[is_word] for array in arrays]
 
 
-def capture_attention(model: keras.Model, words: Sequence[str]) -> dict[str, Any]:
-    """Returns attention maps between the words of one sentence, by layer."""
+def draw_attention(model: keras.Model, words: Sequence[str]) -> "Figure":
+    """Draws the attention between the words of a sentence, or between their pieces."""
     with ka.capture() as maps:
         model(ka.encode(model, objects([list(words)])), training=False)
-    return {path.removesuffix("/attention"): weights for path, weights in maps.items()}
+    return plots.attention_heads(
+        {path.removesuffix("/attention"): weights for path, weights in maps.items()},
+        model.get_layer("tokenizer").tokens(list(words)),
+        title="Attention in a test sentence",
+    )
 
 
 def list_features(words: Sequence[str]) -> Iterator[list[str]]:

@@ -79,7 +79,7 @@ def draw_attention(model: keras.Model, splits: Splits, predicted: np.ndarray) ->
     with ka.capture() as maps:
         model(ka.encode(model, texts), training=False)
     last = keras.ops.convert_to_numpy(list(maps.values())[-1])  # (B, N, 1, T) or (B, 1, 1, S)
-    weights, segments = last.mean(axis=(1, 2)), None
+    weights, segments = last[:, :, 0].mean(axis=1), None  # of the pooling, or of the first token
     if "word_attention" in maps:
         words = keras.ops.convert_to_numpy(maps["word_attention"])[:, 0]  # (B, S, T)
         segments = np.einsum("bs,bst->bt", weights, words > 0)

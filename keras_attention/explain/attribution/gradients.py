@@ -168,7 +168,8 @@ def _embeddings(model: keras.Model, elements: Tokens) -> dict[str, Any]:
 
 
 def _among(array: np.ndarray, arrays: Sequence[np.ndarray]) -> bool:
-    return any(np.array_equal(array, other) for other in arrays)
+    """Whether ids are some of others. Embeddings read padding that is no token, -1, as 0."""
+    return any(np.array_equal(np.maximum(array, 0), np.maximum(other, 0)) for other in arrays)
 
 
 @contextmanager

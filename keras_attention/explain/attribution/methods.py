@@ -110,8 +110,9 @@ def relevance(
     encoder-decoders, for one class.
 
     Along the streams of the model: what a pooling by attention or a class token makes of a
-    sequence is read at its row, an average as the mean of all rows. Of graph attention the edges
-    that were given count; the loops that a layer adds by itself do not.
+    sequence is read at its row, that of `TokenPooling("first")` at the first row that is no
+    padding, an average as the mean of all rows. Of graph attention the edges that were given
+    count; the loops that a layer adds by itself do not.
 
     Args:
         model: functional.

@@ -10,8 +10,16 @@ from keras_attention.explain.attribution.explanation import Explanation
 
 
 def class_names(model: keras.Model) -> Sequence[str]:
-    """Returns the names of the model's outputs; none where no layer has them."""
-    return roles.class_names(prediction.decoder(model))
+    """Returns the names of the model's outputs; none where no layer has them.
+
+    Those of a model that fills masks are the tokens of its vocabulary.
+    """
+    decoder = prediction.decoder(model)
+    if decoder is None or roles.class_names(decoder):
+        return roles.class_names(decoder)
+    layers = map(roles.vocabulary, prediction.encoders(model).values())
+    of_texts = (layer.vocabulary for layer in layers if layer and layer.has_vocabulary)
+    return next((tokens for tokens in of_texts if len(tokens) == model.outputs[0].shape[-1]), ())
 
 
 def class_index(model: keras.Model, name: str | None) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attention import inference, scope
+from keras_attention import inference, prediction, scope
 from keras_attention.explain.attribution import propagation
 from keras_attention.explain.attribution.elements import Nodes, elements
 from keras_attention.explain.attribution.explanation import Explanation
@@ -163,9 +163,12 @@ class Question:
         outputs = inference.outputs(self.model, inputs, batch_size=batch_size)
         outputs = np.asarray(_first(outputs), np.float64)
         each = np.arange(len(outputs))
+        probabilities = getattr(prediction.decoder(self.model), "probabilities", None)
+        if probabilities is not None:  # such as shares of all positions
+            outputs = probabilities(outputs)
         if self.position is not None:
             outputs = outputs[each, self.position[rows]]
-        if outputs.shape[-1] > 1 and not _are_probabilities(outputs):
+        if probabilities is None and outputs.shape[-1] > 1 and not _are_probabilities(outputs):
             outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
             outputs /= outputs.sum(axis=-1, keepdims=True)
         return outputs[each, self.target[rows]]

@@ -1,17 +1,19 @@
 """The attention of a model while it writes a text, token by token."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_attention import roles, scope
-from keras_attention.decoding import BeamSearch, Greedy, generate, prompts
+from keras_attention.decoding import BeamSearch, Greedy, prompts
 from keras_attention.decoding.arguments import Samplers, Stop
 from keras_attention.decoding.parts import Parts, parts_of
+from keras_attention.decoding.run import Run
 from keras_attention.explain.maps.attention_maps import as_list, record, to_numpy
+from keras_attention.explain.token_names import name_tokens
 
 MOST_TOKENS = 64  # of a translation or a caption that is drawn as a whole
 
@@ -29,6 +31,8 @@ class Generated:
         words: of each token that was written, but its end, which word of the output it belongs
             to; nothing where the output is ids.
         cross_attention: paths of the layers by which the decoder reads the source, in their order.
+        axes: by layer path, which sequences its rows and columns are: `"written"`, `"read"` or
+            `"source"`.
     """
 
     output: Any
@@ -37,6 +41,7 @@ class Generated:
     keys: dict[str, list[str]]
     words: list[int]
     cross_attention: tuple[str, ...] = ()
+    axes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def generation_maps(
@@ -82,20 +87,16 @@ def generation_maps(
         )
     parts = parts_of(model)
     read = prompts.read(parts, prompt)
-    new = generate(
-        model,
-        _with_ids(parts, prompt, read),
-        sampler=sampler,
-        max_new_tokens=max_new_tokens,
-        stop=stop,
-        seed=seed,
-    )
-    written = [_append_end(parts, row, max_new_tokens, stop) for row in new]
+    ids_to_continue = _with_ids(parts, prompt, read)
+    run = Run(model, ids_to_continue, sampler, max_new_tokens, stop, seed, keep_end=True)
+    written = run.best()
+    new = [prompts.cut(row, run.stops) for row in written]
     # The last token was written and not read.
     ids = [np.concatenate([row, after])[:-1] for row, after in zip(read.rows, written, strict=True)]
     inputs: Any = {
         **dict(zip(parts.sources, read.sources, strict=True)),
-        parts.target: prompts.pad_right(ids),  # where a decoder does not look
+        # On the right, where a decoder does not look.
+        parts.target: prompts.pad_right(ids, parts.padding[parts.target]),
     }
     recording = record(
         model,
@@ -110,8 +111,8 @@ def generation_maps(
     by_row = []
     for row, (before, after) in enumerate(zip(read.rows, written, strict=True)):
         axes = {
-            "written": _names(parts.tokenizer, after),
-            "read": _names(parts.tokenizer, ids[row]),
+            "written": name_tokens(parts.tokenizer, after),
+            "read": name_tokens(parts.tokenizer, ids[row]),
             "source": sources[row],
         }
         first = {"written": len(before) - 1, "read": 0, "source": 0}
@@ -128,14 +129,16 @@ def generation_maps(
                 names[side][path] = labels
         output = prompts.answer(parts, before, new[row], read.text)
         words = _words(parts, before, new[row]) if read.text else []
-        by_row.append(Generated(output, kept, *names, words, crossing))
+        by_row.append(Generated(output, kept, *names, words, crossing, places))
     return by_row[0] if read.single else by_row
 
 
-def write_for_first(model: keras.Model, inputs: Any) -> Generated:
-    """Returns what a model writes for the first of its inputs: greedily, `MOST_TOKENS` at most."""
+def write_for_first(
+    model: keras.Model, inputs: Any, *, max_new_tokens: int | None = None
+) -> Generated:
+    """Returns what a model writes greedily for its first input, `MOST_TOKENS` at most if `None`."""
     first = inputs if isinstance(inputs, str) else next(iter(inputs))
-    return generation_maps(model, [first], max_new_tokens=MOST_TOKENS)[0]
+    return generation_maps(model, [first], max_new_tokens=max_new_tokens or MOST_TOKENS)[0]
 
 
 def by_word(generated: Generated, path: str) -> tuple[list[str], np.ndarray]:
@@ -168,14 +171,6 @@ def _with_ids(parts: Parts, prompt: Any, read: prompts.Prompt) -> Any:
     return {**given, parts.target: read.rows}
 
 
-def _append_end(parts: Parts, new: np.ndarray, most: int, stop: Stop) -> np.ndarray:
-    """Returns new ids with the end that was left out, where it can have been nothing else."""
-    end = None if parts.tokenizer is None else parts.tokenizer.end_id
-    if end is None or stop is not None or len(new) == most:
-        return new
-    return np.append(new, np.int32(end))
-
-
 def _words(parts: Parts, before: np.ndarray, new: np.ndarray) -> list[int]:
     """Returns the word that each new id belongs to, which a part of a character does too."""
     texts = [prompts.answer(parts, before, new[: i + 1], True) for i in range(len(new))]
@@ -200,18 +195,10 @@ def _source_names(parts: Parts, prompt: Any, read: prompts.Prompt) -> list[list[
     tokenizer = roles.vocabulary(parts.encoders[name])
     given = prompt[name] if isinstance(prompt, Mapping) else prompt
     texts = [given] if isinstance(given, str) else list(given)
+    padding = parts.padding[name]
     return [
         tokenizer.tokens(text)
         if isinstance(text, str) and tokenizer is not None
-        else _names(tokenizer, np.trim_zeros(row, "b"))
+        else name_tokens(tokenizer, row[: np.max(np.flatnonzero(row != padding), initial=-1) + 1])
         for text, row in zip(texts, ids, strict=True)
     ]
-
-
-def _names(tokenizer: roles.Vocabulary | None, ids: np.ndarray) -> list[str]:
-    """Returns what ids stand for, or themselves where nothing tells."""
-    if tokenizer is None:
-        return [str(i) for i in ids]
-    vocabulary = tokenizer.vocabulary
-    texts = tokenizer.decode(ids[:, None]) if len(ids) else []
-    return [text.strip() or vocabulary[i] for text, i in zip(texts, ids, strict=True)]

@@ -20,16 +20,30 @@ from keras_attention.explain.pages.image import Patches
 from keras_attention.explain.pages.view import View
 
 
-def page(model: keras.Model, inputs: Any) -> View:
+def page(model: keras.Model, inputs: Any, *, max_new_tokens: int | None = None) -> View:
     """Returns the attention weights of the first input of a batch as a page to explore.
+
+    Of a model that writes, they are those of what it writes greedily:
+
+    ```python
+    ka.explain.page(gpt, "Once upon a time", max_new_tokens=20).save("story.html")
+    ```
+
+    Args:
+        model: functional.
+        inputs: a batch, arrays or raw values; or one text.
+        max_new_tokens: tokens that a language model adds to its input: the page shows what it read
+            for each of them. `None` for the input alone. A model that translates or captions writes
+            64 at most by default.
 
     Raises:
         ValueError: the input is a graph, or an image with a text; or its weights are too many for a
             page.
     """
     title = f"Attention weights of {model.name}"
-    if prediction.writes_text(model):
-        return _page_of_writing(write_for_first(model, inputs), title)
+    if max_new_tokens is not None or prediction.writes_text(model):
+        written = write_for_first(model, inputs, max_new_tokens=max_new_tokens)
+        return _page_of_writing(written, title)
     batch = elements(model, inputs)
     if isinstance(batch, Nodes):
         raise ValueError("A page shows sequences and images. Draw graphs with `heads`.")
@@ -44,15 +58,14 @@ def _page_of_writing(written: Generated, title: str) -> View:
     """Returns the page of a text that was written, each axis with the name of its sequence."""
     sequences: dict[str, list[str]] = {}
 
-    def name(labels: list[str]) -> str:
-        for known, others in sequences.items():
-            if others == labels:
-                return known
-        new = f"sequence {len(sequences) + 1}"
-        sequences[new] = labels
-        return new
+    def name(kind: str, labels: list[str]) -> str:
+        """Returns the name of a sequence: its kind, and how many there are where there is none."""
+        fits = sequences.setdefault(kind, labels) == labels
+        return kind if fits else name(f"{len(labels)} of {kind}", labels)
 
-    axes = {path: (name(written.queries[path]), name(written.keys[path])) for path in written.maps}
+    axes = {}
+    for path, (query, key) in written.axes.items():
+        axes[path] = name(query, written.queries[path]), name(key, written.keys[path])
     return to_html(written.maps, sequences, axes=axes, title=title)
 
 

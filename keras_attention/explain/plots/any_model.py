@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "Figure":
+def heads(
+    model: keras.Model,
+    inputs: Any,
+    *,
+    position: int | None = None,
+    max_new_tokens: int | None = None,
+) -> "Figure":
     """Draws the attention weights of a batch.
 
     - Of texts, every head of each layer of self-attention for the first one.
@@ -42,15 +48,20 @@ def heads(model: keras.Model, inputs: Any, *, position: int | None = None) -> "F
         model: functional.
         inputs: a batch, arrays or raw values.
         position: of the node, for graphs.
+        max_new_tokens: tokens that a language model adds to its input: the figure shows what it
+            read for each of them. `None` for the input alone. A model that translates or captions
+            writes 64 at most by default.
 
     Raises:
         ValueError: no layer has weights of these elements, or `position` is missing.
     """
     title = f"Attention weights of {model.name}"
-    if prediction.writes_text(model):
+    if max_new_tokens is not None or prediction.writes_text(model):
         if len(model.inputs[0].shape) == 4:  # an image
-            return caption(model, inputs, max_new_tokens=generation_maps.MOST_TOKENS)
-        return _draw_writing(generation_maps.write_for_first(model, inputs), title)
+            most = max_new_tokens or generation_maps.MOST_TOKENS
+            return caption(model, inputs, max_new_tokens=most)
+        written = generation_maps.write_for_first(model, inputs, max_new_tokens=max_new_tokens)
+        return _draw_writing(written, title)
     batch = elements(model, inputs)
     maps = attention_maps(model, batch.inputs)
     if isinstance(batch, ImagePatches):

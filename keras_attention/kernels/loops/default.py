@@ -63,6 +63,6 @@ def while_loop(
         weights: what `lay_out_weights` returned for the same variables.
         graphs: a dictionary that lives as long as `step`, for PyTorch.
     """
-    has_weights = variables and on_cpu(variables[0].value)
-    with asking(LoopWeights(variables, weights)) if has_weights else nullcontext():
+    asks = weights or (variables and on_cpu(variables[0].value))
+    with asking(LoopWeights(variables, weights)) if asks else nullcontext():
         return ops.while_loop(condition, step, carry)

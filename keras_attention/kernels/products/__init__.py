@@ -1,6 +1,7 @@
 """Products with weights, and the weights as a loop wants them."""
 
 from keras_attention.kernels.backend import BACKEND
+from keras_attention.kernels.products.adapted import AdaptedKernel, multiply, value_of
 from keras_attention.kernels.products.loop_weights import lay_out_weights
 
 if BACKEND == "torch":

@@ -7,6 +7,7 @@ from keras import ops
 from keras_attention.kernels.backend import BACKEND
 from keras_attention.kernels.compilation import barrier
 from keras_attention.kernels.products import loop_weights
+from keras_attention.kernels.products.adapted import AdaptedKernel, multiply
 from keras_attention.types import Float, Tensor
 
 
@@ -17,8 +18,8 @@ def linear(
     *,
     transposed: bool = False,
 ) -> Float[Tensor, "... U"]:
-    """Returns `x W + b` of variables; W is `(U, D)` if `transposed`."""
-    if BACKEND != "jax" and not loop_weights.active():
+    """Returns `x W + b` of variables; W is `(U, D)` if `transposed`. W may be adapted."""
+    if BACKEND != "jax" and not loop_weights.active() and not isinstance(kernel, AdaptedKernel):
         return _add(ops.matmul(x, ops.transpose(kernel) if transposed else kernel), bias)
     # On a matrix, the bias too: XLA on CPU takes twice as long for the gradients of a batch of
     # matrices, and some percent longer for those of a bias that is added to one.
@@ -43,7 +44,7 @@ def _multiply(
         if transposed and rows.shape[0] in loop_weights.AS_COLUMNS:
             columns = barrier(ops.transpose(rows))
             return ops.transpose(barrier(ops.matmul(kernel, columns)))
-    return ops.matmul(rows, ops.transpose(kernel) if transposed else kernel)
+    return ops.matmul(rows, ops.transpose(kernel)) if transposed else multiply(rows, kernel)
 
 
 def _add(y: Float[Tensor, "... U"], bias: Float[Tensor, " U"] | None) -> Float[Tensor, "... U"]:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from keras_attention.kernels.products import loop_weights
+from keras_attention.kernels.products.adapted import AdaptedKernel, variable_of
 from keras_attention.types import Float, Tensor
 
 
@@ -16,11 +17,11 @@ def linear(
     *,
     transposed: bool = False,
 ) -> Float[Tensor, "... U"]:
-    """Returns `x W + b` of variables; W is `(U, D)` if `transposed`."""
+    """Returns `x W + b` of variables; W is `(U, D)` if `transposed`. W may be adapted."""
     in_loop = loop_weights.find(x, [kernel], transposed)
-    weights, transposed = in_loop or (kernel.value, transposed)
-    added = None if bias is None else bias.value
-    return _multiply(x, weights, added, transposed, in_loop is not None)
+    if in_loop is None:
+        return _multiply_outside(x, kernel, bias, transposed)
+    return _multiply(x, in_loop[0], None if bias is None else bias.value, in_loop[1], True)
 
 
 def linears(
@@ -32,19 +33,45 @@ def linears(
     pieces would cost what that saves; for few rows the copy of the kernels would, which a loop
     keeps.
     """
-    variables = [kernel for kernel, _ in projections]
+    kernels = [kernel for kernel, _ in projections]
+    variables = [variable_of(kernel) for kernel in kernels]
     biases = [bias.value for _, bias in projections if bias is not None]
     alike = len(biases) in (0, len(projections))
-    in_loop = loop_weights.find(x, variables, False) if alike else None
+    in_loop = loop_weights.find(x, kernels, False) if alike else None
     rows = x[..., 0].numel()
     known = isinstance(rows, int)  # and not a symbol or a tensor, in a trace
     few = not known or (rows < 64 and not loop_weights.active())
-    if few or torch.is_grad_enabled() or not alike:
+    if not alike:
         return [linear(x, kernel, bias) for kernel, bias in projections]
+    quantized = in_loop is None and any(variable.dtype == "int8" for variable in variables)
+    if few or quantized or torch.is_grad_enabled():
+        return [_multiply_outside(x, kernel, bias, False) for kernel, bias in projections]
     weights, transposed = in_loop or (torch.cat([v.value for v in variables], dim=1), False)
     added = torch.cat(biases) if biases else None
     y = _multiply(x, weights, added, transposed, in_loop is not None)
-    return y.split([variable.shape[1] for variable in variables], dim=-1)
+    outputs = y.split([kernel.shape[1] for kernel in kernels], dim=-1)
+    if in_loop is not None:
+        return outputs
+    return [
+        kernel.add_to(y, x) if isinstance(kernel, AdaptedKernel) else y
+        for kernel, y in zip(kernels, outputs, strict=True)
+    ]
+
+
+def _multiply_outside(
+    x: Float[Tensor, "... D"],
+    kernel: Float[Tensor, "D U"],
+    bias: Float[Tensor, " U"] | None,
+    transposed: bool,
+) -> Float[Tensor, "... U"]:
+    """Returns `linear` outside of a loop."""
+    added = None if bias is None else bias.value
+    if not isinstance(kernel, AdaptedKernel):
+        return _multiply(x, kernel.value, added, transposed, False)
+    if kernel.quantized:
+        y = kernel.multiply(x)
+        return y if added is None else y + added
+    return kernel.add_to(F.linear(x, kernel.variable.value.T, added), x)
 
 
 def _multiply(

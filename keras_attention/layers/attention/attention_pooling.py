@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
+from keras_attention.layers.composite import Composite
 from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.weights import add_kernel
 from keras_attention.ops import attention, checks, masks
@@ -13,7 +14,7 @@ from keras_attention.ops.precision import weights_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class AttentionPooling(Entrance, keras.layers.Layer):
+class AttentionPooling(Entrance, Composite):
     """Attention pooling of Yang et al., 2016, "Hierarchical Attention Networks"
     (https://aclanthology.org/N16-1174, equations 5 to 7): a sequence to one vector.
 
@@ -46,6 +47,7 @@ class AttentionPooling(Entrance, keras.layers.Layer):
     takes = tensors(value="(B, S, D)")
     built_for = ("D",)
     reads = "pool"
+    kernel_names = ("kernel",)
 
     def __init__(
         self,
@@ -97,7 +99,7 @@ class AttentionPooling(Entrance, keras.layers.Layer):
 
     def _score(self, value: Any) -> Any:
         """Returns `u . u_c` with the u of equation 5: `(B, N, S)`."""
-        u = ops.tanh(ops.matmul(value, self.kernel) + self.bias)
+        u = ops.tanh(kernels.multiply(value, self.kernel) + self.bias)
         return ops.transpose(ops.matmul(u, self.context), (0, 2, 1))
 
     def _pool(self, weights: Any, value: Any, training: bool | None) -> Any:

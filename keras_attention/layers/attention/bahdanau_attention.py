@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention import kernels
 from keras_attention.layers.attention.memory_attention import MemoryAttention
 from keras_attention.layers.entrance import tensors
 from keras_attention.layers.weights import add_kernel
@@ -45,6 +46,7 @@ class BahdanauAttention(MemoryAttention):
     """
 
     attends_first = True
+    kernel_names = ("query_kernel", "key_kernel")
 
     takes = tensors(
         query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)", projected_key="(B, S, units)"
@@ -120,11 +122,11 @@ class BahdanauAttention(MemoryAttention):
 
     def _project(self, key: Any) -> Any:
         # Cast, since `project_key` may be called outside of Keras's own casting.
-        key, kernel = (ops.cast(x, self.compute_dtype) for x in (key, self.key_kernel))
-        return ops.matmul(key, kernel)  # W_k k
+        kernel = ops.cast(kernels.value_of(self.key_kernel), self.compute_dtype)
+        return ops.matmul(ops.cast(key, self.compute_dtype), kernel)  # W_k k
 
     def _weigh(self, query: Any, memory: dict[str, Any], mask: Any, first_position: Any) -> Any:
-        projected_query = ops.matmul(query, self.query_kernel)  # W_q q
+        projected_query = kernels.multiply(query, self.query_kernel)  # W_q q
         logits = additive.scores(projected_query, memory["key"], self.vector[:, 0])
         return attention.masked_softmax(logits, mask)
 

@@ -10,6 +10,7 @@ from keras_attention import scope
 from keras_attention.layers.attention import graph_scores
 from keras_attention.layers.attention.dense_graph import DenseGraph
 from keras_attention.layers.attention.sparse_graph import SparseGraph
+from keras_attention.layers.composite import Composite
 from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.weights import add_kernel, add_projection
 from keras_attention.ops import attention, checks, masks
@@ -18,7 +19,7 @@ from keras_attention.ops.precision import weights_dtype
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class GraphAttention(Entrance, keras.layers.Layer):
+class GraphAttention(Entrance, Composite):
     """Graph attention: every node attends to its neighbours.
 
     GAT of Velickovic et al., 2018 (https://arxiv.org/abs/1710.10903, equations 1 to 6), or
@@ -73,6 +74,7 @@ class GraphAttention(Entrance, keras.layers.Layer):
     )
     built_for = ("F", "F_e")
     reads = "itself"
+    kernel_names = ("source_kernel", "target_kernel", "edge_kernel")
 
     def __init__(
         self,

@@ -93,7 +93,7 @@ class GAT:
         return values, self._leaky_relu(target[..., :, None] + source[..., None, :])
 
     def _project(self, x: Tensor) -> Tensor:
-        return _split_heads(ops.matmul(x, self.kernel), like=self.source)
+        return _split_heads(kernels.multiply(x, self.kernel), like=self.source)
 
     def _leaky_relu(self, x: Tensor) -> Tensor:
         return ops.leaky_relu(x, self.negative_slope)
@@ -158,7 +158,7 @@ class GATv2:
         return source, self._project(x, self.target, self.target_bias)
 
     def _project(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
-        projected = ops.matmul(x, kernel)
+        projected = kernels.multiply(x, kernel)
         projected = projected if bias is None else projected + bias
         return _split_heads(projected, like=self.vector)
 
@@ -181,6 +181,6 @@ def _split_heads(x: Tensor, *, like: Float[Tensor, "heads H"]) -> Tensor:
 
 def _project_onto(kernel: Tensor, vectors: list[Tensor], x: Tensor) -> Tensor:
     """Returns `vector . kernel x` of each vector and head: `(..., vectors * heads)`."""
-    by_head = _split_heads(kernel, like=vectors[0])  # (F, heads, H)
+    by_head = _split_heads(kernels.value_of(kernel), like=vectors[0])  # (F, heads, H)
     folded = [ops.sum(by_head * vector, axis=-1) for vector in vectors]
     return at_least_float32(ops.matmul(x, ops.concatenate(folded, axis=-1)))

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_attention import kernels
 from keras_attention.layers.attention.memory_attention import MemoryAttention
 from keras_attention.layers.entrance import tensors
 from keras_attention.layers.weights import add_kernel
@@ -56,6 +57,7 @@ class LuongAttention(MemoryAttention):
     """
 
     takes = tensors(query="(B, T, D)", value="(B, S, D_v)", key="(B, S, D_k)")
+    kernel_names = ("kernel", "query_kernel", "key_kernel", "position_kernel")
 
     def __init__(
         self,
@@ -140,13 +142,13 @@ class LuongAttention(MemoryAttention):
         if self.score == "dot":
             return key
         if self.score == "general":
-            return ops.matmul(key, ops.transpose(self.kernel))
-        return ops.matmul(key, self.key_kernel)
+            return ops.matmul(key, ops.transpose(kernels.value_of(self.kernel)))
+        return kernels.multiply(key, self.key_kernel)
 
     def _score(self, query: Any, projected_key: Any) -> Any:
         """Returns equation 8: `(B, T, S)`."""
         if self.score == "concat":
-            projected_query = ops.matmul(query, self.query_kernel)
+            projected_query = kernels.multiply(query, self.query_kernel)
             return additive.scores(projected_query, projected_key, self.vector[:, 0])
         query, projected_key = alike(query, projected_key)
         return ops.matmul(query, ops.swapaxes(projected_key, -1, -2))
@@ -173,7 +175,7 @@ class LuongAttention(MemoryAttention):
 
     def _predicted_center(self, query: Any, memory: dict[str, Any]) -> Any:
         """Returns `p_t` of equation 9: `(B, T, 1)` in float32."""
-        hidden = ops.tanh(ops.matmul(query, self.position_kernel))
+        hidden = ops.tanh(kernels.multiply(query, self.position_kernel))
         predicted = ops.cast(ops.matmul(hidden, self.position_vector), "float32")
         if "mask" in memory:
             size = ops.sum(ops.cast(memory["mask"], "float32"), axis=-1)[:, None, None]

@@ -1,7 +1,7 @@
 """The interface behind the `mechanism` argument of self-attention."""
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 from keras import ops
@@ -27,6 +27,7 @@ class Memory(NamedTuple):
         aligned: whether these are the keys of the call itself, one for each query.
         past: whether no key is known to come after a query, so that none is left to hide.
         state: what a mechanism that sums its keys knows of those before these.
+        relative: what disentangled attention knows of the distances to the keys.
     """
 
     key: Float[Tensor, "B K S H"]
@@ -36,6 +37,7 @@ class Memory(NamedTuple):
     aligned: bool = False
     past: bool = False
     state: Float[Tensor, "B K H U"] | None = None
+    relative: Any = None
 
 
 class Mechanism:

@@ -5,13 +5,14 @@ from typing import Any, ClassVar
 import keras
 
 from keras_attention import scope
+from keras_attention.layers.composite import Composite
 from keras_attention.layers.entrance import Entrance
 from keras_attention.ops import attention, checks, masks
 from keras_attention.ops.precision import weights_dtype
 from keras_attention.types import Bool, Float, Tensor
 
 
-class MemoryAttention(Entrance, keras.layers.Layer):
+class MemoryAttention(Entrance, Composite):
     """Base of `BahdanauAttention` and `LuongAttention`; see those.
 
     A call is two steps, which a recurrent decoder takes apart: `remember` the memory once, then

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_attention import kernels
+from keras_attention.layers.composite import Composite
 from keras_attention.layers.entrance import Entrance, tensors
 from keras_attention.layers.weights import add_projection
 from keras_attention.ops import activations, checks, masks
@@ -14,7 +15,7 @@ _GATED = {"swiglu": "silu", "geglu": "gelu", "geglu_tanh": "gelu_tanh", "reglu":
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class FeedForward(Entrance, keras.layers.Layer):
+class FeedForward(Entrance, Composite):
     """Position-wise feed-forward network (Vaswani et al., 2017, section 3.3, equation 2).
 
     `"swiglu"`, `"geglu"`, `"geglu_tanh"` and `"reglu"` are the gated variants of Shazeer, 2020
@@ -43,6 +44,7 @@ class FeedForward(Entrance, keras.layers.Layer):
 
     takes = tensors(inputs="(B, T, D)")
     built_for = ("D",)
+    kernel_names = ("input_kernel", "gate_kernel", "output_kernel")
 
     def __init__(
         self,

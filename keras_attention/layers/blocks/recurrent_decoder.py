@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_attention import scope
+from keras_attention import kernels, scope
 from keras_attention.layers import strategy
 from keras_attention.layers.attention.memory_attention import MemoryAttention
 from keras_attention.layers.blocks import recurrent_orders
@@ -90,6 +90,7 @@ class RecurrentDecoder(Entrance, Composite):
 
     takes = tensors(query="(B, T, D)", value="(B, S, D_v)", initial_state="(B, state_size)")
     built_for = ("D", "D_v")
+    kernel_names = ("input_kernel", "recurrent_kernel", "context_kernel", "readout_kernel")
 
     def __init__(
         self,
@@ -200,11 +201,11 @@ class RecurrentDecoder(Entrance, Composite):
 
     def gates(self, query: Any) -> Any:
         """Returns what the gates read of the input, for all steps at once: `(B, T, G)`."""
-        return ops.matmul(query, self.input_kernel) + self.bias
+        return kernels.multiply(query, self.input_kernel) + self.bias
 
     def cell_step(self) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
         """Returns the cell as a function of a step's gates `(B, G)` and a state."""
-        step, kernel = _CELLS[self.cell].step, ops.convert_to_tensor(self.recurrent_kernel)
+        step, kernel = _CELLS[self.cell].step, kernels.value_of(self.recurrent_kernel)
         return lambda gates, state: step(gates, state, kernel)
 
     def _regularise(self, weights: Any, value_mask: Any) -> None:

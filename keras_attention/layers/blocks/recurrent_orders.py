@@ -73,7 +73,7 @@ class Bahdanau(Order):
     def run(self, state: Tensors, inputs: Inputs) -> Decoded:
         attention = AttentionInLoop(self.decoder.attention, inputs)
         advance = self.decoder.cell_step()
-        context_kernel = ops.convert_to_tensor(self.decoder.context_kernel)
+        context_kernel = kernels.value_of(self.decoder.context_kernel)
 
         def step(state: dict, x: dict) -> tuple[dict, dict]:
             answer = attention.ask(state["hidden"], x)  # c_t = attention(s_{t-1})
@@ -134,7 +134,7 @@ class LuongInputFeeding(Luong):
     def run(self, state: Tensors, inputs: Inputs) -> Decoded:
         attention = AttentionInLoop(self.decoder.attention, inputs)
         advance = self.decoder.cell_step()
-        context_kernel = ops.convert_to_tensor(self.decoder.context_kernel)
+        context_kernel = kernels.value_of(self.decoder.context_kernel)
 
         def step(state: dict, x: dict) -> tuple[dict, dict]:
             gates = x["gates"] + ops.matmul(state["fed"], context_kernel)

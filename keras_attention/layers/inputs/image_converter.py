@@ -9,11 +9,12 @@ import numpy as np
 from keras import ops
 
 from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.layers.inputs.image_file import check_pixels, import_pillow, open_image
 from keras_attention.ops import batches, checks
 
-_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 _MOST_PIXELS = 50_000_000  # three copies of which, 12 bytes a pixel, are alive at a time
-_ORIENTATION = 0x0112  # in EXIF
+_RESAMPLE = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+_RESIZE = ("stretch", "letterbox", "crop", "shortest_edge", "none")
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -25,10 +26,16 @@ class ImageConverter(Entrance, keras.layers.Layer):
 
     Args:
         height, width, channels: of the images; 1 channel is grey, 3 are red, green and blue.
-        mean, std: of the training images as shares of 255: one number for all channels or one
-            for each.
-        resize: how an image of another shape comes to this one: `"stretch"`; `"letterbox"`, whole,
-            with margins of the colour `mean`; or `"crop"`, its middle.
+        mean, std: of the training images as shares of 255, or rather of pixels times
+            `rescale_factor`: one number for all channels or one for each.
+        resize: how an image of another shape comes to `resize_to`: `"stretch"`; `"letterbox"`,
+            whole, with margins of the colour `mean`; `"crop"`, its middle; `"shortest_edge"`, in
+            its own shape; or `"none"`, not at all.
+        resample: filter of pillow, `"nearest"`, `"box"`, `"bilinear"`, `"hamming"`, `"bicubic"` or
+            `"lanczos"`.
+        resize_to: `(height, width)` of which the middle is cut out, or one number for both and for
+            the shortest edge; black where it is smaller. `height` and `width` if `None`.
+        rescale_factor: what pixels are multiplied by before `mean` is subtracted.
 
     Attributes:
         max_pixels: of an image file, height times width. It is not part of the configuration, so
@@ -38,7 +45,7 @@ class ImageConverter(Entrance, keras.layers.Layer):
         image: `(B, height, width, channels)`, from 0 to 255.
 
     Output:
-        The shape of `image`: `(image / 255 - mean) / std`.
+        The shape of `image`: `(image * rescale_factor - mean) / std`.
 
     Raises:
         ImportError: pillow is not installed, where files are to be read.
@@ -58,25 +65,37 @@ class ImageConverter(Entrance, keras.layers.Layer):
         mean: float | Sequence[float] = 0.0,
         std: float | Sequence[float] = 1.0,
         resize: str = "stretch",
+        resample: str = "bilinear",
+        resize_to: int | tuple[int, int] | None = None,
+        rescale_factor: float = 1 / 255,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         checks.positive_int(height=height, width=width)
         checks.one_of("channels", channels, (1, 3))
-        checks.one_of("resize", resize, ("stretch", "letterbox", "crop"))
-        if height * width > _MOST_PIXELS:  # whoever chose the size, images are made of it
+        checks.one_of("resize", resize, _RESIZE)
+        checks.one_of("resample", resample, _RESAMPLE)
+        if not 1e-6 <= rescale_factor <= 1:
             raise ValueError(
-                f"`height` times `width` must be at most {_MOST_PIXELS}. Received: "
-                f"height={height}, width={width}"
+                "`rescale_factor` must be from 1e-6 to 1, such as 1 / 255. Received: "
+                f"rescale_factor={rescale_factor}"
             )
+        _check_area("`height` times `width`", height, width)
         self.height, self.width, self.channels = height, width, channels
-        self.resize = resize
+        self.resize, self.resample = resize, resample
+        self.resize_to = _check_resize_to(resize_to, resize)
+        self.rescale_factor = float(rescale_factor)
         self.max_pixels = _MOST_PIXELS
-        self.mean = _per_channel("mean", mean, channels)
-        self.std = _per_channel("std", std, channels)
+        self._set_statistics(mean, std)
+        _check_units("mean", mean, self.mean, self.rescale_factor)
+        _check_units("std", std, self.std, self.rescale_factor)
+        self.supports_masking = True
+
+    def _set_statistics(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
+        self.mean = _per_channel("mean", mean, self.channels)
+        self.std = _per_channel("std", std, self.channels)
         for number in self.std:
             checks.positive(std=number)
-        self.supports_masking = True
 
     def encode(self, images: Any) -> np.ndarray:
         """Returns pixels `(B, height, width, channels)` from 0 to 255.
@@ -84,8 +103,9 @@ class ImageConverter(Entrance, keras.layers.Layer):
         They are uint8; float32 only if they were given as other numbers.
 
         Files and single images are turned upright as their camera noted, laid on white where they
-        are transparent, made grey or coloured, and brought to the size by pillow's bilinear
-        filter, which averages where it shrinks. An image that comes several times is read once.
+        are transparent, made grey or coloured, and brought to the size by pillow, whose filters
+        average where they shrink, but for `"nearest"`. An image that comes several times is read
+        once.
 
         Args:
             images: a list of `pathlib.Path` of image files (PNG, JPEG, GIF, BMP, WebP, TIFF, PPM),
@@ -135,30 +155,34 @@ class ImageConverter(Entrance, keras.layers.Layer):
 
     def _read_pixels(self, image: Any) -> np.ndarray:
         """Returns the pixels `(height, width, channels)` of an image of any size, uint8."""
-        pillow = _import_pillow()
-        picture = _open(image, pillow, self.max_pixels)
-        if picture.mode.startswith("I"):  # 16 bits, which pillow would cut off at 255
-            picture = pillow.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
-        if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-            picture = picture.convert("RGBA")
-            picture = pillow.alpha_composite(pillow.new("RGBA", picture.size, "white"), picture)
-        picture = picture.convert("L" if self.channels == 1 else "RGB")
-        if picture.size != (self.width, self.height):
-            picture = self._resize(picture, pillow.Resampling.BILINEAR)
+        picture = self._resize(open_image(image, self.channels, self.max_pixels))
+        if picture.size != (self.width, self.height):  # the middle, black where there is none
+            left = (picture.width - self.width) // 2
+            top = (picture.height - self.height) // 2
+            picture = picture.crop((left, top, left + self.width, top + self.height))
         return np.asarray(picture).reshape(self.height, self.width, self.channels)
 
-    def _resize(self, picture: Any, method: Any) -> Any:
-        """Returns a pillow image of the size that the model takes."""
+    def _resize(self, picture: Any) -> Any:
+        """Returns a pillow image of the size that its middle is cut out of."""
         from PIL import ImageOps
 
-        size = (self.width, self.height)
+        method = import_pillow().Resampling[self.resample.upper()]
+        height, width = self.resize_to or (self.height, self.width)
+        if picture.size == (width, height) or self.resize == "none":
+            return picture
         if self.resize == "letterbox":
-            colour = tuple(min(255, max(0, round(255 * share))) for share in self.mean)
+            brightest = 1 / self.rescale_factor
+            colour = tuple(min(255, max(0, round(brightest * mean))) for mean in self.mean)
             margin = colour[0] if self.channels == 1 else colour
-            return ImageOps.pad(picture, size, method, color=margin)
+            return ImageOps.pad(picture, (width, height), method, color=margin)
         if self.resize == "crop":
-            return ImageOps.fit(picture, size, method)
-        return picture.resize(size, method)
+            return ImageOps.fit(picture, (width, height), method)
+        if self.resize == "shortest_edge":
+            shortest = min(picture.size)
+            width, height = (int(height * edge / shortest) for edge in picture.size)
+            name = "An image resized by its shortest edge"
+            check_pixels(name, (width, height), self.max_pixels)
+        return picture.resize((width, height), method)
 
     def build(self, image_shape: tuple) -> None:
         self._check(image_shape)
@@ -167,9 +191,9 @@ class ImageConverter(Entrance, keras.layers.Layer):
     def call(self, image: Any) -> Any:
         self._check(image.shape)
         x = ops.cast(image, "float32")  # rounded once, at the end
-        x = (x / 255 - ops.convert_to_tensor(self.mean, x.dtype)) / ops.convert_to_tensor(
-            self.std, x.dtype
-        )
+        x = x / (1 / self.rescale_factor)  # 255 is a number of float32, a 255th is none
+        mean, std = (ops.convert_to_tensor(values, x.dtype) for values in (self.mean, self.std))
+        x = (x - mean) / std
         return ops.cast(x, self.compute_dtype)
 
     def _check(self, shape: tuple) -> None:
@@ -192,7 +216,17 @@ class ImageConverter(Entrance, keras.layers.Layer):
             "mean": list(self.mean),
             "std": list(self.std),
             "resize": self.resize,
+            "resample": self.resample,
+            "resize_to": self.resize_to,
+            "rescale_factor": self.rescale_factor,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ImageConverter":
+        """Returns the layer of a file, even if its statistics are refused of a new one."""
+        layer = super().from_config({**config, "mean": 0.0, "std": 1.0})
+        layer._set_statistics(config.get("mean", 0.0), config.get("std", 1.0))
+        return layer
 
 
 def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tuple[float, ...]:
@@ -207,65 +241,54 @@ def _per_channel(name: str, value: float | Sequence[float], channels: int) -> tu
     return numbers
 
 
+def _check_units(
+    name: str, value: float | Sequence[float], numbers: tuple[float, ...], rescale_factor: float
+) -> None:
+    """Raises `ValueError` at a statistic of pixels from 0 to 255.
+
+    With it all images would be alike to the model, which would learn nothing.
+    """
+    highest = max(1.0, 255 * rescale_factor)
+    if not all(abs(number) <= highest for number in numbers):  # a NaN is not either
+        shares = [float(f"{number * rescale_factor:.4g}") for number in numbers]
+        raise ValueError(
+            f"`{name}` is of pixels times `rescale_factor`, by default of shares of 255, and must "
+            f"be at most {highest:g}. Received: {name}={value}, "
+            f"rescale_factor={rescale_factor:.4g}. If it is of pixels from 0 to 255, pass "
+            f"{name}={shares if isinstance(value, Sequence) else shares[0]}"
+        )
+
+
+def _check_resize_to(resize_to: int | Sequence[int] | None, resize: str) -> Any:
+    """Returns height and width or `None`, or raises `ValueError` at what `resize` does not take."""
+    if resize_to is None:
+        if resize == "shortest_edge":
+            raise ValueError(
+                "resize='shortest_edge' needs the length of that edge: pass `resize_to`. "
+                "Received: resize_to=None"
+            )
+        return None
+    pair = tuple(resize_to) if isinstance(resize_to, Sequence) else (resize_to, resize_to)
+    if len(pair) != 2 or resize == "none" or (resize == "shortest_edge" and len(set(pair)) > 1):
+        raise ValueError(
+            "`resize_to` must be (height, width) or one number, which resize='shortest_edge' "
+            f"needs, and None for resize='none'. Received: resize_to={resize_to}, resize={resize!r}"
+        )
+    for size in pair:
+        checks.positive_int(resize_to=size)
+    _check_area("`resize_to`", *pair)
+    return pair
+
+
+def _check_area(names: str, height: int, width: int) -> None:
+    """Raises `ValueError` at a size of images too large, by whomever the layer was made."""
+    if height * width > _MOST_PIXELS:
+        raise ValueError(
+            f"{names} must be at most {_MOST_PIXELS} pixels. Received: height={height}, "
+            f"width={width}"
+        )
+
+
 def _make_key(image: Any) -> Any:
     """Returns a key that tells an image of a batch from others: its path, or the object's id."""
     return os.fspath(image) if isinstance(image, os.PathLike) else id(image)
-
-
-def _open(image: Any, pillow: Any, max_pixels: int) -> Any:
-    """Returns a pillow image, upright."""
-    from PIL import ImageOps
-
-    if isinstance(image, (str, bytes)):
-        raise TypeError(
-            "An image file must be named by a `pathlib.Path`: a string may come from anybody. "
-            f"Received: {batches.short(image)}"
-        )
-    if isinstance(image, os.PathLike):
-        batches.regular_file(image)
-        try:
-            # Only these: of others pillow hands some, such as EPS, to programs.
-            with pillow.open(image, formats=_list_formats(pillow)) as file:
-                _check_size(image, file, max_pixels)
-                file.load()
-                turned = file.getexif().get(_ORIENTATION, 1) != 1
-                return ImageOps.exif_transpose(file) if turned else file  # it would copy
-        except (OSError, SyntaxError, ValueError, TypeError, pillow.DecompressionBombError) as e:
-            raise ValueError(f"{image} cannot be read as an image: {e}") from e
-    if isinstance(image, pillow.Image):
-        _check_size("An image", image, max_pixels)
-        return ImageOps.exif_transpose(image)
-    array = np.asarray(image)
-    channels = array.shape[2] if array.ndim == 3 else 1
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in (1, 3, 4):
-        raise ValueError(
-            "An image must be a path, a pillow image, or a uint8 array (H, W) or (H, W, C) of 1, 3 "
-            f"or 4 channels. Received: {array.dtype} of shape {array.shape}"
-        )
-    return pillow.fromarray(array[..., 0] if array.ndim == 3 and channels == 1 else array)
-
-
-def _check_size(name: Any, picture: Any, max_pixels: int) -> None:
-    """Raises `ValueError` at an image too large, by its header, before its pixels are there."""
-    width, height = picture.size
-    if width * height > max_pixels:
-        raise ValueError(
-            f"{name} has {width} x {height} pixels, above the limit of {max_pixels:,}. If you "
-            "trust it, set the layer's `max_pixels`."
-        )
-
-
-def _list_formats(pillow: Any) -> list[str]:
-    """Returns those of `_FORMATS` that this pillow was built with."""
-    pillow.init()
-    return [name for name in _FORMATS if name in pillow.OPEN]
-
-
-def _import_pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            'Image files need pillow: python -m pip install "keras-attention[image]"'
-        ) from error
-    return Image

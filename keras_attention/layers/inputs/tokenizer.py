@@ -148,7 +148,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
         texts = Texts(content, SpecialIds(unknown=unknown), words, _find_words)
         named = {"padding": padding, "start": start, "separator": separator, "mask": mask}
         texts.special, padding_id = texts.find_special(named, end)
-        room = max(len(texts.single), len(texts.pair))
+        room = len(texts.single)
         if max_length is not None and max_length <= room:
             raise ValueError(
                 f"`max_length` must have room for a token beside the {room} special ones. "

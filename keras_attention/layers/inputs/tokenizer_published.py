@@ -9,6 +9,10 @@ from typing import Any
 from keras_attention.layers.inputs import tokenizer_file
 from keras_attention.ops import batches
 
+_KEYS = {
+    "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+    "post_processor", "decoder", "model",
+}  # fmt: skip
 _MOST_BYTES = 2**27  # of a file: Gemma's has 33 million
 
 
@@ -27,14 +31,22 @@ def read(
     given = json_or_path
     settings = given if isinstance(given, Mapping) else tokenizer_file.parse(_read(given))
     settings = {**settings, "padding": None, "truncation": None}
-    model = settings.get("model")
-    if isinstance(model, dict):
-        settings["model"] = model = {"type": _guess_model(model), **model}
+    newer = {key: value for key, value in settings.items() if key not in _KEYS}
+    if any(newer.values()):
+        raise ValueError(
+            f"tokenizer.json has {', '.join(newer)}, which is not known here. It may be of a newer "
+            "version of the tokenizers library."
+        )
+    settings = {key: value for key, value in settings.items() if key in _KEYS}
+    if isinstance(settings.get("model"), dict):
+        settings["model"] = {"type": _guess_model(settings["model"]), **settings["model"]}
+    settings["added_tokens"] = settings.get("added_tokens") or []
     tokenizer_file.check_settings(settings)
     settings["added_tokens"] = [
-        {**token, "special": False} if token["content"] == mask else token
-        for token in settings.get("added_tokens") or []
+        {**token, "special": bool(token.get("special")) and token["content"] != mask}
+        for token in settings["added_tokens"]
     ]
+    model = settings["model"]
     if model["type"] == "Unigram":
         unknown = model.get("unk_id")
     else:

@@ -78,8 +78,16 @@ class Frame:
         """Returns one or two texts in the frame, cut so that all of it is within `limit`.
 
         Of two texts the longer one is cut first, as the `tokenizers` library does.
+
+        Raises:
+            ValueError: the frame alone is longer.
         """
         if limit is not None:
+            if limit < len(self):
+                raise ValueError(
+                    f"`max_length` must have room for the {len(self)} special tokens of "
+                    f"{'a pair' if len(parts) > 1 else 'a text'}. Received: max_length={limit}"
+                )
             lengths = _share(max(0, limit - len(self)), *map(len, parts))
             parts = [part[:length] for part, length in zip(parts, lengths, strict=True)]
         first, *rest = parts
@@ -111,19 +119,20 @@ def find_frames(library: Any) -> tuple[Frame, Frame]:
     if library.post_processor is None:
         return Frame(), Frame()
     module = tokenizer_file.import_library()
-    empty = module.Tokenizer(module.models.WordLevel({"a": 0}, unk_token="a"))
+    # Texts of one token each, with ids that no vocabulary has.
+    marks = {"a": 2**31, "b": 2**31 + 1}
+    empty = module.Tokenizer(module.models.WordLevel(marks, unk_token="a"))
     empty.post_processor = library.post_processor
-    return _read_frame(empty, ["a"]), _read_frame(empty, ["a", "a"])
+    return _read_frame(empty, {"a": marks["a"]}), _read_frame(empty, marks)
 
 
-def _read_frame(library: Any, texts: list[str]) -> Frame:
-    encoding = tokenizer_file.call(library.encode, *texts)
-    ids, owners = encoding.ids, encoding.sequence_ids
-    places = [place for place, owner in enumerate(owners) if owner is not None]
-    if [owners[place] for place in places] != [*range(len(texts))]:
+def _read_frame(library: Any, marks: Mapping[str, int]) -> Frame:
+    ids = tokenizer_file.call(library.encode, *marks).ids
+    if [i for i in ids if i in marks.values()] != [*marks.values()]:
         raise ValueError(
             "The post_processor of tokenizer.json must have each text once, the first of a pair "
-            f"first. Received: texts at {owners} of a row"
+            f"first. Received: {len(marks)} texts as {ids[:20]}"
         )
+    places = [ids.index(mark) for mark in marks.values()]
     first, last = places[0], places[-1]
     return Frame(tuple(ids[:first]), tuple(ids[first + 1 : last]), tuple(ids[last + 1 :]))

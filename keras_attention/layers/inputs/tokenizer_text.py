@@ -47,13 +47,15 @@ class _Encoded(NamedTuple):
 
     Attributes:
         encoding: ids, and the characters and words that they stand for.
-        sources: the text, or its words, in which the characters are counted.
-        shifts: what is to be added to count them in what was given.
+        sources: the text, or its words.
+        starts: where these are in what was given.
+        prefixes: how many characters were put before each.
     """
 
     encoding: Any
-    sources: str | Sequence[str]
-    shifts: Sequence[int]
+    sources: Sequence[str]
+    starts: Sequence[int]
+    prefixes: Sequence[int]
 
 
 class Texts:
@@ -190,10 +192,11 @@ class Texts:
             return [self._encode_words(text, row)]
         encode = partial(self._library.encode, add_special_tokens=False)
         texts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
-        return [
-            _Encoded(self._untype(tokenizer_file.call(encode, batches.text(each, row))), each, (0,))
-            for each in texts
-        ]
+        encoded = []
+        for each in texts:
+            encoding = tokenizer_file.call(encode, batches.text(each, row))
+            encoded.append(_Encoded(self._untype(encoding), [each], [0], [0]))
+        return encoded
 
     def _encode_words(self, text: Any, row: int) -> _Encoded:
         """Returns the encoding of words, or of a text that `split` cuts into them."""
@@ -206,12 +209,13 @@ class Texts:
         if self._words is True:
             ids = [self._find_word(word) for word in words]
             offsets = [(0, len(word)) for word in words]
-            return _Encoded(_Tokens(ids, offsets, [*range(len(words))]), words, starts)
+            encoding = _Tokens(ids, offsets, [*range(len(words))])
+            return _Encoded(encoding, words, starts, [0] * len(words))
         prefixes = ["" if not word or word.startswith(" ") else self._prefix for word in words]
-        words = [f"{prefix}{word}" for prefix, word in zip(prefixes, words, strict=True)]
-        shifts = [start - len(prefix) for prefix, start in zip(prefixes, starts, strict=True)]
+        given = [f"{prefix}{word}" for prefix, word in zip(prefixes, words, strict=True)]
         encode = partial(self._library.encode, is_pretokenized=True, add_special_tokens=False)
-        return _Encoded(self._untype(tokenizer_file.call(encode, words)), words, shifts)
+        encoding = self._untype(tokenizer_file.call(encode, given))
+        return _Encoded(encoding, words, starts, [*map(len, prefixes)])
 
     def _untype(self, encoding: Any) -> Any:
         """Returns an encoding in which no special token was typed.
@@ -247,13 +251,12 @@ class Texts:
         return UNKNOWN if found is None or found == PAD else found
 
     def _cut(self, encoded: _Encoded, text: int) -> Iterator[tuple[Piece, str]]:
-        encoding, sources, shifts = encoded
-        for i, (start, end), word in zip(
-            encoding.ids, encoding.offsets, encoding.word_ids, strict=True
-        ):
-            number = 0 if isinstance(sources, str) or word is None else word
-            source = sources if isinstance(sources, str) else sources[number]
-            token, shift = self._library.id_to_token(i), shifts[number]
+        encoding, whole = encoded.encoding, not self._words
+        every = zip(encoding.ids, encoding.offsets, encoding.word_ids, strict=True)
+        for i, offsets, word in every:
+            place = 0 if whole or word is None else word
+            source, token = encoded.sources[place], self._library.id_to_token(i)
+            start, end = (max(0, offset - encoded.prefixes[place]) for offset in offsets)
             written = source[start:end]
             bare = written.strip(" ")
             if not token.strip(_SPACES):  # of which the text may have none
@@ -262,7 +265,8 @@ class Texts:
             elif bare:
                 start += written.index(bare)
                 end = start + len(bare)
-            piece = Piece(i, token, start + shift, end + shift, word, text)
+            origin = encoded.starts[place]
+            piece = Piece(i, token, origin + start, origin + end, word, text)
             yield piece, written.strip() or written or "?"
 
 

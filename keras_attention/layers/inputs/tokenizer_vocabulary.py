@@ -1,7 +1,7 @@
 """Checks of the vocabulary in a `tokenizer.json`, which may come from a stranger."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _LONGEST = 64  # characters of a setting
@@ -21,7 +21,9 @@ _MODELS = {
 def check(model: Any, added: Any) -> None:
     """Raises `ValueError` if a model or the tokens beside it may do harm."""
     vocabulary = _check_model(model)
-    _check_added(added, vocabulary)
+    pieces = [piece for piece, _ in model["vocab"]] if model["type"] == "Unigram" else []
+    _check_ids(vocabulary)
+    _check_added(added, vocabulary, pieces)
 
 
 def make_refusal(where: str, value: Any) -> ValueError:
@@ -88,38 +90,50 @@ def _check_pieces(model: Mapping[str, Any]) -> dict[str, int]:
     return {piece: i for i, (piece, _) in enumerate(pieces)}
 
 
-def _check_added(added: Any, vocabulary: Mapping[str, Any]) -> None:
-    """Checks that ids are few more than tokens, and that added tokens have the next ones.
+def _check_ids(vocabulary: Mapping[str, Any]) -> None:
+    """Checks that ids are few more than tokens: a published vocabulary may have a token twice."""
+    most = 2 * len(vocabulary) + _MOST_GAPS
+    ids = vocabulary.values()
+    wrong = [i for i in ids if type(i) is not int or not 0 <= i < most]
+    if wrong or len(set(ids)) != len(vocabulary):
+        raise ValueError(
+            f"The ids of tokenizer.json must be those from 0 to {len(vocabulary) - 1}, each once, "
+            f"with gaps up to {most}. Received: "
+            f"{shorten(wrong[0]) if wrong else 'one of them twice'}"
+        )
 
-    The library gives an added token that the vocabulary has not the next id, whatever the file
-    says. A vocabulary may have gaps where a published one had a token twice.
+
+def _check_added(added: Any, vocabulary: Mapping[str, int], pieces: Sequence[str]) -> None:
+    """Checks that added tokens have the ids that the library gives them.
+
+    It gives a token that the vocabulary has not the next id, whatever the file says.
+
+    Args:
+        added: the tokens beside the vocabulary.
+        vocabulary: ids of its tokens.
+        pieces: its tokens by id, where one may come twice.
     """
-    ids = dict(vocabulary)
+    ids, taken = dict(vocabulary), set(vocabulary.values())
+    following = max(len(ids), len(pieces))
     if not isinstance(added, list):
         raise make_refusal("added_tokens", added)
-    most = 2 * len(ids) + _MOST_GAPS
-    wrong = [i for i in ids.values() if type(i) is not int or not 0 <= i < most]
-    if wrong or len(set(ids.values())) != len(ids):
-        raise ValueError(
-            f"The ids of tokenizer.json must be those from 0 to {len(ids) - 1}, each once, with "
-            f"gaps up to {most}. Received: {shorten(wrong[0]) if wrong else 'one of them twice'}"
-        )
-    taken = set(ids.values())
     for token in added:
         content = token.get("content") if isinstance(token, dict) else None
         if not isinstance(content, str) or not content:
             raise make_refusal("added_tokens", token)
-        given, following = token.get("id"), len(ids)
-        known = ids.setdefault(content, following)
-        if known != given and known != following:
+        given = token.get("id")
+        if content not in ids:
+            if type(given) is not int or given != following or given in taken:
+                raise ValueError(
+                    "The ids of added tokens must be those from 0 to the number of tokens, in "
+                    f"their order. Received: the token {shorten(content)} with the id "
+                    f"{shorten(given)} where {following} follows"
+                )
+            ids[content] = given
+            following += 1
+        twice = type(given) is int and 0 <= given < len(pieces) and pieces[given] == content
+        if given != ids[content] and not twice:
             raise ValueError(
                 f"tokenizer.json adds the token {shorten(content)} with the id {shorten(given)}, "
-                f"and has it with {shorten(known)} already."
+                f"and has it with {shorten(ids[content])} already."
             )
-        if type(given) is not int or given != known or (known == following and known in taken):
-            raise ValueError(
-                "The ids of added tokens must be those from 0 to the number of tokens, in their "
-                f"order. Received: the token {shorten(content)} with the id {shorten(given)} "
-                f"where {following} follows"
-            )
-        taken.add(known)

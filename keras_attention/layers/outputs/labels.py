@@ -8,8 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.layers.entrance import tensors
+from keras_attention.layers.outputs.logits import Logits, sigmoid, softmax
 from keras_attention.ops import checks
+
+_ACTIVATIONS = {"softmax": softmax, "sigmoid": sigmoid}
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Answer:
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class Labels(Entrance, keras.layers.Layer):
+class Labels(Logits):
     """Names the classes: logits pass, in float32, and `decode` turns them to named answers.
 
     As the last node of a model it carries the names in the `.keras` file, so that the file alone
@@ -40,6 +43,9 @@ class Labels(Entrance, keras.layers.Layer):
     Args:
         num_classes: number of classes C.
         names: C names; `"0"`, `"1"`, ... if `None`.
+        activation: what makes probabilities of logits. `"softmax"`: one class is right.
+            `"sigmoid"`: each class is right or wrong by itself, so that several may be right, or
+            none. A ranking then has all whose probability is above one half.
 
     Call arguments:
         logits: `(..., C)`.
@@ -48,14 +54,23 @@ class Labels(Entrance, keras.layers.Layer):
         `logits` as float32, of the same mask.
 
     Raises:
-        ValueError: another number of names or logits than classes, or two equal names.
+        ValueError: another number of names or logits than classes, two equal names, or another
+            activation.
     """
 
     takes = tensors(logits="(B, ..., num_classes)")
+    overlap = 32
 
-    def __init__(self, num_classes: int, names: Sequence[str] | None = None, **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs})
+    def __init__(
+        self,
+        num_classes: int,
+        names: Sequence[str] | None = None,
+        activation: str = "softmax",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
         checks.positive_int(num_classes=num_classes)
+        checks.one_of("activation", activation, _ACTIVATIONS)
         if names is not None and (len(names) != num_classes or len(set(names)) != num_classes):
             raise ValueError(
                 "`names` must be a name of its own for each class. Received: "
@@ -63,19 +78,17 @@ class Labels(Entrance, keras.layers.Layer):
             )
         self.num_classes = num_classes
         self.names = None if names is None else [str(name) for name in names]
-        self.supports_masking = True
+        self.activation = activation
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The names, in the order of the logits."""
         return tuple(self.names or map(str, range(self.num_classes)))
 
-    def build(self, logits_shape: tuple) -> None:
-        self._check(logits_shape)
-        self.built = True
-
-    def call(self, logits: Any) -> Any:
-        return ops.cast(logits, self.compute_dtype)
+    def probabilities(self, logits: Any) -> np.ndarray:
+        """Returns the probabilities of the classes, `(B, ..., C)`."""
+        logits = np.asarray(ops.convert_to_numpy(logits), np.float64)
+        return _ACTIVATIONS[self.activation](logits)
 
     def decode(self, logits: Any, *, top: int = 5) -> list[Any]:
         """Returns a list of answers `(B,)`; lists of them for further axes, as of `(B, T, C)`.
@@ -84,37 +97,45 @@ class Labels(Entrance, keras.layers.Layer):
             logits: `(B, ..., C)`.
             top: classes in each answer's ranking.
         """
-        logits = np.asarray(ops.convert_to_numpy(logits), np.float64)
-        self._check(logits.shape)
-        if logits.ndim > 2:
-            return [self.decode(row, top=top) for row in logits]
-        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        probabilities = weights / weights.sum(axis=-1, keepdims=True)
+        probabilities = self.probabilities(logits)
+        self._check(probabilities.shape)
+        return self._name(probabilities, top)
+
+    def _name(self, probabilities: np.ndarray, top: int) -> list[Any]:
+        if probabilities.ndim > 2:
+            return [self._name(row, top) for row in probabilities]
+        return self._answer(probabilities, probabilities.argmax(axis=-1), top)
+
+    def _answer(self, probabilities: np.ndarray, chosen: np.ndarray, top: int) -> list[Answer]:
+        """Returns answers `(B,)` with these labels.
+
+        Args:
+            probabilities: `(B, C)`.
+            chosen: `(B,)`, indices of the labels.
+            top: classes in each ranking.
+        """
         names = self.class_names
+        order = np.argsort(-probabilities, axis=-1, kind="stable")
+        tops = np.full(len(order), top)
+        if self.activation == "sigmoid":
+            tops = np.maximum(top, (probabilities > 0.5).sum(axis=-1))
         answers = []
-        for row in probabilities:
-            best = np.argsort(-row, kind="stable")[:top]
-            ranking = tuple((names[i], float(row[i])) for i in best)
-            answers.append(Answer(*ranking[0], ranking))
+        # Lists, for an element of an array takes Python several times as long.
+        for row, label, best, size in zip(
+            probabilities.tolist(), chosen.tolist(), order.tolist(), tops.tolist(), strict=True
+        ):
+            ranking = tuple((names[i], row[i]) for i in best[:size])
+            answers.append(Answer(names[label], row[label], ranking))
         return answers
 
     def tags(self, logits: Any) -> np.ndarray:
         """Returns the indices `(B, ...)` of the classes that `decode` names."""
         return np.asarray(ops.convert_to_numpy(logits)).argmax(axis=-1)
 
-    def _check(self, shape: tuple) -> None:
-        if len(shape) < 2 or shape[-1] not in (None, self.num_classes):
-            raise ValueError(
-                f"`logits` must have shape (B, ..., {self.num_classes}), a logit for each class. "
-                f"Received: logits of shape {tuple(shape)}"
-            )
-
-    def compute_output_shape(self, logits_shape: tuple) -> tuple:
-        self._check(logits_shape)
-        return tuple(logits_shape)
-
-    def compute_output_spec(self, logits: Any) -> keras.KerasTensor:
-        return keras.KerasTensor(self.compute_output_shape(logits.shape), dtype=self.compute_dtype)
-
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_classes": self.num_classes, "names": self.names}
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "names": self.names,
+            "activation": self.activation,
+        }

@@ -8,6 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_attention.layers.entrance import Entrance, tensors
+from keras_attention.layers.outputs.logits import sigmoid
+from keras_attention.ops import checks
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -22,6 +24,8 @@ class Quantities(Entrance, keras.layers.Layer):
         names: Q names, with the unit if there is one.
         offset: Q numbers, what an output of 0 stands for: the mean of the training data.
         scale: Q numbers, what a difference of 1 stands for: its standard deviation.
+        activation: `"linear"`, or `"sigmoid"` for outputs that are logits of a number from 0 to 1,
+            as cross-encoders that score pairs of texts have; before offset and scale.
 
     Call arguments:
         outputs: `(..., Q)`.
@@ -30,7 +34,7 @@ class Quantities(Entrance, keras.layers.Layer):
         `outputs` as float32, of the same mask.
 
     Raises:
-        ValueError: another number of offsets, scales or outputs than names.
+        ValueError: another number of offsets, scales or outputs than names, or another activation.
     """
 
     takes = tensors(outputs="(B, ..., Q)")
@@ -40,9 +44,12 @@ class Quantities(Entrance, keras.layers.Layer):
         names: Sequence[str],
         offset: Sequence[float] | None = None,
         scale: Sequence[float] | None = None,
+        activation: str = "linear",
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
+        checks.one_of("activation", activation, ("linear", "sigmoid"))
+        self.activation = activation
         self.names = [str(name) for name in names]
         size = len(self.names)
         # Python's numbers, so that the configuration is JSON.
@@ -67,6 +74,8 @@ class Quantities(Entrance, keras.layers.Layer):
         """Returns for each row of `(B, ..., Q)` a dict from name to number, or numbers `(...)`."""
         outputs = np.asarray(ops.convert_to_numpy(outputs), np.float64)
         self._check(outputs.shape)
+        if self.activation == "sigmoid":
+            outputs = sigmoid(outputs)
         values = outputs * self.scale + self.offset
         return [
             {
@@ -96,4 +105,5 @@ class Quantities(Entrance, keras.layers.Layer):
             "names": self.names,
             "offset": self.offset,
             "scale": self.scale,
+            "activation": self.activation,
         }

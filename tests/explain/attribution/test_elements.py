@@ -62,6 +62,19 @@ def test_tokens_that_are_taken_away_become_padding(text):
     np.testing.assert_array_equal(unknown.without(FIRST), [[1, 3, 7, 0], [4, 4, 0, 0]])
 
 
+@pytest.mark.parametrize("padding", [-1, 1])
+def test_padding_is_that_of_the_tokenizer(padding):
+    inputs = keras.Input((None,), dtype="int32", name="token_ids")
+    tokenizer = ka.layers.Tokenizer(padding_id=padding)
+    model = keras.Model(inputs, ka.layers.TokenEmbedding(9, 4)(tokenizer(inputs)))
+    ids = np.where(IDS == 0, padding, IDS)
+    ids[0, 1] = 0  # a token
+    tokens = elements(model, ids)
+    np.testing.assert_array_equal(tokens.present, ids != padding)
+    np.testing.assert_array_equal(tokens.without(FIRST)[0], [padding, 0, 7, padding])
+    np.testing.assert_array_equal(tokens.baseline(), np.full_like(ids, padding))
+
+
 def test_some_rows_may_be_asked_for_again_and_again(text):
     without = elements(text, IDS).without(np.eye(4, dtype=bool)[[0, 2, 2]], np.array([0, 0, 1]))
     np.testing.assert_array_equal(without, [[0, 3, 7, 0], [5, 3, 0, 0], [4, 4, 0, 0]])

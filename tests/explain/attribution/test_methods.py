@@ -42,7 +42,7 @@ def randomize(model, seed=0):
     return model
 
 
-def encoder():
+def encoder(read=lambda x: x[:, 0]):
     """Two attention layers of two heads, one of which feeds the other; the first row is read."""
     ids = keras.Input((None,), dtype="int32", name="token_ids")
     x = keras.layers.Embedding(12, 4, mask_zero=True, name="embedding")(ids)
@@ -50,7 +50,7 @@ def encoder():
         more = ka.layers.MultiHeadSelfAttention(2, name=f"attention_{i}")(x)
         x = keras.layers.Add(name=f"add_{i}")([x, more])
     x = keras.layers.Dense(5, "tanh", name="hidden")(x)
-    return randomize(keras.Model(ids, keras.layers.Dense(3, name="logits")(x[:, 0])))
+    return randomize(keras.Model(ids, keras.layers.Dense(3, name="logits")(read(x))))
 
 
 @pytest.fixture(scope="module")
@@ -484,6 +484,22 @@ def test_outputs_at_positions_need_one(tagger):
     weights = explain.attention_maps(tagger, WORDS)["attention"].mean(axis=1)
     rows = (weights + np.eye(5))[[0, 1], [3, 1]] / 2
     np.testing.assert_allclose(explanation.scores, np.where(IDS != 0, rows, 0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"), [("first", lambda x: x[:, 0]), ("last", lambda x: x[:, -1])]
+)
+def test_a_pooling_by_one_token_is_read_there(kind, read):
+    """The first or the last token that is no padding, on whichever side that is."""
+    pooled, sliced = encoder(ka.layers.TokenPooling(kind, name="pooling")), encoder(read)
+    alone = IDS[1:, :3]
+    for method in (explain.relevance, explain.rollout):
+        expected = method(sliced, alone, target=2).scores
+        right = method(pooled, IDS, target=2).scores
+        np.testing.assert_allclose(right[1:, :3], expected, atol=1e-5)
+        left = method(pooled, np.roll(IDS, 2, axis=1)[1:], target=2).scores
+        np.testing.assert_allclose(left[:, 2:], expected, atol=1e-5)
+        np.testing.assert_allclose(right[:1], method(sliced, IDS[:1], target=2).scores, atol=1e-5)
 
 
 def test_models_without_attention_have_other_methods():

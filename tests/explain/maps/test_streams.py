@@ -41,6 +41,20 @@ ZOO = {
         ["decoder/cross_attention: target_ids@0 <- image@0"],
         [("target_ids@1", None)],
     ),
+    "deberta": (
+        [
+            "block_0/attention: token_ids@0 <- token_ids@0",
+            "block_1/attention: token_ids@1 <- token_ids@1",
+        ],
+        [("token_ids@2", None)],
+    ),
+    "encoder": (
+        [
+            "block_0/attention: token_ids@0 <- token_ids@0",
+            "block_1/attention: token_ids@1 <- token_ids@1",
+        ],
+        [("token_ids@2", None)],
+    ),
     "ft_transformer": (
         ["block_0/attention: class_token@0 <- class_token@0"],
         [("class_token@1", 0)],
@@ -143,6 +157,18 @@ def test_of_poolings(pooling, reads, readouts):
     case = cases_of("vit")[0]
     description = describe(case.make(pooling=pooling), feed(case.data(2)))
     assert description == (["block_0/attention: image@0 <- image@0", *reads], readouts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "unpadded"),
+    [("first", 0, True), ("last", -1, True), ("mean", None, False), ("max", None, False)],
+)
+def test_of_token_poolings(kind, row, unpadded):
+    a, x = embedded("a")
+    x = ka.layers.TransformerBlock(2, 8, name="block")(x)
+    model = keras.Model(a, keras.layers.Dense(3)(ka.layers.TokenPooling(kind)(x)))
+    (readout,) = streams(model, record(model, IDS)).readouts
+    assert (short(readout.stream), readout.row, readout.unpadded) == ("a@1", row, unpadded)
 
 
 def test_a_class_token_knows_what_it_stands_before():

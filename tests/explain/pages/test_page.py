@@ -8,8 +8,12 @@ import statistics
 import numpy as np
 import pytest
 
+import keras_attention as ka
+import zoo.pretrained
+from keras_attention.explain.maps.generation_maps import generation_maps
 from keras_attention.explain.pages.html import to_html
 from keras_attention.explain.pages.image import Patches
+from tests.zoo.pretrained import texts
 
 pytestmark = [
     pytest.mark.runs_on("torch"),
@@ -319,3 +323,29 @@ def test_light_and_dark(page):
     (paper, ink), (night, chalk) = brightness
     assert paper > ink + 500
     assert chalk > night + 500
+
+
+def test_what_a_language_model_reads_for_each_new_token(page, tmp_path):
+    """Tokens are written as a reader does, though those of the vocabulary are bytes."""
+    model = zoo.pretrained.load(texts.make_checkpoint(tmp_path / "gpt2"))
+    prompt = "it's! \U0001f600 a hat"
+    written = generation_maps(model, prompt, max_new_tokens=6)
+    page.show(ka.explain.page(model, prompt, max_new_tokens=6))
+    assert page.one("section.queries h2").text == "Queries written"
+    assert page.one("section.keys h2").text == "Keys read"
+    named = {
+        side: [item.text for item in page.all(f"section.{side} .item span")]
+        for side in ("queries", "keys")
+    }
+    path = "block_1/attention"
+    assert named == {"queries": written.queries[path], "keys": written.keys[path]}
+    assert named["keys"][: 1 + len(named["keys"]) - len(named["queries"])] == [
+        *("it", "'s", "!", "\U0001f600", "\U0001f600", "a", "hat")
+    ]
+    page.layer(path)
+    for row in range(len(named["queries"])):
+        page.hover("queries", row)
+        expected = written.maps[path].mean(axis=0)[row]
+        np.testing.assert_allclose(page.numbers("keys"), expected, atol=6e-3)
+        assert page.told.startswith(f"{named['queries'][row]} attends to")
+    assert not page.errors

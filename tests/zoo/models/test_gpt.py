@@ -174,6 +174,30 @@ def test_another_mechanism():
         gpt(**sizes, mechanism="linear")
 
 
+def test_without_a_head_it_returns_what_the_head_reads():
+    model = CASES[0].make()
+    features = gpt(**VARIANTS["tiny"], vocabulary_size=12, head=False)
+    names = {variable.path for variable in features.variables}
+    assert names == {variable.path for variable in model.variables}, "the head is the tied table"
+    features.set_weights(model.get_weights())
+    data = CASES[0].data()
+    table = to_numpy(model.get_layer("embedding").embeddings)
+    np.testing.assert_allclose(call(features, data) @ table.T, call(model, data), atol=1e-5)
+
+
+def test_each_dropout_and_the_epsilon():
+    sizes = {**VARIANTS["tiny"], "dropout": 0.1, "vocabulary_size": 12}
+    for given, embedding, attention in (
+        ({}, 0.1, 0.1),
+        ({"embedding_dropout": 0.0, "attention_dropout": 0.3}, 0.0, 0.3),
+    ):
+        model = gpt(**sizes, **given, epsilon=1e-3)
+        block = model.get_layer("block_1")
+        assert model.get_layer("dropout").rate == embedding
+        assert (block.dropout, block.attention.dropout) == (0.1, attention)
+        assert block.epsilon == model.get_layer("norm").epsilon == 1e-3
+
+
 def test_errors_teach():
     sizes = VARIANTS["tiny"]
     with pytest.raises(ValueError, match="Pass one of them"):

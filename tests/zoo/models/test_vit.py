@@ -53,10 +53,41 @@ def test_positions_and_averages():
 
 
 def test_sizes_are_the_published_ones():
-    """DeiT-Ti has 5,717,416 (timm's count), with a vector for each of 1 + 14 x 14 positions; here
-    each of 14 rows and of 14 columns has half a vector, and the class token none."""
+    """DeiT-Ti has 5,717,416 (timm's count), with a vector for each of 1 + 14 x 14 positions. By
+    default each of 14 rows and of 14 columns has half a vector, and the class token none."""
     model = vit(**VARIANTS["ti16"])
     assert model.count_params() == 5_717_416 - 197 * 192 + 2 * 14 * 96
+    model = vit(**VARIANTS["ti16"], position="learned_sequence")
+    assert model.count_params() == 5_717_416
+
+
+def test_the_class_token_has_a_position_too():
+    """Tokens in the paper's order: it goes before the patches, row by row, and each has its own."""
+    sizes = {**VARIANTS["tiny"], **SMALL, "num_classes": None, "num_layers": 0}
+    model = vit(**sizes, pooling="tokens", position="learned_sequence", epsilon=0.5)
+    patches = keras.Model(model.input, model.get_layer("tokens").output)
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=model.get_layer("position").weights[0].shape).astype("float32")
+    token = rng.normal(size=(1, table.shape[1])).astype("float32")
+    model.get_layer("position").set_weights([table])
+    model.get_layer("class_token").set_weights([token])
+    x = images(rng, 2)["image"]
+    tokens = np.concatenate([np.stack([token] * 2), to_numpy(patches(x))], axis=1) + table
+    centred = tokens - tokens.mean(-1, keepdims=True)
+    expected = centred / np.sqrt(centred.var(-1, keepdims=True) + 0.5)
+    np.testing.assert_allclose(to_numpy(model(x)), expected, atol=1e-5)
+
+
+def test_images_may_be_of_any_shape():
+    """By a size of two numbers, or by a converter with its own size, channels and statistics."""
+    sizes = {**VARIANTS["tiny"], "num_classes": None, "patch_size": (4, 2)}
+    wide = vit(**sizes, image_size=(8, 12), channels=1, mean=0.25, pooling="tokens")
+    assert (wide.input_shape, wide.output_shape) == ((None, 8, 12, 1), (None, 1 + 2 * 6, 8))
+    converter = ka.layers.ImageConverter(8, 12, 1, mean=0.25, std=0.5, resample="bicubic")
+    same = vit(**sizes, converter=converter, pooling="tokens")
+    same.set_weights(wide.get_weights())
+    x = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 1)).astype("float32")
+    np.testing.assert_array_equal(to_numpy(same(x)), to_numpy(wide(x)))
 
 
 def test_augmentation_changes_images_in_training_alone():
@@ -103,10 +134,14 @@ def test_windows_are_shifted_in_every_other_block():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match=r"window_size=2, pooling='class_token'"):
         vit(**VARIANTS["tiny"], **SMALL, window_size=2)
-    with pytest.raises(ValueError, match=r"'average' or None\. Received: pooling='max'"):
+    with pytest.raises(ValueError, match=r"'tokens' or None\. Received: pooling='max'"):
         vit(**VARIANTS["tiny"], **SMALL, pooling="max")
     with pytest.raises(ValueError, match="Classes need one feature of an image"):
         vit(**VARIANTS["tiny"], **SMALL, pooling=None)
+    with pytest.raises(ValueError, match=r"'learned_sequence'\. Received: position='rotary'"):
+        vit(**VARIANTS["tiny"], **SMALL, position="rotary")
+    with pytest.raises(ValueError, match=r"`mean` .* Received: mean=77\.8.* pass mean=0\.3051"):
+        vit(**VARIANTS["tiny"], **SMALL, mean=77.8)
 
 
 def test_a_feature_of_each_patch():

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_attention import prediction, roles
 from keras_attention.explain.attribution.elements.base import Batch, Elements
+from keras_attention.explain.token_names import name_tokens
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,7 @@ def tokens(
     vocabulary = roles.vocabulary(encoders[name])
     if vocabulary is not None and vocabulary.has_vocabulary:
         if texts is None:
-            words = vocabulary.vocabulary
-            labels = [
-                [words[i] if there else "" for i, there in zip(*row, strict=True)]
-                for row in zip(ids, present, strict=True)
-            ]
+            labels = [_label(vocabulary, *row) for row in zip(ids, present, strict=True)]
         else:
             labels = [list(vocabulary.tokens(text)) for text in texts]
     others = batch.inputs if isinstance(batch.inputs, Mapping) else {}
@@ -71,6 +68,12 @@ def tokens(
     return Tokens(
         batch.inputs, batch.name, present, labels, replacement=int(replacement), beside=beside
     )
+
+
+def _label(vocabulary: roles.Vocabulary, ids: np.ndarray, present: np.ndarray) -> list[str]:
+    """Returns the names of the ids that are there, and nothing for padding."""
+    names = iter(name_tokens(vocabulary, ids[present]))
+    return [next(names) if there else "" for there in present]
 
 
 def number(present: np.ndarray) -> list[list[str]]:

@@ -18,6 +18,7 @@ class Case:
         read: settings that change numbers, and that we follow: other values by key.
         refused: settings that change numbers, and that we do not follow: values by key.
         padding_id: of its ids.
+        unread_positions: rows at the beginning of the table of positions that no text reads.
         also: further types of models with the same parts.
         position_ids: `f(mask)`, positions that transformers must be told where rows are padded on
             the left, so that padding changes nothing; `None` where it knows.
@@ -29,6 +30,7 @@ class Case:
     read: Mapping[str, Any]
     refused: Mapping[str, Any]
     padding_id: int = 0
+    unread_positions: int = 0
     also: Sequence[str] = ()
     position_ids: Callable[[np.ndarray], np.ndarray] | None = None
 

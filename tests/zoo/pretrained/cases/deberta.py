@@ -1,0 +1,50 @@
+"""DeBERTa v3."""
+
+from tests.zoo.pretrained.cases.case import Case
+
+CASE = Case(
+    model_type="deberta-v2",
+    config=dict(
+        vocab_size=90,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=40,
+        max_position_embeddings=16,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        relative_attention=True,
+        position_buckets=4,
+        norm_rel_ebd="layer_norm",
+        share_att_key=True,
+        pos_att_type="p2c|c2p",
+        max_relative_positions=-1,
+        position_biased_input=False,
+        type_vocab_size=0,
+    ),
+    tasks=("classes", "tags", "span", "fill"),
+    read=dict(
+        hidden_act="gelu_new",
+        layer_norm_eps=0.1,
+        num_attention_heads=2,
+        type_vocab_size=2,
+        position_buckets=6,
+        max_relative_positions=7,
+        max_position_embeddings=9,
+        norm_rel_ebd="none",
+        share_att_key=False,
+        pos_att_type=["c2p"],
+        position_biased_input=True,
+        embedding_size=16,
+    ),
+    refused=dict(
+        relative_attention=False,
+        pos_att_type=7,
+        norm_rel_ebd="rms_norm",
+        conv_kernel_size=3,
+        attention_head_size=16,
+        pooler_hidden_size=16,
+        tie_word_embeddings=False,
+        hidden_act="tanh",
+    ),
+)

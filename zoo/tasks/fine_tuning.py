@@ -1,0 +1,132 @@
+"""Fine-tuning of published encoders: what `--init` makes of a recipe."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import keras
+
+import keras_attention as ka
+import zoo.pretrained
+from zoo.harness.experiment import Recipe
+from zoo.tasks.optimizers import adamw_cosine
+
+
+@dataclass(frozen=True)
+class Init:
+    """A published checkpoint to start from.
+
+    Attributes:
+        source: a folder or `hf://user/name`.
+        lora: the rank of adapters that learn in place of its weights; these learn if `None`.
+    """
+
+    source: str
+    lora: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """How a recipe trains a published encoder.
+
+    Attributes:
+        task: of `zoo.pretrained.load`, `"classes"` or `"tags"`.
+        epochs, batch_size: of the training.
+        peak: the highest learning rate, that of the head.
+        decay: by how much the rate falls from each block to the one below it, and to the
+            embeddings below all of them.
+        max_length: tokens of a text.
+        buckets: lengths to which batches are cut off, see `Batches`.
+    """
+
+    task: str
+    epochs: int
+    batch_size: int = 32
+    peak: float = 1e-4
+    decay: float = 0.9
+    max_length: int = 128
+    buckets: tuple[int, ...] = ()
+
+
+def make_init(recipe: Callable[..., Recipe], source: str, *, lora: int | None) -> Init:
+    """Returns what a recipe starts from.
+
+    Raises:
+        ValueError: the recipe starts from scratch alone.
+    """
+    if "init" not in inspect.signature(recipe).parameters:
+        raise ValueError(
+            f"{recipe.__module__} starts from scratch and takes no published encoder. Received: "
+            f"init={source!r}"
+        )
+    return Init(source, lora)
+
+
+def start_from(init: Init | None, recipe: Recipe, settings: FineTuning) -> Recipe:
+    """Returns a recipe that starts from a published checkpoint; the recipe itself if `None`.
+
+    The rates are those of discriminative fine-tuning (Howard and Ruder, 2018,
+    https://arxiv.org/abs/1801.06146, section 3.2), and rise for a tenth of the steps.
+    """
+    if init is None:
+        return recipe
+    keras.utils.set_random_seed(recipe.seed)
+    model = zoo.pretrained.load(
+        init.source,
+        task=settings.task,
+        class_names=recipe.data.class_names,
+        max_length=settings.max_length,
+    )
+    if init.lora is not None:
+        ka.enable_lora(model, init.lora)
+    smoke = recipe.epochs <= 2
+    epochs = recipe.epochs if smoke else settings.epochs
+    steps = epochs * recipe.data.num_batches(settings.batch_size)
+    return replace(
+        recipe,
+        variant=name_of(init),
+        init={"source": init.source, "lora": init.lora},
+        model=model,
+        optimizer=make_optimizer(model, steps, peak=settings.peak, decay=settings.decay),
+        epochs=epochs,
+        batch_size=settings.batch_size,
+        buckets=settings.buckets,
+    )
+
+
+def name_of(init: Init) -> str:
+    """Returns the name of a variant that starts from a checkpoint, such as `from MiniLM`."""
+    name = init.source.rstrip("/").rpartition("/")[2]
+    return f"from {name}" + (f", LoRA {init.lora}" if init.lora is not None else "")
+
+
+def make_optimizer(
+    model: keras.Model, steps: int, *, peak: float, decay: float
+) -> keras.optimizers.Optimizer:
+    """Returns AdamW whose rate is lower for lower blocks.
+
+    Args:
+        model: an encoder with blocks `block_0`, `block_1` and so on.
+        steps: of the training.
+        peak: the highest rate of what is above the blocks.
+        decay: factor of the rate from each block to the one below it.
+    """
+
+    def adamw(rate: float) -> keras.optimizers.AdamW:
+        return adamw_cosine(steps, peak=rate, warmup_steps=steps // 10, weight_decay=0.01)
+
+    names = [layer.name for layer in model.layers if layer.weights]
+    blocks = [name for name in names if name.startswith("block_")]
+    below = names[: names.index(blocks[0])]
+    rates = {_paths([name]): peak * decay**up for up, name in enumerate(reversed(blocks), 1)}
+    rates[_paths(below)] = peak * decay ** (len(blocks) + 1)
+    return keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(
+            adamw(peak), {paths: adamw(rate) for paths, rate in rates.items()}
+        )
+    )
+
+
+def _paths(layers: Sequence[str]) -> str:
+    """Returns a regular expression of the paths of some layers' variables."""
+    return f"({'|'.join(layers)})/.*"

@@ -74,6 +74,10 @@ class DisentangledAttention(MultiHeadAttention):
     takes = tensors(query="(B, T, D)", relative_embeddings="(num_rows, D) or (B, num_rows, D)")
     built_for = ("D",)
     reads = "itself"
+    kernel_names = (
+        *(f"{role}_kernel" for role in ("query", "key", "value", "output")),
+        *(f"relative_{role}_kernel" for role in ("query", "key")),
+    )
     mechanism = DisentangledLogits()
 
     def __init__(

@@ -20,13 +20,13 @@ class Bias(Entrance, keras.layers.Layer):
     ```
 
     Call arguments:
-        inputs: `(B, ..., D)`.
+        inputs: `(B, T, D)`.
 
     Output:
-        The shape of `inputs`, with their mask.
+        `(B, T, D)`, with the mask of `inputs`.
     """
 
-    takes = tensors(inputs="(B, ..., D)")
+    takes = tensors(inputs="(B, T, D)")
     built_for = ("D",)
 
     def __init__(self, **kwargs: Any) -> None:

@@ -16,5 +16,5 @@ def test_the_bias_is_added_to_the_last_axis():
 
 
 def test_a_new_bias_changes_nothing():
-    x = np.ones((2, 3), "float32")
+    x = np.ones((2, 1, 3), "float32")
     np.testing.assert_array_equal(to_numpy(ka.layers.Bias()(x)), x)

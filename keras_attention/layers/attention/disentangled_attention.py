@@ -1,7 +1,7 @@
 """The disentangled self-attention of DeBERTa."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -74,7 +74,7 @@ class DisentangledAttention(MultiHeadAttention):
     takes = tensors(query="(B, T, D)", relative_embeddings="(num_rows, D) or (B, num_rows, D)")
     built_for = ("D",)
     reads = "itself"
-    kernel_names = (
+    kernel_names: ClassVar[tuple[str, ...]] = (
         *(f"{role}_kernel" for role in ("query", "key", "value", "output")),
         *(f"relative_{role}_kernel" for role in ("query", "key")),
     )

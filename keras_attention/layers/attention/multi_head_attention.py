@@ -1,7 +1,7 @@
 """The base of multi-head self- and cross-attention."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ class MultiHeadAttention(Entrance, Composite):
     fastest to compute, the weights are always kernels `(D_in, heads * head_dim)`, head by head.
     """
 
-    kernel_names: tuple[str, ...] = ("query_kernel", "key_kernel", "value_kernel", "output_kernel")
+    kernel_names: ClassVar[tuple[str, ...]] = ("query_kernel", "key_kernel", "value_kernel", "output_kernel")
     mechanism: Mechanism  # how queries attend
 
     def __init__(

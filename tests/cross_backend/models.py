@@ -28,7 +28,7 @@ def adapted(*steps):
             ka.quantize(model, skip=["head"])
     rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
-        variable.assign(rng.normal(size=variable.shape))
+        variable.assign(0.1 * rng.normal(size=variable.shape))
     return model
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention.layers.attention import disentangled_attention
+from keras_attention.layers.attention import disentangled_attention, disentangled_logits
 from keras_attention.ops.disentangled import distance_rows
 from tests.backend import gradients, to_numpy
 from tests.contracts import Case
@@ -136,7 +136,7 @@ def test_long_sequences_attend_block_by_block(monkeypatch):
 
     whole = run()
     monkeypatch.setattr(disentangled_attention, "_WHOLE", 0)
-    monkeypatch.setattr(disentangled_attention, "_ROWS", 4)
+    monkeypatch.setattr(disentangled_logits, "_ROWS", 4)
     for ours, theirs in zip(run(), whole, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-4)
 

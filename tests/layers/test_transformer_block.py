@@ -92,7 +92,7 @@ BIASES |= {f"feed_forward/{name}_bias" for name in ("input", "output")}
         ({"feed_forward"}, {"feed_forward/input_bias", "feed_forward/output_bias"}),
         (("query", "key", "value", "output", "feed_forward"), BIASES),
     ],
-    ids=str,
+    ids=["all", "none", "empty", "two", "feed forward", "by name"],
 )
 def test_biases_by_name(use_bias, names):
     """Those that are named, and the same again from a configuration in JSON."""

@@ -19,8 +19,6 @@ from keras_attention import texts
 from keras_attention.explain.attribution import names
 from tests import text_models
 
-pytestmark = pytest.mark.runs_on("torch")
-
 TEXTS = ["Ada Lovelace  lived in London-York, new\n Adas?", "who wrote 'ada' [SEP] in 1843.", "x"]
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 

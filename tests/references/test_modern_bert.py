@@ -65,7 +65,6 @@ def test_files_of_older_versions(tmp_path):
 ROPE = {"full_attention": {"rope_type": "yarn", "rope_theta": 10.0, "factor": 2.0}}
 
 
-@pytest.mark.runs_on("torch")
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

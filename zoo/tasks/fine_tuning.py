@@ -1,6 +1,7 @@
 """Fine-tuning of published encoders: what `--init` makes of a recipe."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -45,6 +46,20 @@ class FineTuning:
     decay: float = 0.9
     max_length: int = 128
     buckets: tuple[int, ...] = ()
+
+
+def make_init(recipe: Callable[..., Recipe], source: str, *, lora: int | None) -> Init:
+    """Returns what a recipe starts from.
+
+    Raises:
+        ValueError: the recipe starts from scratch alone.
+    """
+    if "init" not in inspect.signature(recipe).parameters:
+        raise ValueError(
+            f"{recipe.__module__} starts from scratch and takes no published encoder. Received: "
+            f"init={source!r}"
+        )
+    return Init(source, lora)
 
 
 def start_from(init: Init | None, recipe: Recipe, settings: FineTuning) -> Recipe:

@@ -47,6 +47,29 @@ def outputs(model: keras.Model, arrays: Any, *, batch_size: int = 32) -> Any:
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
+def outputs_by_length(
+    model: keras.Model, ids: np.ndarray, lengths: np.ndarray, *, batch_size: int = 32
+) -> Any:
+    """Returns the outputs of a model for texts, as `outputs` does, but faster.
+
+    Texts of like lengths are computed together, and the padding that all of them have is cut off.
+
+    Args:
+        model: functional, of one input, whose outputs do not depend on padding.
+        ids: `(B, T)` or `(B, T, ...)`, padded on the right.
+        lengths: `(B,)`, of the texts without padding.
+        batch_size: rows computed at a time.
+    """
+    order = np.argsort(lengths, kind="stable")[::-1]
+    batches = []
+    for start in range(0, len(order), batch_size):
+        rows = np.resize(order[start : start + batch_size], batch_size)  # so that one size compiles
+        longest = kernels.round_length(max(1, int(lengths[rows].max())))
+        batches.append(outputs(model, ids[rows, :longest], batch_size=batch_size))
+    back = np.argsort(order)
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[back], *batches)
+
+
 def stream(model: keras.Model, arrays: Any, *, batch_size: int = 32) -> Iterator[Any]:
     """Yields the outputs of each batch, for those that take much memory; see `outputs`."""
     arrays = keras.tree.map_structure(np.asarray, arrays, none_is_leaf=False)

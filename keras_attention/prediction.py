@@ -201,7 +201,11 @@ def predict(
         answers = [*texts.answer(model, encode(model, texts.raw), batch_size)]
         return answers[0] if single else answers
     arrays = encode(model, raw, max_bytes=max_bytes)
-    outputs = inference.outputs(model, arrays, batch_size=batch_size)
+    lengths = _find_lengths(model, inputs, arrays) if len(arrays) > batch_size else None
+    if lengths is None:
+        outputs = inference.outputs(model, arrays, batch_size=batch_size)
+    else:
+        outputs = inference.outputs_by_length(model, arrays, lengths, batch_size=batch_size)
     if last is None and not isinstance(outputs, np.ndarray):  # several, in their structure
         return keras.tree.map_structure(lambda x: x[0] if single else x, outputs)
     first = keras.tree.flatten(outputs)[0]
@@ -227,6 +231,22 @@ def as_rows(model: keras.Model, raw: Any) -> Any:
             f"of them. Received: columns {', '.join(columns)}. Select them: frame[['a', 'b']]"
         )
     return rows if len(columns) == 2 else [text for (text,) in rows]
+
+
+def _find_lengths(model: keras.Model, inputs: Mapping[str, Any], arrays: Any) -> np.ndarray | None:
+    """Returns the lengths `(B,)` of encoded texts, without padding.
+
+    `None` where padding must stay: the model reads more than one text, or takes one length alone,
+    or has outputs for each token.
+    """
+    layer = next(iter(inputs.values()))
+    sizes = [*model.inputs[0].shape[1:2], *(n for x in model.outputs for n in x.shape[1:])]
+    if len(inputs) > 1 or roles.encodes(layer) != "texts" or not layer.supports_masking:
+        return None
+    if sizes[0] is not None or None in sizes[1:]:
+        return None
+    visible = (arrays.reshape(*arrays.shape[:2], -1) != roles.padding_id(layer)).any(axis=-1)
+    return visible.shape[1] - np.argmax(visible[:, ::-1], axis=1)
 
 
 def _read(path: Path, model: keras.Model, max_bytes: int) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
-from keras_attention import prediction
+from keras_attention import inference, prediction
 
 TORCH = pytest.mark.runs_on("torch")
 TEXTS = ["a red apple", "a green pear", "red red", "green"]
@@ -49,6 +49,41 @@ def test_texts_become_answers():
     assert one.probability == pytest.approx(answers[0].probability, abs=1e-6)
     mask = prediction.padding_mask(model, ids)
     np.testing.assert_array_equal(mask, ids != 0)
+
+
+def test_texts_of_like_lengths_are_computed_together(monkeypatch):
+    model, shapes = classifier(), []
+    compute = inference.outputs
+
+    def watch(model, arrays, **options):
+        shapes.append(arrays.shape)
+        return compute(model, arrays, **options)
+
+    monkeypatch.setattr(inference, "outputs", watch)
+    texts = ["green", "a red red red apple pear", "a pear", "a green red green pear", "red a red"]
+    answers = ka.predict(model, texts, batch_size=2)
+    expected = keras.ops.softmax(model.predict(ka.encode(model, texts), verbose=0))
+    for answer, (red, _) in zip(answers, keras.ops.convert_to_numpy(expected), strict=True):
+        probability = answer.probability if answer.label == "red" else 1 - answer.probability
+        assert probability == pytest.approx(float(red), abs=1e-6)
+    of_three = 4 if keras.backend.backend() == "jax" else 3  # where each length is compiled
+    assert shapes == [(2, 6), (2, of_three), (2, 1)]
+
+
+@TORCH
+def test_outputs_of_tokens_keep_the_padding():
+    """As they do of models that take one length alone, and of ids that are padded on the left."""
+    tokenizer = ka.layers.Tokenizer.train(TEXTS, model="word", min_frequency=1)
+    for length in (None, 3):
+        ids = keras.Input((length,), dtype="int32", name="token_ids")
+        x = keras.layers.Embedding(9, 2, mask_zero=True)(tokenizer(ids))
+        pooled = ka.layers.AttentionPooling()(x)
+        for model in (keras.Model(ids, x), keras.Model(ids, {"x": x, "pooled": pooled})):
+            outputs = ka.predict(model, TEXTS, batch_size=1)
+            assert np.shape(outputs["x"] if isinstance(outputs, dict) else outputs) == (4, 3, 2)
+        model, left = keras.Model(ids, pooled), np.array([[0, 0, 3], [0, 4, 0], [5, 0, 0]])
+        expected = model.predict(left, verbose=0)
+        np.testing.assert_allclose(ka.predict(model, left, batch_size=1), expected, atol=1e-6)
 
 
 def test_two_padded_inputs_have_one_mask():

@@ -38,6 +38,7 @@ from keras_attention.kernels.compilation import (
     compile_with,
     define_gradient,
     recompute,
+    round_length,
     trace_with,
 )
 from keras_attention.kernels.compiled import compiled_for, forget_functions

@@ -14,7 +14,7 @@ no variables, and leaves gradients on.
 from keras_attention.kernels.backend import BACKEND
 
 if BACKEND == "torch":
-    from keras_attention.kernels.compilation.default import check_below
+    from keras_attention.kernels.compilation.default import check_below, round_length
     from keras_attention.kernels.compilation.torch import (
         compile,
         compile_forward,
@@ -36,9 +36,11 @@ elif BACKEND == "jax":
         compile_with,
         define_gradient,
         recompute,
+        round_length,
         trace_with,
     )
 else:
+    from keras_attention.kernels.compilation.default import round_length
     from keras_attention.kernels.compilation.tensorflow import (
         barrier,
         check_below,

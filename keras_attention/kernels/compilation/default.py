@@ -1,4 +1,4 @@
-"""Checks of values, in `keras.ops`."""
+"""Checks of values, in `keras.ops`, and lengths where any will do."""
 
 from keras import ops
 
@@ -10,3 +10,8 @@ def check_below(indices: Int[Tensor, "..."], limit: int, message: str) -> None:
     """Raises `ValueError` if an index is not below `limit`, where that can be known now."""
     if is_concrete(indices) and int(ops.max(indices)) >= limit:
         raise ValueError(message)
+
+
+def round_length(length: int) -> int:
+    """Returns the number of tokens to which texts are padded whose longest has `length`."""
+    return length

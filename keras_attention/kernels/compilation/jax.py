@@ -73,6 +73,12 @@ def barrier(x: Tensor) -> Tensor:
     return jax.lax.optimization_barrier(x)
 
 
+def round_length(length: int) -> int:
+    """Returns the number of tokens to which texts are padded whose longest has `length`: a power of
+    two, for each length is compiled, in the time that many texts take."""
+    return 1 << (length - 1).bit_length()
+
+
 def recompute(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Returns `function` with its intermediates recomputed in the backward pass, not stored."""
     return jax.checkpoint(function)

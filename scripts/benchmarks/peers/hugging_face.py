@@ -1,12 +1,15 @@
 """Hugging Face's transformers, which run on PyTorch whatever the backend is."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import torch
 from keras import ops
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModel, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from transformers.utils import logging
 
 from benchmarks.case import Run
 
@@ -44,6 +47,49 @@ def generation(
             return theirs.generate(ids, **options).cpu()
 
     return run
+
+
+def features(folder: Path, ids: np.ndarray) -> Run:
+    """Returns a forward pass of token ids, padded with 0, by an encoder."""
+    encoder = _load(folder)
+    ids = torch.from_numpy(ids).long().to(encoder.device)
+    mask = (ids != 0).long()
+
+    def run() -> Any:
+        with torch.no_grad():
+            return encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+
+    return run
+
+
+def vectors(folder: Path, texts: Sequence[str], *, batch_size: int) -> Run:
+    """Returns a run from texts to the mean features of each, as sentence-transformers makes them:
+    in batches of like lengths, each padded to its longest."""
+    tokenizer, encoder = AutoTokenizer.from_pretrained(folder), _load(folder)
+
+    def run() -> np.ndarray:
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]), reverse=True)
+        means = []
+        for start in range(0, len(order), batch_size):
+            some = [texts[row] for row in order[start : start + batch_size]]
+            inputs = tokenizer(some, padding=True, truncation=True, return_tensors="pt")
+            inputs = inputs.to(encoder.device)
+            with torch.no_grad():
+                hidden = encoder(**inputs).last_hidden_state
+                mask = inputs["attention_mask"][..., None].to(hidden.dtype)
+                means.append((hidden * mask).sum(1) / mask.sum(1))
+        return torch.cat(means).float().cpu().numpy()[np.argsort(order)]
+
+    return run
+
+
+def _load(folder: Path) -> Any:
+    """Returns an encoder that computes as Keras's layers do: on the GPU if there is one, in their
+    dtype."""
+    dtype = getattr(torch, keras.config.dtype_policy().compute_dtype)
+    logging.disable_progress_bar()
+    encoder = AutoModel.from_pretrained(folder, dtype=dtype).eval()
+    return encoder.cuda() if torch.cuda.is_available() else encoder
 
 
 def _copy(network: keras.Model, theirs: Any) -> None:

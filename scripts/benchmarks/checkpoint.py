@@ -1,0 +1,106 @@
+"""A published checkpoint of BERT with random weights, and texts of made-up words to read.
+
+What is compared reads the same folder, each by its own code.
+"""
+
+import itertools
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_attention.saving import tensors
+from zoo.models.encoder import VARIANTS, encoder
+from zoo.pretrained import bert, weights
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+MAX_LENGTH = 512
+_NAMES = {
+    "hidden_dim": "hidden_size",
+    "intermediate_dim": "intermediate_size",
+    "num_heads": "num_attention_heads",
+    "num_layers": "num_hidden_layers",
+}
+
+
+@cache
+def folder(variant: str, *, vocabulary: int, activation: str = "gelu") -> Path:
+    """Returns a folder with an encoder of `zoo.models.encoder`; it is deleted when Python ends.
+
+    Args:
+        variant: of the encoder, whose weights are the same in every run.
+        vocabulary: number of word pieces.
+        activation: as Hugging Face names it.
+    """
+    path = Path(_temporary().name, f"{variant}-{activation}")
+    path.mkdir()
+    sizes = {name: VARIANTS[variant][name] for name in _NAMES}
+    keras.utils.set_random_seed(0)
+    model = encoder(**sizes, max_length=MAX_LENGTH, vocabulary_size=vocabulary)
+    width = sizes["hidden_dim"]
+    pooler = {  # which transformers and KerasHub compute, and nothing here reads
+        "pooler.dense.weight": np.zeros((width, width), np.float32),
+        "pooler.dense.bias": np.zeros(width, np.float32),
+    }
+    tensors.import_safetensors().numpy.save_file(
+        {**weights.save(model, bert.weights("")), **pooler},
+        path / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    config = {
+        "model_type": "bert",
+        "architectures": ["BertModel"],
+        "vocab_size": vocabulary,
+        "max_position_embeddings": MAX_LENGTH,
+        "type_vocab_size": 2,
+        "hidden_act": activation,
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+        **{theirs: sizes[ours] for ours, theirs in _NAMES.items()},
+    }
+    _write(path / "config.json", config)
+    _write(path / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer"})
+    (path / "vocab.txt").write_text("\n".join(word_pieces(vocabulary)) + "\n", encoding="utf-8")
+    return path
+
+
+def word_pieces(count: int) -> list[str]:
+    """Returns a vocabulary: special tokens, letters, words of one to three syllables, endings."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    syllables = ["".join(pair) for pair in itertools.product("bdfgklmnprstvz", "aeiou")]
+    words = ("".join(parts) for n in (1, 2, 3) for parts in itertools.product(syllables, repeat=n))
+    endings = [f"##{syllable}" for syllable in syllables]
+    pieces = [*SPECIAL, ".", *letters, *(f"##{letter}" for letter in letters), *endings]
+    return [*pieces, *itertools.islice(words, count)][:count]
+
+
+def texts(count: int, *, vocabulary: int, longest: int) -> list[str]:
+    """Returns sentences: the n-th word comes up 1 / n times as often as the first, one word in five
+    has an ending, and half of the sentences have less than a fifth of the `longest`'s words."""
+    random = np.random.default_rng(0)
+    pieces = word_pieces(vocabulary)
+    words = [piece for piece in pieces if piece.isalpha() and len(piece) > 1]
+    endings = [piece.removeprefix("##") for piece in pieces if piece.startswith("##")]
+    chances = 1 / np.arange(1, len(words) + 1)
+    lengths = np.exp(random.normal(np.log(longest / 6), 0.8, size=count)).astype(int)
+    sentences = []
+    for length in np.clip(lengths, 2, longest):
+        chosen = random.choice(words, size=length, p=chances / chances.sum())
+        ended = random.choice(endings, size=length) if endings else [""] * length
+        with_ending = random.random(length) < 0.2
+        parts = [w + e * bool(has) for w, e, has in zip(chosen, ended, with_ending, strict=True)]
+        sentences.append(" ".join(parts).capitalize() + ".")
+    return sentences
+
+
+@cache
+def _temporary() -> Any:
+    return TemporaryDirectory(prefix="benchmark-")
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -29,7 +29,12 @@ class MultiHeadAttention(Entrance, Composite):
     fastest to compute, the weights are always kernels `(D_in, heads * head_dim)`, head by head.
     """
 
-    kernel_names: ClassVar[tuple[str, ...]] = ("query_kernel", "key_kernel", "value_kernel", "output_kernel")
+    kernel_names: ClassVar[tuple[str, ...]] = (
+        "query_kernel",
+        "key_kernel",
+        "value_kernel",
+        "output_kernel",
+    )
     mechanism: Mechanism  # how queries attend
 
     def __init__(

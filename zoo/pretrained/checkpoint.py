@@ -108,14 +108,18 @@ class Checkpoint:
         except (ValueError, RecursionError) as error:
             raise DamagedFileError(f"{self.source}: {name} is no JSON: {error}.") from cause(error)
 
-    def check_digest(self, sha256: str) -> None:
-        """Raises `RefusedFileError` if the weights do not have this digest.
+    def digest(self) -> str:
+        """Returns the SHA-256 of the weights.
 
         That of one file is what `sha256sum` and the Hub's page say; that of several is the digest
         of their list as `sha256sum` prints it, sorted by name.
         """
         digests = {path.name: files.sha256(path) for path in self._weight_files()}
-        actual = next(iter(digests.values())) if len(digests) == 1 else files.list_digest(digests)
+        return next(iter(digests.values())) if len(digests) == 1 else files.list_digest(digests)
+
+    def check_digest(self, sha256: str) -> None:
+        """Raises `RefusedFileError` if the weights do not have this digest."""
+        actual = self.digest()
         if actual != sha256.lower():
             raise RefusedFileError(
                 f"{self.source}: The digest of its weights is {actual}, not {sha256}.",

@@ -9,6 +9,7 @@ import keras
 import keras_attention as ka
 import zoo.pretrained
 from zoo.harness.experiment import Recipe
+from zoo.pretrained.checkpoint import open_checkpoint
 from zoo.tasks.optimizers import adamw_cosine
 
 
@@ -33,6 +34,7 @@ class FineTuning:
         task: of `zoo.pretrained.load`, `"classes"` or `"tags"`.
         epochs, batch_size: of the training.
         peak: the highest learning rate, that of the head.
+        lora_peak: the same where adapters are trained.
         decay: by how much the rate falls from each block to the one below it, and to the
             embeddings below all of them.
         max_length: tokens of a text.
@@ -43,6 +45,7 @@ class FineTuning:
     epochs: int
     batch_size: int = 32
     peak: float = 1e-4
+    lora_peak: float = 1e-3
     decay: float = 0.9
     max_length: int = 128
     buckets: tuple[int, ...] = ()
@@ -79,15 +82,17 @@ def start_from(init: Init | None, recipe: Recipe, settings: FineTuning) -> Recip
     )
     if init.lora is not None:
         ka.enable_lora(model, init.lora)
+    checkpoint = open_checkpoint(init.source, revision=None, limits=ka.saving.Limits())
+    peak = settings.peak if init.lora is None else settings.lora_peak
     smoke = recipe.epochs <= 2
     epochs = recipe.epochs if smoke else settings.epochs
     steps = epochs * recipe.data.num_batches(settings.batch_size)
     return replace(
         recipe,
         variant=name_of(init),
-        init={"source": init.source, "lora": init.lora},
+        init={"source": init.source, "sha256": checkpoint.digest(), "lora": init.lora},
         model=model,
-        optimizer=make_optimizer(model, steps, peak=settings.peak, decay=settings.decay),
+        optimizer=make_optimizer(model, steps, peak=peak, decay=settings.decay),
         epochs=epochs,
         batch_size=settings.batch_size,
         buckets=settings.buckets,

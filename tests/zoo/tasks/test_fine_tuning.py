@@ -12,10 +12,11 @@ from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
 import keras_attention as ka
 import zoo
+from keras_attention.saving.files import sha256
 from tests.backend import to_numpy
 from zoo.harness import experiment, reports
 from zoo.recipes import load
-from zoo.tasks.fine_tuning import Init, make_optimizer
+from zoo.tasks.fine_tuning import make_init, make_optimizer
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -39,16 +40,24 @@ def checkpoint(tmp_path_factory):
     return str(folder)
 
 
-@pytest.mark.parametrize("name", ["text_trec", "tag_ner", "tag_pos"])
-def test_smoke(name, checkpoint, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "lora"), [("text_trec", None), ("text_trec", 2), ("tag_ner", None), ("tag_pos", None)]
+)
+def test_smoke(name, lora, checkpoint, tmp_path):
     make = load(name)
-    recipe = make(variant="tiny", smoke=True, init=Init(checkpoint))
-    assert recipe.variant == "from tiny-bert"
+    recipe = make(variant="tiny", smoke=True, init=make_init(make, checkpoint, lora=lora))
+    assert recipe.variant == ("from tiny-bert" if lora is None else "from tiny-bert, LoRA 2")
     metrics = reports.save(experiment.train(recipe, watch=False), tmp_path)
-    assert metrics["init"] == {"source": checkpoint, "lora": None}
+    digest = sha256(Path(checkpoint, "model.safetensors"))
+    assert metrics["init"] == {"source": checkpoint, "sha256": digest, "lora": lora}
     assert np.isfinite(metrics["test"][recipe.score])
     model = ka.load_model(tmp_path / "model.keras")
     assert model.count_params() == recipe.model.count_params()
+
+
+def test_others_start_from_scratch(checkpoint):
+    with pytest.raises(ValueError, match=r"zoo\.recipes\.iris starts from scratch"):
+        make_init(load("iris"), checkpoint, lora=None)
 
 
 def test_lower_blocks_have_lower_rates():

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
 
+from tests.backend import BACKEND
 from zoo.pretrained.positions import fit_rules, resize_positions
 from zoo.pretrained.weights import FLAT, rule
 
-pytestmark = pytest.mark.runs_on("torch")
+if BACKEND == "torch":
+    import torch
+
+pytestmark = pytest.mark.only_on("torch")
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,9 @@
 from typing import Any
 
 from zoo.models.encoder import encoder
-from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.bert import ACTIVATIONS
 from zoo.pretrained.config import Config
-from zoo.pretrained.heads import Head
+from zoo.pretrained.roberta import heads as heads  # which MPNet's are
 from zoo.pretrained.weights import Rule, linear, norm, rows_from, rule
 
 MODEL_TYPES = ("mpnet",)
@@ -56,27 +55,3 @@ def weights(prefix: str) -> list[Rule]:
         *linear(f"{layer}.output.dense", "block_{i}/feed_forward/output_"),
         *norm(f"{layer}.output.LayerNorm", "block_{i}/feed_forward_norm"),
     ]
-
-
-def heads(config: Config, prefix: str) -> dict[str, Head]:
-    """Returns the heads by task."""
-    dropout = config.rate("hidden_dropout_prob", 0.1)
-    return {
-        "classes": of_tasks.classes(
-            [*linear("classifier.dense", "pooler/"), *linear("classifier.out_proj", "logits/")],
-            activation="tanh",
-            dropout=dropout,
-            before=dropout,
-        ),
-        "tags": of_tasks.tags(linear("classifier", "logits/"), dropout=dropout),
-        "span": of_tasks.span(linear("qa_outputs", "logits/")),
-        "fill": of_tasks.fill(
-            [
-                *linear("lm_head.dense", "transform/"),
-                *norm("lm_head.layer_norm", "transform_norm"),
-                rule("lm_head.bias", "vocabulary_bias/bias"),
-            ],
-            activation="gelu",
-            epsilon=config.number("layer_norm_eps", 1e-12),
-        ),
-    }

@@ -10,7 +10,8 @@ import numpy as np
 KEY = ("variant", "backend", "seed")  # tells the trainings of a recipe apart
 # What all seeds of a training share.
 _SHARED = (
-    *("task", "score", "published", "data", "parameters", "epochs", "batch_size", "precision"),
+    *("task", "score", "published", "data", "init", "parameters", "epochs", "batch_size"),
+    "precision",
     *("versions", "device", "command"),
 )
 _ERRORS = ("loss", "entropy", "mse", "mae", "rmse")
@@ -102,6 +103,9 @@ def details(records: list[dict[str, Any]]) -> str:
         data = trainings[0].get("data")
         if data:
             lines += [f"Data: {data['name']}, <{data['url']}>. Licence: {data['license']}.", ""]
+        init = trainings[0].get("init")
+        if init:
+            lines += [f"Starts from {init['source']}, weights of sha256 {init['sha256']}.", ""]
         by_backend: dict[str, list[dict[str, Any]]] = {}
         for record in trainings:
             by_backend.setdefault(record["backend"], []).append(record)

@@ -4,7 +4,8 @@ Data: 15,000 requests to train on, 3,000 to choose by, 4,500 to test on, the off
 1,000 out of scope to test on; none of these is trained on. No pretrained vectors.
 
     KERAS_BACKEND=jax python scripts/train.py text_clinc --repeats 3
-    KERAS_BACKEND=jax python scripts/train.py text_clinc --init hf://sentence-transformers/all-MiniLM-L6-v2
+    KERAS_BACKEND=jax python scripts/train.py text_clinc \\
+        --init hf://sentence-transformers/all-MiniLM-L6-v2
 
 `oos_recall` is the share of the out-of-scope requests that are refused where the largest
 probability is below a threshold, at an in-scope precision of 95 %: see `out_of_scope_recall`.

@@ -6,7 +6,8 @@ and the models are then trained on all of them.
 
     KERAS_BACKEND=jax python scripts/train.py text_trec --repeats 3
     KERAS_BACKEND=jax python scripts/train.py text_trec --repeats 3 --variant hierarchical
-    KERAS_BACKEND=jax python scripts/train.py text_trec --init hf://sentence-transformers/all-MiniLM-L6-v2
+    KERAS_BACKEND=jax python scripts/train.py text_trec \\
+        --init hf://sentence-transformers/all-MiniLM-L6-v2
 
 From that published encoder of 22.7 million weights: 97.0 %, seed 0, in 12 minutes (JAX, two cores with
 other work). From scratch: 89.5 ± 0.5 % (mean ± standard deviation of seeds 0 to 2, JAX; beside three

@@ -64,11 +64,11 @@ def drop_padding(part: Arrays, *arrays: np.ndarray) -> list[np.ndarray]:
 
 
 def draw_attention(model: keras.Model, words: Sequence[str]) -> "Figure":
-    """Draws the attention between the words of a sentence, or between their pieces."""
+    """Draws the attention of the last two blocks between the words of a sentence, or pieces."""
     with ka.capture() as maps:
         model(ka.encode(model, objects([list(words)])), training=False)
     return plots.attention_heads(
-        {path.removesuffix("/attention"): weights for path, weights in maps.items()},
+        {path.removesuffix("/attention"): maps[path] for path in list(maps)[-2:]},
         model.get_layer("tokenizer").tokens(list(words)),
         title="Attention in a test sentence",
     )

@@ -12,15 +12,16 @@ right are those with the true words and the true type.
 From that published encoder of 22.6 M weights: 43.4 F1, seed 0, in 11 minutes (JAX, two cores with
 other work), which is more than the best of 2017 had.
 
-The models from scratch are those of `tag_pos`, with more dropout. Each run decodes valid BIO sequences, with a
-bias against "no entity" that is chosen on the validation sentences when it is trained.
+The models from scratch are those of `tag_pos`, with more dropout. Each run decodes valid BIO
+sequences, with a bias against "no entity" that is chosen on the validation sentences when it is
+trained.
 
 From scratch, seeds 0 to 2: transformer 20.0 F1 +- 2.1 in 2.2 minutes, LSTM 20.2 +- 0.7 in 4.9, on one
 shared core (PyTorch); logistic regression on hand-made features, with the same choice of a bias,
 16.2.
 
-Published: the best system of the 2017 shared task has 41.86 F1, with external resources. Models from
-scratch have none, and few entities of the test sentences occur in the training sentences.
+Published: the best system of the 2017 shared task has 41.86 F1, with external resources. Models
+from scratch have none, and few entities of the test sentences occur in the training sentences.
 """
 
 from collections.abc import Mapping

@@ -16,8 +16,8 @@ The models from scratch are those of `tag_pos`, with more dropout. Each run deco
 sequences, with a bias against "no entity" that is chosen on the validation sentences when it is
 trained.
 
-From scratch, seeds 0 to 2: transformer 20.0 F1 +- 2.1 in 2.2 minutes, LSTM 20.2 +- 0.7 in 4.9, on one
-shared core (PyTorch); logistic regression on hand-made features, with the same choice of a bias,
+From scratch, seeds 0 to 2: transformer 20.0 F1 +- 2.1 in 2.2 minutes, LSTM 20.2 +- 0.7 in 4.9, on
+one shared core (PyTorch); logistic regression on hand-made features, with the same choice of a bias,
 16.2.
 
 Published: the best system of the 2017 shared task has 41.86 F1, with external resources. Models

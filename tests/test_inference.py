@@ -48,6 +48,15 @@ def test_an_error_leaves_the_model_as_it_was(given):
         np.testing.assert_allclose(to_numpy(network(ids)), expected, atol=1e-6)
 
 
+def test_what_is_too_long_is_said_in_the_same_words():
+    """On TensorFlow, too, whose graph of any length finds out as it runs."""
+    network = model()
+    for length in (2, LENGTH - 1, LENGTH):
+        inference.outputs(network, np.ones((2, length), "int32"))
+    with pytest.raises(ValueError, match=f"`inputs` must be at most max_length={LENGTH}"):
+        inference.outputs(network, TOO_LONG)
+
+
 def test_threads_get_their_own_answers(given):
     network, ids, expected = given
     wrong = []

@@ -14,12 +14,12 @@ import keras
 import pytest
 
 import keras_attention as ka
-from tests import blocks
 
 pytestmark = pytest.mark.runs_on("torch")
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
+BEGINNING = 'import os\n\nos.environ["KERAS_BACKEND"] = "torch"  # the backend that is installed'
 FAMILIES = sorted((ROOT / "zoo/pretrained").glob("[!_]*.py"))
 # What makes them quick; tests/scripts/test_benchmark.py measures.
 SMALL = {
@@ -80,24 +80,28 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_readme_runs(folder):
-    """In a process of its own, which no variable tells the backend."""
+@pytest.mark.parametrize("page", [README, *GUIDE], ids=name)
+def test_the_pages_run(page, folder):
+    """Each in a process of its own, which no variable tells the backend."""
     environment = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     ran = subprocess.run(
         [sys.executable, "-m", "tests.blocks"],
-        input=json.dumps(runnable(README)),
+        input=json.dumps(runnable(page)),
         env=environment,
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-4000:]
-    assert {"attention.png", "sort.keras"} <= {path.name for path in folder.iterdir()}
+    if page is README:
+        assert {"attention.png", "sort.keras"} <= {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("page", GUIDE, ids=name)
-def test_the_guide_runs(page, folder):
-    blocks.run(runnable(page))
+@pytest.mark.parametrize("page", [README, *GUIDE], ids=name)
+def test_pages_choose_the_backend_first(page):
+    """As who has installed another than TensorFlow, Keras's own default, must."""
+    first = next((code for language, code in blocks_of(page) if language == "python"), BEGINNING)
+    assert first.startswith(BEGINNING)
 
 
 def runnable(page):

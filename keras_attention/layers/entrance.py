@@ -153,15 +153,22 @@ class Entrance:
                 self._refuse(
                     argument,
                     f"an array of dtype {array.dtype}. Convert it to numbers first, as by "
-                    '`.astype("float32")`',
+                    f"{self._converter}",
                 )
             self._refuse(argument, f"{argument.name}={_shorten(x)}")
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
+    @property
+    def _converter(self) -> str:
+        """Code that makes numbers of what the layer does not take."""
+        raw = hasattr(self, "encodes")  # a `roles.Encoder`
+        return "`ka.encode(model, ...)`" if raw else '`.astype("float32")`'
+
     def _cast(self, argument: Argument, x: Any, dtype: str) -> Any:
         """Returns `x` in the dtype of the layer, but for floats, which Keras itself casts."""
         if not dtype.startswith(("float", "bfloat", "int", "uint", "bool")):
-            self._refuse(argument, f"dtype {dtype}. Convert it to real numbers", TypeError)
+            remedy = f"Convert it to real numbers, as by {self._converter}"
+            self._refuse(argument, f"dtype {dtype}. {remedy}", TypeError)
         whole = not dtype.startswith(("float", "bfloat"))
         target = self.compute_dtype  # type: ignore[attr-defined]
         if argument.kind == NUMBERS and whole and target.startswith(("float", "bfloat")):

@@ -104,6 +104,8 @@ def test_faults_are_named(case):
     layer = case.layer(**case.config)  # refused before it is built
     for name in case.inputs:
         for fault, (spoil, words) in OF_ARRAYS.items():
+            if hasattr(layer, "encodes"):  # which raw values are meant for
+                words = words.replace('`.astype("float32")`', "`ka.encode(model, ...)`")
             if concerns(fault, case, name):
                 bad = spoil(data[name])
                 refused(lambda bad=bad, name=name: layer(**{**data, name: bad}), name, words, bad)

@@ -1,6 +1,8 @@
 """Functions and their gradients for TensorFlow, as graphs or compiled by XLA."""
 
+import re
 from collections.abc import Callable, Sequence
+from functools import wraps
 from itertools import count
 from typing import Any
 
@@ -29,8 +31,23 @@ def trace_with(function: Callable, variables: Sequence[Any]) -> Callable:
 
 
 def compile_forward(function: Callable, variables: Sequence[Any]) -> Callable:
-    """Returns `tf.function` of `function`, without XLA, for shapes that may vary."""
-    return tf.function(function, autograph=False, reduce_retracing=True)
+    """Returns `tf.function` of `function`, without XLA, for shapes that may vary.
+
+    What `check_below` finds out as it runs is a `ValueError`, as on other backends.
+    """
+    graph = tf.function(function, autograph=False, reduce_retracing=True)
+
+    @wraps(function)
+    def call(*args: Any) -> Any:
+        try:
+            return graph(*args)
+        except tf.errors.InvalidArgumentError as error:
+            found = re.search(r"assertion failed: \[(.*?)\] \[Condition", error.message, re.DOTALL)
+            if found is None:
+                raise
+            raise ValueError(found[1].replace("\\'", "'")) from error
+
+    return call
 
 
 def compile_inference(function: Callable, variables: Sequence[Any]) -> Callable:

@@ -6,12 +6,17 @@ the test words whose tag is right.
 
     KERAS_BACKEND=torch python scripts/train.py tag_pos --repeats 3
     KERAS_BACKEND=jax python scripts/train.py tag_pos --variant lstm --repeats 3
+    KERAS_BACKEND=jax python scripts/train.py tag_pos \\
+        --init hf://sentence-transformers/all-MiniLM-L6-v2
+
+From that published encoder of 22.6 M weights: 96.8 %, seed 0, in 31 minutes (JAX, two cores with
+other work and with pauses).
 
 The default is a transformer of two blocks with relative positions, `lstm` a bidirectional LSTM
 with self-attention over its states; both see each word's characters beside the word. Nothing but
 the training sentences is learned from: no pretrained vectors.
 
-Measured, seeds 0 to 2 (PyTorch): LSTM 95.0 % +- 0.04 in 12.6 minutes on one shared core;
+From scratch, seeds 0 to 2 (PyTorch): LSTM 95.0 % +- 0.04 in 12.6 minutes on one shared core;
 transformer 94.5 % +- 0.06 in 194 s on one core, 10 and 14 minutes on a shared one, as much as
 logistic regression on hand-made features of a word and its neighbours has, 94.6 %.
 

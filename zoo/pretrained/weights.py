@@ -189,8 +189,7 @@ def save(
             tensors[theirs[0]][: change.unread] = like[theirs[0]][: change.unread]
     if left:
         raise ValueError(
-            "`model` has weights that the checkpoint has no place for:"
-            + _list([f"{name}" for name in sorted(left)])
+            "`model` has weights that the checkpoint has no place for:" + _list(sorted(left))
         )
     return tensors
 

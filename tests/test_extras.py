@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 BACKENDS = {"jax", "tensorflow", "torch"}
-BY_USE = {"text", "audio", "image", "plots", "rl", "metrics", "hub"}
+BY_USE = {"text", "audio", "image", "plots", "tables", "serve", "rl", "metrics", "hub"}
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}  # whose module has another name
 SOURCES = sorted(
     path for folder in ("keras_attention", "zoo") for path in (ROOT / folder).rglob("*.py")

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,8 @@ def objects(values: Any) -> np.ndarray:
 
 
 def _bytes(value: Any) -> bytes:
+    if isinstance(value, Path):  # by its name and size: to read all files would take too long
+        return f"{value.name} {value.stat().st_size}".encode()
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes()
     return json.dumps(value, ensure_ascii=False).encode()

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from keras_attention.training.batches import Batches
 from zoo.data import Arrays, Splits
 from zoo.harness import checkpoints
 from zoo.harness.interruption import StopAtNaN, StopWhenAsked
+from zoo.harness.stopping import StopEarly
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +52,8 @@ class Recipe:
         optimizer, loss, metrics: for `model.compile`.
         score: the metric that counts; by its name in `model.evaluate` or in `measure`.
         epochs, batch_size, callbacks: for `model.fit`, which shuffles.
+        stop: ends the training early, and keeps the best weights; none if `None`.
+        stream: whether inputs are read and encoded a batch at a time, such as files of a folder.
         play: plays what is learned from, instead of `data.train`.
             Then y in `data` are the seeds of episodes, and `measure` plays these.
         init: the published checkpoint that the training starts from; nothing if it is from scratch.
@@ -62,6 +65,11 @@ class Recipe:
         published: scores that others report, by what and who; see the recipe for how they compare.
         pictures: draws the trained model, figures or animations by file name; `training_curves`
             come anyway.
+        mistakes: wrong answers of the trained model on the test data that are worth a look, the
+            worst first, each by names of columns.
+        request: what a user asked for, the name of the task and its arguments, so that it can be
+            asked again; nothing for the recipes of the zoo.
+        findings: what was found in a user's data, in sentences.
         next_step: what to do with the result; `{folder}` and `{backend}` are filled in.
         task: as Hugging Face calls it, https://huggingface.co/tasks; for the model card.
     """
@@ -78,6 +86,8 @@ class Recipe:
     epochs: int
     batch_size: int
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    stop: StopEarly | None = None
+    stream: bool = False
     play: Player | None = None
     init: Mapping[str, Any] = field(default_factory=dict)
     buckets: tuple[int, ...] = ()
@@ -88,6 +98,9 @@ class Recipe:
     pictures: Callable[[keras.Model, Splits], Mapping[str, "Figure | Animation"]] = (
         lambda model, data: {}
     )
+    mistakes: Callable[[keras.Model, Splits], Sequence[Mapping[str, Any]]] = lambda model, data: ()
+    request: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
     next_step: str = "Load the model: keras.models.load_model('{folder}/model.keras')"
     task: str | None = None
 
@@ -188,14 +201,18 @@ def train(
     # TensorFlow traces a step twice if variables are made in it, as the optimizer's would be.
     model.optimizer.build(model.trainable_variables)
     callbacks = [StopAtNaN(), *recipe.callbacks, *([ProgressBar()] if watch else [])]
+    if recipe.stop:
+        callbacks.append(recipe.stop)
     if recipe.play:
         recipe.play.replay.batch_size = recipe.batch_size
         callbacks.insert(0, recipe.play)
     checkpoint = None
     if checkpoint_folder is not None:
         folder, training = Path(checkpoint_folder), identity(recipe)
-        checkpoint = checkpoints.begin(training, folder, resume=resume, state=recipe.play)
-    settings = {"batch_size": recipe.batch_size, "buckets": recipe.buckets}
+        checkpoint = checkpoints.begin(
+            training, folder, resume=resume, state=recipe.play or recipe.stop
+        )
+    settings = batch_settings(recipe)
     watched = None if recipe.play else data.validation or (data.test if watch else None)
     start = time.perf_counter()
     with StopWhenAsked() if checkpoint else nullcontext() as stop:
@@ -203,7 +220,7 @@ def train(
             recipe.play.replay if recipe.play else make_batches(model, data.train, **settings),
             shuffle=False,  # these do
             validation_data=make_batches(model, watched, shuffle=False, **settings)
-            if watched and (watch or recipe.callbacks)
+            if watched and (watch or recipe.callbacks or recipe.stop)
             else None,
             epochs=recipe.epochs,
             # The checkpoint is last, so that it sees what the others changed.
@@ -228,17 +245,16 @@ def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:
     """Returns loss and metrics of a compiled model on the test data; of episodes no loss."""
     metrics = {}
     if not recipe.play:
-        test = make_batches(
-            model,
-            recipe.data.test,
-            shuffle=False,
-            batch_size=recipe.batch_size,
-            buckets=recipe.buckets,
-        )
+        test = make_batches(model, recipe.data.test, shuffle=False, **batch_settings(recipe))
         with inference.guarded(model):
             metrics = model.evaluate(test, verbose=0, return_dict=True)
     metrics = {**metrics, **recipe.measure(model, recipe.data)}
     return {name: float(value) for name, value in metrics.items()}
+
+
+def batch_settings(recipe: Recipe) -> dict[str, Any]:
+    """Returns the settings of `make_batches` that a recipe has."""
+    return {name: getattr(recipe, name) for name in ("batch_size", "buckets", "stream")}
 
 
 def make_batches(
@@ -247,10 +263,13 @@ def make_batches(
     *,
     batch_size: int,
     buckets: tuple[int, ...] = (),
+    stream: bool = False,
     shuffle: bool = True,
-) -> Batches:
+) -> Batches | ka.RawBatches:
     """Returns the batches of a part of a dataset, encoded as the model takes them."""
     raw, y, *weights = part
+    if stream:
+        return ka.RawBatches(model, raw, y, *weights, batch_size=batch_size, shuffle=shuffle)
     x = ka.encode(model, raw)
     first = first_pieces(model, raw)
     if first is not None:

@@ -1,6 +1,8 @@
 """Reports of trainings: model, card, pictures, metrics, and the spread of several."""
 
-from collections.abc import Callable, Mapping
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ import numpy as np
 
 import keras_attention as ka
 from keras_attention.saving import card
-from keras_attention.saving.files import complete, write_json
+from keras_attention.saving.files import complete, write_json, write_text
 from zoo.data import Source
 from zoo.harness import charts, examples
 from zoo.harness import provenance as process
@@ -35,6 +37,8 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
         "score": recipe.score,
         "published": dict(recipe.published),
         **({"init": dict(recipe.init)} if recipe.init else {}),
+        **({"request": dict(recipe.request)} if recipe.request else {}),
+        **({"findings": list(recipe.findings)} if recipe.findings else {}),
         "data": asdict(recipe.data.source) if recipe.data.source else None,
         "parameters": recipe.model.count_params(),
         "epochs": recipe.epochs,
@@ -71,6 +75,7 @@ def save(result: Result, folder: str | Path) -> dict[str, Any]:
         **provenance(recipe),
     }
     write_history(result, folder / "history.json")
+    write_mistakes(recipe.mistakes(recipe.model, recipe.data), folder / "mistakes.csv")
     examples.write(model, recipe.data.test[0], folder)
     card.write(folder / "model.keras", metrics)
     write_json(folder / "metrics.json", metrics)
@@ -85,6 +90,16 @@ def draw(figure: "Figure | Animation", path: Path) -> None:
     else:
         with complete(path.with_suffix(".png")) as temporary:
             figure.savefig(temporary, dpi=150)
+
+
+def write_mistakes(mistakes: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Writes wrong answers as CSV, if there are any."""
+    if mistakes:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(mistakes[0]))
+        writer.writeheader()
+        writer.writerows(mistakes)
+        write_text(path, text.getvalue())
 
 
 def write_history(result: Result, path: Path) -> None:
@@ -191,4 +206,6 @@ def format_terms(source: Source | None) -> str:
     """Returns origin, licence and citation of data, a line each."""
     if source is None:
         return "Data: made by the recipe."
+    if not source.url:
+        return f"Data: {source.name}"
     return f"Data: {source.name}, {source.url}\nLicence: {source.license}\nCite: {source.citation}"

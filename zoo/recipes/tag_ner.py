@@ -109,7 +109,7 @@ def recipe(
         ),
         task="token-classification",
     )
-    return start_from(init, from_scratch, FINE_TUNING)
+    return start_from(init, from_scratch, FINE_TUNING, smoke=smoke)
 
 
 class ChooseBias(keras.callbacks.Callback):

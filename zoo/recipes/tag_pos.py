@@ -98,7 +98,7 @@ def recipe(
         ),
         task="token-classification",
     )
-    return start_from(init, from_scratch, FINE_TUNING)
+    return start_from(init, from_scratch, FINE_TUNING, smoke=smoke)
 
 
 def logistic_regression(splits: Splits) -> float:

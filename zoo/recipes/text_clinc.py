@@ -28,7 +28,7 @@ from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
 from zoo.tasks import text
-from zoo.tasks.fine_tuning import FineTuning, Init, start_from
+from zoo.tasks.fine_tuning import FineTuning, Init
 
 VARIANTS = {"default": TRANSFORMER["default"], "tiny": TRANSFORMER["tiny"]}
 BATCH_SIZE = 64
@@ -75,16 +75,13 @@ def recipe(
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 10
-    from_scratch = Recipe(
+    return text.make_recipe(
+        splits,
         name="text_clinc",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
-        optimizer=text.make_optimizer(splits, epochs, BATCH_SIZE, peak=2e-3),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=("accuracy",),
-        score="accuracy",
+        peak=2e-3,
         epochs=epochs,
         batch_size=BATCH_SIZE,
         buckets=BUCKETS,
@@ -96,9 +93,10 @@ def recipe(
         published={"TextCNN": 0.944, "BERT-small": 0.968},
         pictures=draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras 'how much money do i have'",
-        task="text-classification",
+        init=init,
+        fine_tuning=FINE_TUNING,
+        smoke=smoke,
     )
-    return start_from(init, from_scratch, FINE_TUNING)
 
 
 def measure(model: keras.Model, splits: Splits) -> dict[str, float]:

@@ -30,7 +30,7 @@ from zoo.models.hierarchical_classifier import hierarchical_classifier
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
 from zoo.tasks import text
-from zoo.tasks.fine_tuning import FineTuning, Init, start_from
+from zoo.tasks.fine_tuning import FineTuning, Init
 
 # Sentences have 19 words on average: blocks of 4 see the first, one on each side and one other.
 SPARSE = ka.layers.BlockSparseAttention(4, random_blocks=1)
@@ -94,26 +94,22 @@ def recipe(
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 5
-    from_scratch = Recipe(
+    return text.make_recipe(
+        splits,
         name="text_sst2",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
-        optimizer=text.make_optimizer(splits, epochs, BATCH_SIZE, peak=peak),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=("accuracy",),
-        score="accuracy",
+        peak=peak,
         epochs=epochs,
         batch_size=BATCH_SIZE,
         buckets=BUCKETS,
-        baselines=text.BASELINES,
         published={
             "CNN-rand (Kim, 2014, phrases too)": 0.827,
             "CNN-non-static with word2vec (Kim, 2014, phrases too)": 0.872,
         },
-        pictures=text.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras 'a warm and funny film'",
-        task="text-classification",
+        init=init,
+        fine_tuning=FINE_TUNING,
+        smoke=smoke,
     )
-    return start_from(init, from_scratch, FINE_TUNING)

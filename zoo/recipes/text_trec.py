@@ -34,7 +34,7 @@ from zoo.models.hierarchical_classifier import hierarchical_classifier
 from zoo.models.text_classifier import VARIANTS as TRANSFORMER
 from zoo.models.text_classifier import text_classifier
 from zoo.tasks import text
-from zoo.tasks.fine_tuning import FineTuning, Init, start_from
+from zoo.tasks.fine_tuning import FineTuning, Init
 
 # Of each the model, its sizes and the highest learning rate.
 VARIANTS: dict[str, text.Variant] = {
@@ -102,26 +102,22 @@ def recipe(
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 7
-    from_scratch = Recipe(
+    return text.make_recipe(
+        splits,
         name="text_trec",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
-        optimizer=text.make_optimizer(splits, epochs, BATCH_SIZE, peak=peak),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=("accuracy",),
-        score="accuracy",
+        peak=peak,
         epochs=epochs,
         batch_size=BATCH_SIZE,
         buckets=BUCKETS,
-        baselines=text.BASELINES,
         published={
             "CNN-rand (Kim, 2014)": 0.912,
             "CNN-non-static with word2vec (Kim, 2014)": 0.936,
         },
-        pictures=text.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras 'Who wrote Hamlet ?'",
-        task="text-classification",
+        init=init,
+        fine_tuning=FINE_TUNING,
+        smoke=smoke,
     )
-    return start_from(init, from_scratch, FINE_TUNING)

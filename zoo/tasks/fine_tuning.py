@@ -65,8 +65,12 @@ def make_init(recipe: Callable[..., Recipe], source: str, *, lora: int | None) -
     return Init(source, lora)
 
 
-def start_from(init: Init | None, recipe: Recipe, settings: FineTuning) -> Recipe:
+def start_from(
+    init: Init | None, recipe: Recipe, settings: FineTuning, *, smoke: bool = False
+) -> Recipe:
     """Returns a recipe that starts from a published checkpoint; the recipe itself if `None`.
+
+    With `smoke` it keeps its few epochs.
 
     The rates are those of discriminative fine-tuning (Howard and Ruder, 2018,
     https://arxiv.org/abs/1801.06146, section 3.2), and rise for a tenth of the steps.
@@ -84,7 +88,6 @@ def start_from(init: Init | None, recipe: Recipe, settings: FineTuning) -> Recip
         ka.enable_lora(model, init.lora)
     checkpoint = open_checkpoint(init.source, revision=None, limits=ka.saving.Limits())
     peak = settings.peak if init.lora is None else settings.lora_peak
-    smoke = recipe.epochs <= 2
     epochs = recipe.epochs if smoke else settings.epochs
     steps = epochs * recipe.data.num_batches(settings.batch_size)
     return replace(

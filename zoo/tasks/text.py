@@ -1,5 +1,6 @@
-"""Parts of recipes of text classification: the optimizer, simpler methods and pictures."""
+"""Text classification: of a user's own texts, and what the recipes of the zoo share."""
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,213 @@ from sklearn.svm import LinearSVC
 
 import keras_attention as ka
 from keras_attention.explain import plots
-from zoo.data import Splits
+from zoo.data import Splits, objects
 from zoo.harness import charts
-from zoo.harness.experiment import predict
+from zoo.harness.experiment import Recipe, predict
+from zoo.harness.stopping import StopEarly
+from zoo.models import text_classifier as default
+from zoo.readers import findings as of_data
+from zoo.readers.findings import Findings
+from zoo.readers.labels import number_classes
+from zoo.readers.splitting import split_rows
+from zoo.readers.tables import Table, choose_column, name_source, read_table, read_texts
+from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 from zoo.tasks.optimizers import adamw_cosine
+from zoo.tasks.run import Run, make_request
 
 # The function that builds a model, its sizes, and the highest learning rate.
 Variant = tuple[Callable[..., keras.Model], dict[str, Any], float]
+
+TEXTS, LABELS = ("text", "sentence", "review", "question"), ("label", "class", "category", "target")
+SEEN = 100_000  # rows that a training sees, epochs times rows, or a few epochs of more
+FINE_TUNING = FineTuning(
+    task="classes", epochs=6, peak=2e-4, decay=0.9, max_length=256, buckets=(16, 32, 64, 128)
+)
+
+
+def text_classification(
+    data: Table,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    test: Table | None = None,
+    init: str | None = None,
+    lora: int | None = None,
+    epochs: int | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> Run:
+    """Classes of texts, such as the stars of a review, from a table with a column of each.
+
+        keras-attention train text-classification --data reviews.csv --text review --label stars
+
+    Args:
+        data: the table to train on: a file (CSV, TSV, JSON lines, Parquet), or what
+            `zoo.readers.tables.read_table` takes.
+        text: the column of the texts; `text` if there is one of this name.
+        label: the column of the classes; `label` if there is one of this name.
+        test: another table to test on; a tenth of the rows if `None`.
+        init: a published encoder to start from, a folder or `hf://user/name`.
+        lora: the rank of adapters that learn in place of its weights.
+        epochs: how often each row is seen at most; by the number of rows if `None`.
+        batch_size: rows per step.
+        seed: of the split, the initial weights, the order and the dropout.
+
+    Raises:
+        ValueError: a column is missing, or there is one class alone, or a class in the test data
+            alone.
+    """
+    request = make_request("text_classification", locals())
+    keras.utils.set_random_seed(seed)
+    findings = Findings()
+    splits = read(data, test, text=text, label=label, seed=seed, findings=findings)
+    lengths = [len(ka.layers.Tokenizer.split(each)) for each in splits.train[0]]
+    of_data.add_lengths(findings, lengths, "words")
+    tokenizer = ka.layers.Tokenizer.train(
+        splits.train[0],
+        model="word",
+        vocabulary_size=20_000,
+        min_frequency=1 if len(lengths) < 10_000 else 2,
+        max_length=int(np.clip(np.percentile(lengths, 99), 16, 512)),
+    )
+    model = default.text_classifier(
+        **default.VARIANTS["default"],
+        tokenizer=tokenizer,
+        num_classes=len(splits.class_names),
+        class_names=splits.class_names,
+    )
+    recipe = make_recipe(
+        splits,
+        name="text-classification",
+        seed=seed,
+        model=model,
+        epochs=epochs or int(np.clip(SEEN / len(lengths), 4, 40)),
+        batch_size=batch_size,
+        peak=1e-3,
+        buckets=(16, 32, 64, 128),
+        stop=StopEarly("val_accuracy", mode="max"),
+        init=None if init is None else Init(init, lora),
+        fine_tuning=FINE_TUNING,
+        request=request,
+        next_step="keras-attention predict {folder}/model.keras "
+        f"{shlex.quote(splits.test[0][0][:80])}",
+    )
+    return Run(recipe, findings)
+
+
+def read(
+    data: Table,
+    test: Table | None,
+    *,
+    text: str | None,
+    label: str | None,
+    seed: int,
+    findings: Findings,
+) -> Splits:
+    """Returns the parts of tables with a column of texts and one of classes.
+
+    Rows without a text or a class are left out, which `findings` says.
+    """
+
+    def columns(table: Table, argument: str) -> tuple[list[str], list[str]]:
+        frame = read_table(table, argument=argument)
+        texts = read_texts(frame, choose_column(frame, text, argument="text", usual=TEXTS))
+        labels = read_texts(frame, choose_column(frame, label, argument="label", usual=LABELS))
+        pairs = [(a, b) for a, b in zip(texts, labels, strict=True) if a.strip() and b.strip()]
+        findings.add(f"{argument.capitalize()}: {len(texts):,} rows")
+        if len(pairs) < len(texts):
+            findings.warn(
+                f"{len(texts) - len(pairs):,} rows of `{argument}` are left out: their "
+                "text or class is empty."
+            )
+        if not pairs:
+            raise ValueError(f"No row of `{argument}` has a text and a class.")
+        return tuple(map(list, zip(*pairs, strict=True)))
+
+    texts, labels = columns(data, "data")
+    of_data.add_classes(findings, labels)
+    of_data.add_duplicates(findings, texts, labels)
+    parts = split_rows(texts, labels, seed=seed, parts=3 if test is None else 2)
+    x = [[texts[row] for row in part] for part in parts]
+    y = [[labels[row] for row in part] for part in parts]
+    if test is not None:
+        tested = columns(test, "test")
+        of_data.add_leakage(findings, texts, tested[0])
+        x, y = [*x, tested[0]], [*y, tested[1]]
+    names, numbers = number_classes(*y)
+    findings.add(
+        f"Parts: {len(x[0]):,} rows to train on, {len(x[1]):,} to choose by, {len(x[2]):,} to "
+        f"test on, " + ("given" if test is not None else f"split by seed {seed}")
+    )
+    train, validation, tested = zip(map(objects, x), numbers, strict=True)
+    return Splits(
+        train=train,
+        validation=validation,
+        test=tested,
+        class_names=names,
+        source=name_source(data),
+    )
+
+
+def make_recipe(
+    splits: Splits,
+    *,
+    model: keras.Model,
+    epochs: int,
+    batch_size: int,
+    peak: float,
+    init: Init | None,
+    fine_tuning: FineTuning,
+    smoke: bool = False,
+    **others: Any,
+) -> Recipe:
+    """Returns a recipe of text classification.
+
+    Args:
+        splits: texts and the numbers of their classes.
+        model: to train, if no published encoder is.
+        epochs, batch_size: of the training.
+        peak: the highest learning rate.
+        init: a published encoder to start from instead.
+        fine_tuning: how that is trained.
+        smoke: keep the epochs even then, to see that everything runs.
+        others: further attributes of the recipe.
+    """
+    others = {"variant": "default", "baselines": BASELINES, "pictures": draw_pictures, **others}
+    recipe = Recipe(
+        model=model,
+        data=splits,
+        optimizer=make_optimizer(splits, epochs, batch_size, peak=peak),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=("accuracy",),
+        score="accuracy",
+        epochs=epochs,
+        batch_size=batch_size,
+        mistakes=find_mistakes,
+        task="text-classification",
+        **others,
+    )
+    return start_from(init, recipe, fine_tuning, smoke=smoke)
+
+
+def find_mistakes(model: keras.Model, splits: Splits, *, most: int = 50) -> list[dict[str, Any]]:
+    """Returns the test texts whose wrong class the model is surest of."""
+    x, y = splits.test
+    probabilities = keras.ops.convert_to_numpy(
+        keras.ops.softmax(predict(model, splits.test).astype("float32"))
+    )
+    predicted = probabilities.argmax(axis=-1)
+    sure = probabilities.max(axis=-1)
+    wrong = np.flatnonzero(predicted != y)
+    return [
+        {
+            "text": x[row],
+            "label": splits.class_names[y[row]],
+            "predicted": splits.class_names[predicted[row]],
+            "probability": round(float(sure[row]), 4),
+        }
+        for row in wrong[np.argsort(-sure[wrong], kind="stable")][:most]
+    ]
 
 
 def make_optimizer(

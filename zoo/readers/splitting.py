@@ -1,0 +1,53 @@
+"""Parts of a user's data: to train on, to choose by and to test on."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+SHARE = 0.1  # of the rows, to choose by, and again to test on
+
+
+def split_rows(
+    keys: Sequence[Hashable],
+    labels: Sequence[Hashable] | None = None,
+    *,
+    seed: int,
+    parts: int = 3,
+    share: float = SHARE,
+) -> list[np.ndarray]:
+    """Returns the rows of each part in ascending order; the first part is the largest.
+
+    Rows with the same key are in the same part, so that none is learned by heart and tested.
+
+    Args:
+        keys: of each row, such as the text itself.
+        labels: of each row, where classes shall have their share in every part. A class too
+            small for that is in the first part alone.
+        seed: the same one splits the same rows alike.
+        parts: how many; 2 where test data are given.
+        share: of the rows in each part but the first.
+
+    Raises:
+        ValueError: there are fewer distinct rows than parts.
+    """
+    numbers: dict[Hashable, int] = {}
+    group = np.array([numbers.setdefault(key, len(numbers)) for key in keys], int)
+    if len(numbers) < parts:
+        raise ValueError(
+            f"{len(numbers)} rows that differ cannot be split into {parts} parts. Pass more rows."
+        )
+    first = np.unique(group, return_index=True)[1]  # row of each group
+    classes: dict[Hashable, list[int]] = {}
+    for number in np.random.default_rng(seed).permutation(len(numbers)):
+        label = labels[first[number]] if labels is not None else None
+        classes.setdefault(label, []).append(number)
+    part_of = np.zeros(len(numbers), int)
+    for members in classes.values():
+        count = round(share * len(members))
+        for part in range(1, parts):
+            part_of[members[(part - 1) * count : part * count]] = part
+    largest = max(classes.values(), key=len)
+    for part in range(1, parts):
+        if not np.any(part_of == part):  # of a handful of rows: one each
+            part_of[largest[-part]] = part
+    return [np.flatnonzero(part_of[group] == part) for part in range(parts)]

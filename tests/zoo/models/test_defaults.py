@@ -10,9 +10,8 @@ from tests.zoo.models.cases import MODELS, cases_of
 
 pytestmark = pytest.mark.runs_on("torch")
 
-NAMED = [
-    name for name in MODELS if "class_names" in inspect.signature(getattr(zoo, name)).parameters
-]
+PARAMETERS = {name: inspect.signature(getattr(zoo, name)).parameters for name in MODELS}
+NAMED = [name for name in MODELS if "class_names" in PARAMETERS[name]]
 NAMES = ("O", "B-a", "I-a", "B-b", "I-b", "B-c", "I-c")  # of entities too
 
 

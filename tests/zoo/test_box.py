@@ -10,7 +10,7 @@ import pytest
 
 import keras_attention as ka
 import zoo
-from keras_attention import inference
+from keras_attention import inference, prediction
 from keras_attention.saving import RefusedFileError
 from zoo import box
 from zoo.data import digits, iris
@@ -88,6 +88,16 @@ def check_verse(model):
     assert forwards < 2.5 < 3.5 < backwards
 
 
+def check_questions(model):
+    """About a red disc on a pale ground."""
+    rows, columns = np.indices((64, 64))
+    disc = (rows - 30) ** 2 + (columns - 36) ** 2 < 13**2
+    image = np.where(disc[..., None], (255, 0, 0), (238, 246, 240)).astype("uint8")
+    asked = ["what color is the shape?", "what shape is in the image?", "is there a blue shape?"]
+    answers = ka.predict(model, prediction.add_image(model, asked, image=image))
+    assert [answer.label for answer in answers] == ["red", "circle", "no"]
+
+
 CHECKS = {
     "audio_fsdd": check_spoken_digit,
     "cartpole": check_pole,
@@ -97,6 +107,7 @@ CHECKS = {
     "tag_pos": check_tags,
     "text_clinc": check_intents,
     "vit_digits": check_digits,
+    "vqa_easy": check_questions,
 }
 
 

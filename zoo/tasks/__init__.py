@@ -17,10 +17,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # so that editors and type checkers know the tasks, a line each
+    from zoo.tasks.taggers import tagging as tagging
     from zoo.tasks.text import text_classification as text_classification
 
 # By task the file that has its function. Nothing is imported before it is asked for.
 MODULES = {
+    "tagging": "taggers",
     "text_classification": "text",
 }
 __all__ = [*MODULES]

@@ -37,10 +37,12 @@ def run(name: str, args: argparse.Namespace) -> None:
     if folder.exists() and not folder.is_dir():
         raise argparse.ArgumentTypeError(f"--output: {folder} is a file, and must be a folder.")
     arguments = {each.name: getattr(args, each.name) for each in _read(name).parameters}
+    if arguments.get("lora") and not arguments.get("init"):
+        raise argparse.ArgumentTypeError("--lora adapts a published encoder: pass --init as well")
     backend = training.begin(args)
     from zoo.harness import reports
 
-    print(f"Reading {format_data(args.data)} ...", flush=True)
+    print(f"Reading {args.data} ...", flush=True)
     prepared = getattr(tasks, name.replace("-", "_"))(**arguments)
     print(prepared.findings)
     print(
@@ -53,30 +55,24 @@ def run(name: str, args: argparse.Namespace) -> None:
     training.print_end(prepared.recipe, folder, backend)
 
 
-def choose_folder(name: str, data: str | list[str]) -> Path:
-    """Returns the folder of a task and of its data.
+def choose_folder(name: str, data: str) -> Path:
+    """Returns the folder for a model of these data, by the names of the task and of the data.
 
     Raises:
         argparse.ArgumentTypeError: a model of other data is there.
     """
-    first = data if isinstance(data, str) else data[0]
-    stem = re.sub(r"\W+", "-", Path(first).resolve().stem)
-    folder = Path("runs") / f"{name}-{stem}"
+    path = Path(data).resolve()
+    folder = Path("runs", f"{name}-" + re.sub(r"\W+", "-", path.stem))
     try:
         known = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         trained_on = known["request"]["arguments"]["data"]
     except (OSError, ValueError, KeyError, TypeError):
         return folder
-    if trained_on not in (first, str(Path(first).resolve()), data):
+    if trained_on != str(path):
         raise argparse.ArgumentTypeError(
             f"{folder} has a model of {trained_on}. Pass --output with another folder."
         )
     return folder
-
-
-def format_data(data: str | list[str]) -> str:
-    """Returns what a task reads, as a sentence has it."""
-    return data if isinstance(data, str) else " and ".join(data)
 
 
 def _read(name: str) -> signatures.Signature:

@@ -44,12 +44,14 @@ def print_end(recipe: Any, folder: Path, backend: str) -> None:
     mistakes = format_mistakes(folder / "mistakes.csv")
     if mistakes:
         print(mistakes)
-    print("Next:", format_next_step(recipe.next_step, folder, backend))
+    print("Next:", format_next_step(recipe.next_step, folder / "model.keras", backend))
 
 
-def format_next_step(step: str, folder: Path, backend: str) -> str:
+def format_next_step(step: str, model: Path, backend: str) -> str:
     """Returns the next step of a recipe. Texts of users in it may have braces of their own."""
-    return step.replace("{folder}", shlex.quote(str(folder))).replace("{backend}", backend)
+    step = step.replace("{folder}/model.keras", shlex.quote(str(model)))
+    step = step.replace("{folder}", shlex.quote(str(model.parent)))
+    return step.replace("{backend}", backend)
 
 
 def format_mistakes(path: Path) -> str:

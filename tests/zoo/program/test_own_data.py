@@ -169,9 +169,9 @@ def test_wrong_answers_are_shown(tmp_path):
 
 
 def test_braces_in_a_users_text_stay(tmp_path):
-    step = "ask {folder}/model.keras '{x} {0}' on {backend}"
-    assert training.format_next_step(step, tmp_path / "a b", "jax") == (
-        f"ask '{tmp_path}/a b'/model.keras '{{x}} {{0}}' on jax"
+    step = "ask {folder}/model.keras '{x} {0}' on {backend}, see {folder}/a.png"
+    assert training.format_next_step(step, tmp_path / "a b" / "c.keras", "jax") == (
+        f"ask '{tmp_path}/a b/c.keras' '{{x}} {{0}}' on jax, see '{tmp_path}/a b'/a.png"
     )
 
 

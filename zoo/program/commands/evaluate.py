@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"{name:<28}{value:10.4f}{trained}")
     if known and not then and not args.test:
         print("The model was trained on other data than this.")
-    print("Next:", training.format_next_step(recipe.next_step, args.model.parent, chosen))
+    print("Next:", training.format_next_step(recipe.next_step, args.model, chosen))
 
 
 def find_recipe(known: Mapping[str, Any], args: argparse.Namespace) -> Callable[[], Any]:

@@ -17,6 +17,7 @@ from keras_attention.prediction import encoders, padding_mask
 from keras_attention.training.batches import Batches
 from zoo.data import Arrays, Splits
 from zoo.harness import checkpoints
+from zoo.harness.encoding import encode
 from zoo.harness.interruption import StopAtNaN, StopWhenAsked
 from zoo.harness.stopping import StopEarly
 
@@ -270,7 +271,7 @@ def make_batches(
     raw, y, *weights = part
     if stream:
         return ka.RawBatches(model, raw, y, *weights, batch_size=batch_size, shuffle=shuffle)
-    x = ka.encode(model, raw)
+    x = encode(model, raw)
     first = first_pieces(model, raw)
     if first is not None:
         y, *weights = (ka.training.spread_to_pieces(each, first) for each in (y, *weights))

@@ -12,6 +12,7 @@ import keras_attention as ka
 from keras_attention.explain import plots
 from keras_attention.explain.maps.generation_maps import generation_maps
 from zoo.data import Arrays, Splits
+from zoo.progress import track
 
 BATCH_SIZE = 50  # of texts that are translated
 _MANY = 2**31  # more than there are words
@@ -71,7 +72,8 @@ def translate(
     """Translates texts, those of similar length together, and returns them in their order."""
     order = np.argsort([len(text) for text in texts], kind="stable")
     translations = [""] * len(texts)
-    for start in range(0, len(order), batch_size):
+    batches = range(0, len(order), batch_size)
+    for start in track(batches, "Translated", unit=f"batches of {batch_size}"):
         rows = order[start : start + batch_size]
         answers = ka.generate(
             model, [texts[row] for row in rows], sampler=sampler, max_new_tokens=max_new_tokens

@@ -1,10 +1,12 @@
-"""The end of a script that is interrupted or whose training fails: a sentence and an exit code."""
+"""The end of a command that is interrupted or whose training fails: a sentence and an exit code."""
 
 import shlex
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from zoo.harness import invocation
 
 
 @contextmanager
@@ -18,9 +20,10 @@ def explain_exit() -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:  # `zoo.harness.interruption.Interrupted` has the number
         number = getattr(error, "number", None)
-        again = [*sys.argv, *(["--resume"] if "--resume" not in sys.argv else [])]
+        words = invocation.words()
+        again = [*words, *(["--resume"] if "--resume" not in words else [])]
         if number is not None:
-            print(f"{error} It is saved. To go on: python {shlex.join(again)}", file=sys.stderr)
+            print(f"{error} It is saved. To go on: {shlex.join(again)}", file=sys.stderr)
         else:
             print("Interrupted.", file=sys.stderr)
         raise SystemExit(128 + (number or signal.SIGINT)) from None

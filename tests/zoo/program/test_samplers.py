@@ -3,18 +3,18 @@
 import pytest
 
 from keras_attention import decoding
-from scripts import _samplers
+from zoo.program import samplers
 
 pytestmark = pytest.mark.runs_on("torch")
 
 
 def test_words_are_samplers_in_their_order():
-    assert _samplers.parse(["no_repeat_ngrams=3", "temperature=0.8", "top_p=0.9"]) == (
+    assert samplers.parse(["no_repeat_ngrams=3", "temperature=0.8", "top_p=0.9"]) == (
         decoding.NoRepeatNGrams(3),
         decoding.Temperature(0.8),
         decoding.TopP(0.9),
     )
-    assert _samplers.parse(["greedy"]) == (decoding.Greedy(),)
+    assert samplers.parse(["greedy"]) == (decoding.Greedy(),)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_words_are_samplers_in_their_order():
     ],
 )
 def test_a_search_has_options(word, expected):
-    assert _samplers.parse([word]) == (expected,)
+    assert samplers.parse([word]) == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_a_search_has_options(word, expected):
 )
 def test_other_words_are_refused(word):
     with pytest.raises(ValueError, match=f"Received: '{word}'"):
-        _samplers.parse([word])
+        samplers.parse([word])

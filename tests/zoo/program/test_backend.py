@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from scripts import _backend
+from zoo.program import backend
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.runs_on("torch")
 def choose(monkeypatch, tmp_path, capsys):
     """`choose` on a machine with these backends, this keras.json and this KERAS_BACKEND."""
 
-    def run(*installed, config=None, environment=None, home="KERAS_HOME"):
+    def run(*installed, config=None, environment=None, home="KERAS_HOME", asked=None):
         monkeypatch.setenv("KERAS_BACKEND", environment or "")
         monkeypatch.delenv("KERAS_HOME", raising=False)
         folder = tmp_path if home == "KERAS_HOME" else tmp_path / ".keras"
@@ -23,14 +23,14 @@ def choose(monkeypatch, tmp_path, capsys):
         if config is not None:
             (folder / "keras.json").write_text(config)
         monkeypatch.setattr(
-            _backend.importlib.util, "find_spec", lambda name: name if name in installed else None
+            backend.importlib.util, "find_spec", lambda name: name if name in installed else None
         )
-        backend = _backend.choose()
-        assert os.environ["KERAS_BACKEND"] == backend
+        chosen = backend.choose(asked)
+        assert os.environ["KERAS_BACKEND"] == chosen
         printed = capsys.readouterr().out
-        assert printed.startswith(f"Backend: {backend} (")
+        assert printed.startswith(f"Backend: {chosen} (")
         assert printed.count("\n") == 1
-        return backend, printed
+        return chosen, printed
 
     return run
 
@@ -40,27 +40,42 @@ def named(backend):
 
 
 def test_environment_comes_first(choose):
-    backend, printed = choose("jax", "torch", config=named("torch"), environment="jax")
-    assert backend == "jax"
+    chosen, printed = choose("jax", "torch", config=named("torch"), environment="jax")
+    assert chosen == "jax"
     assert "KERAS_BACKEND is set" in printed
+
+
+def test_what_is_asked_for_comes_before_all(choose):
+    chosen, printed = choose("jax", "torch", environment="jax", asked="torch")
+    assert chosen == "torch"
+    assert "(--backend)" in printed
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [("pytorch", "no backend 'pytorch': did you mean torch"), ("torch", "torch is not installed")],
+)
+def test_an_environment_that_names_no_backend_is_told(choose, environment, message):
+    with pytest.raises(SystemExit, match=f"KERAS_BACKEND: .*{message}"):
+        choose("jax", environment=environment)
 
 
 @pytest.mark.parametrize("home", ["KERAS_HOME", "HOME"])
 def test_then_the_config_file(choose, home):
-    backend, printed = choose("tensorflow", "torch", config=named("torch"), home=home)
-    assert backend == "torch"
+    chosen, printed = choose("tensorflow", "torch", config=named("torch"), home=home)
+    assert chosen == "torch"
     assert "keras.json" in printed
 
 
 def test_a_config_file_naming_what_is_not_installed_is_passed_over(choose):
-    backend, printed = choose("torch", config=named("tensorflow"))
-    assert backend == "torch"
+    chosen, printed = choose("torch", config=named("tensorflow"))
+    assert chosen == "torch"
     assert "names tensorflow, which is not installed" in printed
 
 
 def test_a_config_file_naming_another_backend_is_passed_over(choose):
-    backend, printed = choose("jax", "numpy", config=named("numpy"))
-    assert backend == "jax"
+    chosen, printed = choose("jax", "numpy", config=named("numpy"))
+    assert chosen == "jax"
     assert "names numpy, which keras_attention does not run on" in printed
 
 
@@ -72,7 +87,7 @@ def test_without_a_usable_config_file_the_first_installed(choose, config):
 
 
 def test_nothing_installed_says_what_to_install(choose):
-    with pytest.raises(SystemExit, match=r'none is installed.*pip install -e "\.\[jax\]"'):
+    with pytest.raises(SystemExit, match=r"none is installed.*pip install torch \(or jax"):
         choose()
 
 
@@ -83,8 +98,8 @@ def test_memory_is_kept(setting):
     code = """
 import resource
 import numpy as np
-from scripts import _backend
-_backend.keep_memory()
+from zoo.program import backend
+backend.keep_memory()
 np.ones(2**24)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 np.ones(2**24)

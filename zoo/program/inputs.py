@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import _console
+from zoo.program import console
 
 ENCODERS = {
     "ImageConverter": "images",
@@ -65,7 +65,7 @@ def _file(text: str, kinds: set[str] | None) -> Path:
     path = Path(text)
     if not path.is_file():
         what = ", ".join(sorted(kinds or {"arrays"}))
-        hint = _console.suggest(text, list(map(str, path.parent.glob("*"))))
+        hint = console.suggest(text, list(map(str, path.parent.glob("*"))))
         raise SystemExit(f"There is no file {text!r}, and the model reads {what}{hint}")
     if kinds == {"images"} and path.suffix.lower() != ".npz":
         try:

@@ -1,5 +1,6 @@
 """The choice of the backend, and of how memory is kept. Imports nothing that imports Keras."""
 
+import argparse
 import ctypes
 import importlib.util
 import json
@@ -7,17 +8,28 @@ import os
 import sys
 from pathlib import Path
 
+from zoo.program import console
+
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def choose() -> str:
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds the option `--backend`, which `choose` takes."""
+    parser.add_argument(
+        "--backend",
+        type=_check,
+        help=f"{', '.join(BACKENDS)}; that of KERAS_BACKEND or of Keras's own settings",
+    )
+
+
+def choose(asked: str | None = None) -> str:
     """Sets KERAS_BACKEND, before Keras is imported, and prints which backend it is and why.
 
-    In this order: KERAS_BACKEND itself; the backend of Keras's config file, if it is installed
-    (Keras writes "tensorflow" there by itself the first time it is imported, so that name is no
-    promise); the first one that is installed.
+    In this order: the one that is asked for; KERAS_BACKEND itself; the backend of Keras's config
+    file, if it is installed (Keras writes "tensorflow" there by itself the first time it is
+    imported, so that name is no promise); the first one that is installed.
     """
-    backend, reason = _choose()
+    backend, reason = (asked, "--backend") if asked else _choose()
     os.environ["KERAS_BACKEND"] = backend
     print(f"Backend: {backend} ({reason}).", flush=True)
     return backend
@@ -38,7 +50,10 @@ def keep_memory() -> None:
 
 def _choose() -> tuple[str, str]:
     if backend := os.environ.get("KERAS_BACKEND"):
-        return backend, "KERAS_BACKEND is set"
+        try:
+            return _check(backend), "KERAS_BACKEND is set"
+        except argparse.ArgumentTypeError as error:
+            raise SystemExit(f"KERAS_BACKEND: {error}") from None
     config = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
     named = _read_config(config)
     if _is_installed(named):
@@ -50,8 +65,16 @@ def _choose() -> tuple[str, str]:
             return backend, f"the first installed of {', '.join(BACKENDS)}{instead}"
     raise SystemExit(
         f"Keras needs one of {', '.join(BACKENDS)}, and none is installed. "
-        'Install one: python -m pip install -e ".[jax]" (or ".[torch]", ".[tensorflow]").'
+        "Install one: python -m pip install torch (or jax, or tensorflow)."
     )
+
+
+def _check(name: str) -> str:
+    """Returns the name of a backend that is installed."""
+    console.one_of("backend", BACKENDS)(name)
+    if not _is_installed(name):
+        raise argparse.ArgumentTypeError(f"{name} is not installed.")
+    return name
 
 
 def _read_config(config: Path) -> str | None:

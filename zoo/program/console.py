@@ -2,13 +2,17 @@
 
 import argparse
 import difflib
+import math
+import os
 import sys
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-OURS = [Path(__file__).parents[1] / folder for folder in ("keras_attention", "zoo", "scripts")]
+from zoo.program import ending
+
+OURS = [Path(__file__).parents[2] / folder for folder in ("keras_attention", "zoo", "scripts")]
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,13 +26,6 @@ class Parser(argparse.ArgumentParser):
             message += suggest(unknown.split()[0].split("=")[0], options)
         stop = "" if message.endswith(("?", ".")) else "."
         self.exit(2, f"{self.prog}: {message}{stop} See --help.\n")
-
-    def check(self, kind: Callable[[str], Any], text: str) -> None:
-        """Checks what depends on another argument."""
-        try:
-            kind(text)
-        except argparse.ArgumentTypeError as error:
-            self.error(str(error))
 
 
 def suggest(name: str, names: Collection[str]) -> str:
@@ -61,12 +58,50 @@ def at_least(lowest: int) -> Callable[[str], int]:
     return check
 
 
-def run(main: Callable[[], Any]) -> None:
-    """Runs a script. What our own code or the disk says is one line; a fault has its traceback."""
+def number(text: str) -> float:
+    """The type of a number."""
     try:
-        main()
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number.")
+    return value
+
+
+def start(command: Any, words: Sequence[str] | None = None, *, prog: str | None = None) -> None:
+    """Runs a command, see `zoo.program.commands`.
+
+    Args:
+        command: its module, or the module of a script.
+        words: of the command line; those that the process was started with if `None`.
+        prog: what the command line begins with; the file that was started if `None`.
+    """
+    parser = Parser(
+        prog=prog,
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    run(command.run, parser, words)
+
+
+def run(main: Callable[[argparse.Namespace], Any], parser: Parser, words: Any = None) -> None:
+    """Runs `main` on the arguments of a command line.
+
+    What the user, our own code or the disk says is one line; a fault has its traceback.
+    """
+    args = parser.parse_args(words)
+    try:
+        with ending.explain_exit():
+            main(args)
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+    except BrokenPipeError:  # the reader of the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except (ValueError, TypeError, ImportError, OSError) as error:
         raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         if not (isinstance(error, OSError) or any(map(raised_in.is_relative_to, OURS))):
             raise
-        raise SystemExit(f"{Path(sys.argv[0]).name}: {error}") from error
+        raise SystemExit(f"{parser.prog}: {error}") from error

@@ -125,7 +125,7 @@ def audio_classification(
 
 @dataclass(frozen=True)
 class Recording:
-    """What is worth knowing of a sound file: samples per second, length, and whether it is silent."""
+    """What is worth knowing of a sound file: samples per second, its length, silent or not."""
 
     rate: int
     seconds: float
@@ -313,9 +313,9 @@ def compute_mel_statistics(part: Arrays, sampling_rate: int, seconds: float) -> 
     rows = []
     for recording in part[0]:
         audio = reader.encode([recording])
-        frames = math.ceil(np.count_nonzero(~np.isnan(audio)) / hop)
-        whole = keras.ops.convert_to_numpy(spectrogram(np.nan_to_num(audio)))[0]
-        bands = whole[:frames]
+        valid = ~np.isnan(audio)
+        padded = spectrogram(np.nan_to_num(audio), mask=valid)
+        bands = keras.ops.convert_to_numpy(padded)[0, : math.ceil(valid.sum() / hop)]
         thirds = [third.mean(axis=0) for third in np.array_split(bands, 3) if len(third)]
         thirds += [thirds[-1]] * (3 - len(thirds))  # of one frame or two
         rows.append(np.concatenate([bands.mean(axis=0), bands.std(axis=0), *thirds]))

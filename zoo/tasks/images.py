@@ -78,6 +78,13 @@ def image_classification(
             class in the test data alone.
     """
     request = make_request("image_classification", locals())
+    if init is None and lora is not None:
+        raise ValueError(f"`lora` adapts a published model: pass `init`. Received: lora={lora}")
+    if init is not None and image_size is not None:
+        raise ValueError(
+            "`image_size` is of a model from scratch; a published one has a size of its own. "
+            f"Received: image_size={image_size}, init={init!r}"
+        )
     keras.utils.set_random_seed(seed)
     findings = Findings()
     splits, pictures = folders.read_splits(
@@ -97,7 +104,8 @@ def image_classification(
     model = make_model(
         splits, side, channels=1 if all(each.is_grey for each in pictures) else 3, mirror=mirror
     )
-    epochs = epochs or int(np.clip(SEEN / count, 10, 200))
+    if epochs is None:
+        epochs = FINE_TUNING.epochs if init else int(np.clip(SEEN / count, 10, 200))
     recipe = make_recipe(
         splits,
         name="image-classification",
@@ -112,7 +120,8 @@ def image_classification(
         request=request,
         next_step="keras-attention predict {folder}/model.keras {folder}/example.png",
     )
-    recipe = start_from(None if init is None else Init(init, lora), recipe, FINE_TUNING)
+    fine_tuning = replace(FINE_TUNING, epochs=epochs, batch_size=batch_size)
+    recipe = start_from(None if init is None else Init(init, lora), recipe, fine_tuning)
     if init is None and mirror:
         findings.add("Half of the images are mirrored in training (--no-mirror for letters)")
     return Run(stream_large(recipe, findings), findings)
@@ -165,7 +174,7 @@ def make_model(splits: Splits, side: int, *, channels: int, mirror: bool) -> ker
     paths, _ = splits.train
     convolutions = max(1, math.ceil(math.log2(side / 10)))
     width = 64 if len(paths) < LITTLE else VARIANTS["compact"]["hidden_dim"]
-    some = np.random.default_rng(0).permutation(len(paths))[:500]
+    some = np.random.default_rng(0).permutation(len(paths))[:200]
     pixels = ka.layers.ImageConverter(side, side, channels).encode(paths[some]) / 255
     axes = (0, 1, 2)
     sizes = dict(

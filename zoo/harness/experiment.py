@@ -299,8 +299,12 @@ def predict(
 ) -> np.ndarray:
     """Returns the model's outputs for a part of a dataset, zeros where a bucket cut it off.
 
-    Of a tagger over pieces they are those of words.
+    Of a tagger over pieces they are those of words. Files are read a batch at a time.
     """
+    if isinstance(part[0], np.ndarray) and len(part[0]) and isinstance(part[0][0], Path):
+        read = ka.RawBatches(model, part[0], batch_size=batch_size)
+        arrays = (read[index][0] for index in range(read.num_batches))
+        return np.concatenate([inference.outputs(model, x, batch_size=batch_size) for x in arrays])
     data = make_batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
     outputs = None
     for index in range(data.num_batches):

@@ -17,10 +17,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # so that editors and type checkers know the tasks, a line each
+    from zoo.tasks.audio import audio_classification as audio_classification
+    from zoo.tasks.images import image_classification as image_classification
     from zoo.tasks.text import text_classification as text_classification
 
 # By task the file that has its function. Nothing is imported before it is asked for.
 MODULES = {
+    "image_classification": "images",
+    "audio_classification": "audio",
     "text_classification": "text",
 }
 __all__ = [*MODULES]

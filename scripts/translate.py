@@ -44,7 +44,7 @@ def main() -> None:
             raise SystemExit(f"{len(lines)} lines, and {len(references)} in {args.reference}.")
         _backend.choose()
         import keras_attention as ka
-        from zoo.tasks import translation
+        from zoo.tasks import translators as translation
 
         texts = [line for line in lines if line.strip()]
         sampler = (

@@ -17,11 +17,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # so that editors and type checkers know the tasks, a line each
+    from zoo.tasks.forecasting import series as series
+    from zoo.tasks.language import language_model as language_model
     from zoo.tasks.text import text_classification as text_classification
+    from zoo.tasks.translators import translation as translation
 
 # By task the file that has its function. Nothing is imported before it is asked for.
 MODULES = {
+    "language_model": "language",
+    "series": "forecasting",
     "text_classification": "text",
+    "translation": "translators",
 }
 __all__ = [*MODULES]
 

@@ -16,7 +16,7 @@ from zoo.data.windows import Windows, cut
 from zoo.harness import charts
 from zoo.harness.experiment import Recipe, predict
 from zoo.harness.stopping import StopEarly
-from zoo.models.patch_tst import VARIANTS, patch_tst
+from zoo.models.patch_tst import patch_tst
 from zoo.readers.findings import Findings
 from zoo.readers.series import Series, find_period, read_series
 from zoo.readers.tables import Table, name_source
@@ -88,7 +88,8 @@ def series(
     )
     patch = int(np.clip(look_back // 4, 2, 16))
     model = patch_tst(
-        **{**VARIANTS["default"], "patch_size": patch, "stride": patch // 2},
+        patch_size=patch,
+        stride=patch // 2,
         look_back=look_back,
         horizon=horizon,
         names=windows.feature_names,

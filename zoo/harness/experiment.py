@@ -202,8 +202,8 @@ def train(
     # TensorFlow traces a step twice if variables are made in it, as the optimizer's would be.
     model.optimizer.build(model.trainable_variables)
     callbacks = [StopAtNaN(), *recipe.callbacks, *([ProgressBar()] if watch else [])]
-    if recipe.stop:
-        callbacks.append(recipe.stop)
+    if recipe.stop:  # before those that measure the model at the end, which has its best weights
+        callbacks.insert(0, recipe.stop)
     if recipe.play:
         recipe.play.replay.batch_size = recipe.batch_size
         callbacks.insert(0, recipe.play)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # so that editors and type checkers know the tasks, a line ea
     from zoo.tasks.forecasting import series as series
     from zoo.tasks.images import image_classification as image_classification
     from zoo.tasks.language import language_model as language_model
+    from zoo.tasks.taggers import tagging as tagging
     from zoo.tasks.text import text_classification as text_classification
     from zoo.tasks.translators import translation as translation
 
@@ -30,6 +31,7 @@ MODULES = {
     "audio_classification": "audio",
     "language_model": "language",
     "series": "forecasting",
+    "tagging": "taggers",
     "text_classification": "text",
     "translation": "translators",
 }

@@ -1,11 +1,29 @@
 """Parts of a user's data: to train on, to choose by and to test on."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
 SHARE = 0.1  # of the rows, to choose by, and again to test on
+_KEPT: ContextVar[int] = ContextVar("kept", default=0)
+
+
+@contextmanager
+def keep_parts(parts: int) -> Iterator[None]:
+    """Has `split_rows` split into so many parts at least, and leave out the last ones.
+
+    A model that was tested on a part of its data is tested on others thus, without what it was
+    tested on first being trained on: what is learned from rows to train on, such as a vocabulary
+    or a mean, is the same.
+    """
+    token = _KEPT.set(parts)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
 
 
 def split_rows(
@@ -31,6 +49,7 @@ def split_rows(
     Raises:
         ValueError: there are fewer distinct rows than parts.
     """
+    wanted, parts = parts, max(parts, _KEPT.get())
     numbers: dict[Hashable, int] = {}
     group = np.array([numbers.setdefault(key, len(numbers)) for key in keys], int)
     if len(numbers) < parts:
@@ -57,4 +76,4 @@ def split_rows(
     for part in range(1, parts):
         if not np.any(part_of == part):
             part_of[next(number for number in reversed(by_size) if not part_of[number])] = part
-    return [np.flatnonzero(part_of[group] == part) for part in range(parts)]
+    return [np.flatnonzero(part_of[group] == part) for part in range(wanted)]

@@ -29,7 +29,8 @@ def write(model: keras.Model, x: Any, folder: Path) -> None:
 def _image(layer: Any, images: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    pixels = np.asarray(images[0]).astype(np.uint8)
+    is_file = isinstance(images[0], Path)  # read as the model does
+    pixels = layer.encode(images[:1])[0] if is_file else np.asarray(images[0]).astype(np.uint8)
     pixels = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
     Image.fromarray(pixels).save(path, format="PNG")
 

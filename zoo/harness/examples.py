@@ -29,8 +29,7 @@ def write(model: keras.Model, x: Any, folder: Path) -> None:
 def _image(layer: Any, images: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    is_file = isinstance(images[0], Path)  # read as the model does
-    pixels = layer.encode(images[:1])[0] if is_file else np.asarray(images[0]).astype(np.uint8)
+    pixels = layer.encode(images[:1])[0].astype(np.uint8)  # files are read
     pixels = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
     Image.fromarray(pixels).save(path, format="PNG")
 
@@ -38,7 +37,8 @@ def _image(layer: Any, images: np.ndarray, path: Path) -> None:
 def _recording(layer: Any, recordings: Any, path: Path) -> None:
     import soundfile
 
-    soundfile.write(path, recordings[0], layer.sampling_rate, format="WAV")
+    (waveform,) = layer.encode(recordings[:1])  # files are read
+    soundfile.write(path, waveform[~np.isnan(waveform)], layer.sampling_rate, format="WAV")
 
 
 def _table(layer: Any, rows: Any, path: Path) -> None:

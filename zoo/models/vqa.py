@@ -75,7 +75,8 @@ def vqa(
         dropout: share of each sub-layer's output that training drops.
         vocabulary_size: number of token ids; that of the tokenizer if `None`.
         tokenizer: which makes ids of questions and goes with the file.
-        num_classes: answers, or `None` for the features.
+        num_classes: answers, or `None` for the features; 1000 stands for as many as there are
+            `class_names`, where these are given.
         class_names: the answers in words, which the file carries.
         name: of the model.
 
@@ -94,6 +95,8 @@ def vqa(
             raise ValueError(
                 f"`{key}` must be one of {', '.join(known)}. Received: {key}={value!r}"
             )
+    if num_classes == 1000 and class_names is not None:
+        num_classes = len(class_names)
     model_inputs, sequences = [], []
     if inputs != "image":
         tokenizer = tokenizer or ka.layers.Tokenizer(name="tokenizer")

@@ -21,7 +21,7 @@ from zoo.readers.findings import Findings
 from zoo.readers.pictures import Album, Row
 from zoo.readers.splitting import split_rows
 from zoo.readers.tables import Table, name_source
-from zoo.tasks import translation
+from zoo.tasks import translators
 from zoo.tasks.optimizers import adamw_cosine
 from zoo.tasks.run import Run, make_request
 
@@ -269,7 +269,7 @@ def encode(raw: Splits, tokenizer: ka.layers.Tokenizer, *, stream: bool = False)
 
     def part(given: Arrays) -> Arrays:
         x, y = given
-        previous, following = translation.shift(y, tokenizer)
+        previous, following = translators.shift(y, tokenizer)
         if stream:
             previous, following = y, np.pad(following, ((0, 0), (0, 1)))
         return {**x, "target_ids": previous}, following, (following != 0).astype(np.float32)

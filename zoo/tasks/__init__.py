@@ -17,7 +17,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # so that editors and type checkers know the tasks, a line each
+    from zoo.tasks.answers import questions as questions
     from zoo.tasks.audio import audio_classification as audio_classification
+    from zoo.tasks.captions import captioning as captioning
     from zoo.tasks.forecasting import series as series
     from zoo.tasks.images import image_classification as image_classification
     from zoo.tasks.language import language_model as language_model
@@ -27,6 +29,8 @@ if TYPE_CHECKING:  # so that editors and type checkers know the tasks, a line ea
 
 # By task the file that has its function. Nothing is imported before it is asked for.
 MODULES = {
+    "captioning": "captions",
+    "questions": "answers",
     "image_classification": "images",
     "audio_classification": "audio",
     "language_model": "language",

@@ -63,6 +63,14 @@ ZOO = {
         ["attention_0: features@0 <- features@0", "attention_1: features@1 <- features@1"],
         [("features@2", None)],
     ),
+    "generative_vqa": (
+        [
+            "encoder_block_0/attention: sequence@0 <- sequence@0",
+            "decoder_block_0/attention: target_ids@0 <- target_ids@0",
+            "decoder_block_0/cross_attention: target_ids@1 <- sequence@1",
+        ],
+        [("target_ids@2", None)],
+    ),
     "gpt": (
         [
             "block_0/attention: token_ids@0 <- token_ids@0",

@@ -272,9 +272,9 @@ def forecast_by_ridge(windows: Windows) -> np.ndarray:
     """Returns forecasts of the test windows by a ridge regression for each series by itself."""
     (x, y), (x_test, _) = windows.train, windows.test
     forecasts = []
-    for i, (mean, std) in enumerate(zip(windows.mean, windows.std, strict=True)):
-        model = Ridge(alpha=1.0).fit((x[..., i] - mean) / std, y[..., i])
-        forecasts.append(model.predict((x_test[..., i] - mean) / std))
+    for i, (mean, std) in enumerate(np.transpose([windows.mean, windows.std])):
+        known, asked = ((each[..., i] - mean) / std for each in (x, x_test))
+        forecasts.append(Ridge(alpha=1.0).fit(known, y[..., i]).predict(asked))
     return np.stack(forecasts, axis=-1)
 
 

@@ -7,7 +7,7 @@ import keras
 import keras_attention as ka
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "default": dict(attention="bahdanau"),
+    "default": dict(),
     "luong": dict(cell="lstm", attention="luong_general"),
     "none": dict(attention=None),
     "tiny": dict(hidden_dim=6, units=8, encoder_units=4, attention="bahdanau"),

@@ -16,6 +16,7 @@ from zoo.data import Arrays, Splits, objects
 from zoo.harness.experiment import Recipe
 from zoo.harness.stopping import StopEarly
 from zoo.models.transformer import VARIANTS, transformer
+from zoo.progress import track
 from zoo.readers import findings as of_data
 from zoo.readers.findings import Findings
 from zoo.readers.lines import read_pairs
@@ -264,7 +265,8 @@ def translate(
     """Translates texts, those of similar length together, and returns them in their order."""
     order = np.argsort([len(text) for text in texts], kind="stable")
     translations = [""] * len(texts)
-    for start in range(0, len(order), batch_size):
+    batches = range(0, len(order), batch_size)
+    for start in track(batches, "Translated", unit=f"batches of {batch_size}"):
         rows = order[start : start + batch_size]
         answers = ka.generate(
             model, [texts[row] for row in rows], sampler=sampler, max_new_tokens=max_new_tokens

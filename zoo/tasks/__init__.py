@@ -17,10 +17,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # so that editors and type checkers know the tasks, a line each
+    from zoo.tasks.graphs import graph as graph
+    from zoo.tasks.tabular import table as table
     from zoo.tasks.text import text_classification as text_classification
 
 # By task the file that has its function. Nothing is imported before it is asked for.
 MODULES = {
+    "graph": "graphs",
+    "table": "tabular",
     "text_classification": "text",
 }
 __all__ = [*MODULES]

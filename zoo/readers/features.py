@@ -20,7 +20,7 @@ Rows = dict[str, np.ndarray]  # raw values by column: numbers as float64, others
 _RARE = 1000  # rows from which on a category that is there once counts as unknown
 _FEW = 20  # values that a column of texts may have, however few rows there are
 _LEADING_ZERO = re.compile(r"0\d")
-_ID = re.compile(r"(^|[\W_])(id|uuid|index|unnamed)($|[\W_])|[a-z]I[Dd]$", re.IGNORECASE)
+_ID = re.compile(r"(?i:(^|[\W_])(id|uuid|index|unnamed)($|[\W_]))|[a-z]I[Dd]$")
 
 
 @dataclass(frozen=True)

@@ -272,6 +272,7 @@ def adapt(model: keras.Model, x: Mapping[str, np.ndarray]) -> None:
 
 def make_class_recipe(
     splits: Splits,
+    /,
     *,
     model: keras.Model,
     epochs: int,
@@ -316,6 +317,7 @@ def make_class_recipe(
 
 def make_number_recipe(
     splits: Splits,
+    /,
     *,
     model: keras.Model,
     scale: Scale,

@@ -14,7 +14,7 @@ COLUMNS = {
     "numbers": {
         "whole": [i % 7 for i in range(ROWS)],
         "holes": ["", "NA", "1.5e3", "-2"] * 10,
-        "distinct": [i * i for i in range(ROWS)],
+        "paid": [i * i for i in range(ROWS)],
         "some": [None, 1.0, 2.0, float("inf")] * 10,
     },
     "categories": {
@@ -30,6 +30,7 @@ COLUMNS = {
     },
     "left out": {
         "customer_id": [1000 + 7 * i for i in range(ROWS)],
+        "rowID": [i * i for i in range(ROWS)],
         "number": range(5, 5 + ROWS),
         "name": [f"customer {i}" for i in range(ROWS)],
         "same": ["x"] * ROWS,

@@ -24,4 +24,7 @@ with tempfile.TemporaryDirectory() as folder:
 page = ka.explain.page(model, ["to be"])
 assert "<script" in str(page), "the files of the page are in the package"
 ka.explain.heads(model, ["to be"])
+balance = ka.predict(zoo.load("text_clinc"), ["what is my balance"])[0]
+assert balance.label == "balance", balance
+assert all(zoo.box.describe(name).path.exists() for name in zoo.box.names())
 print(f"keras_attention {ka.__version__} wrote {text!r} and a page of {len(str(page)):,} bytes.")

@@ -202,8 +202,8 @@ def train(
     # TensorFlow traces a step twice if variables are made in it, as the optimizer's would be.
     model.optimizer.build(model.trainable_variables)
     callbacks = [StopAtNaN(), *recipe.callbacks, *([ProgressBar()] if watch else [])]
-    if recipe.stop:
-        callbacks.append(recipe.stop)
+    if recipe.stop:  # before those that measure the model at the end, which has its best weights
+        callbacks.insert(0, recipe.stop)
     if recipe.play:
         recipe.play.replay.batch_size = recipe.batch_size
         callbacks.insert(0, recipe.play)
@@ -299,8 +299,12 @@ def predict(
 ) -> np.ndarray:
     """Returns the model's outputs for a part of a dataset, zeros where a bucket cut it off.
 
-    Of a tagger over pieces they are those of words.
+    Of a tagger over pieces they are those of words. Files are read a batch at a time.
     """
+    if isinstance(part[0], np.ndarray) and len(part[0]) and isinstance(part[0][0], Path):
+        read = ka.RawBatches(model, part[0], batch_size=batch_size)
+        arrays = (read[index][0] for index in range(read.num_batches))
+        return np.concatenate([inference.outputs(model, x, batch_size=batch_size) for x in arrays])
     data = make_batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
     outputs = None
     for index in range(data.num_batches):

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
             raise SystemExit(f"{len(lines)} lines, and {len(references)} in {args.reference}.")
         backend.choose(args.backend)
         import keras_attention as ka
-        from zoo.tasks import translation
+        from zoo.tasks import translators
 
         texts = [line for line in lines if line.strip()]
         sampler = (
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
             else ka.decoding.Greedy()
         )
         model = ka.load_model(args.model)
-        translations = translation.translate(
+        translations = translators.translate(
             model,
             texts,
             sampler=sampler,
@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> None:
             print(next(answers) if line.strip() else "", file=output)
     if references is not None:
         pairs = [(a, b) for a, b in zip(lines, references, strict=True) if a.strip()]
-        score, signature = translation.bleu(translations, [reference for _, reference in pairs])
+        score, signature = translators.bleu(translations, [reference for _, reference in pairs])
         print(f"BLEU {100 * score:.2f} ({signature})")
     if args.attention and texts:
-        figure = translation.draw_alignment(
+        figure = translators.draw_alignment(
             model, texts[0], sampler=sampler, max_new_tokens=args.max_new_tokens
         )
         figure.savefig(args.attention)

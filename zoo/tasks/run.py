@@ -24,6 +24,8 @@ def make_request(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
             return str(Path(value).resolve())
         if value is None or isinstance(value, str | int | float | bool):
             return value
+        if isinstance(value, list | tuple):  # of names of columns
+            return [keep(each) for each in value]
         return {"object": type(value).__name__}
 
     return {"task": task, "arguments": {name: keep(value) for name, value in arguments.items()}}

@@ -29,7 +29,8 @@ def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) 
             of two, `[(question, text), ...]`, or the row of a frame of pandas with two columns.
             A `pathlib.Path` of an `.npz` file stands for such a mapping (pickles are refused), that
             of a `.csv` file with a header for its columns, or, where no layer encodes, for the
-            series of its last rows. A string is never taken for a path.
+            series of its last rows: the columns that the model names, if they are there. A string
+            is never taken for a path.
         max_bytes: what such a file may take in memory.
 
     Returns:
@@ -259,7 +260,8 @@ def _read(path: Path, model: keras.Model, max_bytes: int) -> Any:
     if path.suffix.lower() == ".npz":
         return reading.arrays(path, inputs, max_bytes)
     table = reading.table(path, max_bytes)
-    return table if any(inputs.values()) else reading.series(table, model.inputs[0])
+    names = getattr(decoder(model), "names", ())
+    return table if any(inputs.values()) else reading.series(table, model.inputs[0], names)
 
 
 def _cut_into_words(inputs: Mapping[str, Any], raw: Any) -> Any:

@@ -36,10 +36,11 @@ FLOORS = [
     ("keras_attention.saving",),
     ("keras_attention.decoding", "keras_attention.explain", "keras_attention.callbacks"),
     ("keras_attention",),
-    ("zoo", "zoo.data", "zoo.models", "zoo.readers"),
+    ("zoo", "zoo.box", "zoo.data", "zoo.models", "zoo.readers"),
     ("zoo.harness",),
     ("zoo.tasks", "zoo.pretrained"),
     ("zoo.recipes", "zoo.serve"),
+    ("zoo.box.build",),
     ("zoo.program", "zoo.__main__"),
     ("scripts",),
 ]

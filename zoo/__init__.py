@@ -3,16 +3,17 @@
 ```python
 import zoo
 
-model = zoo.vit(image_size=28, num_classes=10, **zoo.models.vit.VARIANTS["default"])
+model = zoo.text_classifier(tokenizer=tokenizer, class_names=("bad", "good"))
 ```
 
 A model is a function that returns a `keras.Model`, in the file of its name in `zoo.models`, beside
-the sizes that it is known in.
+the sizes that it is known in. Some come along trained: `zoo.load("text_clinc")`, see `zoo.box`.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from zoo import models
+from zoo import box, models
+from zoo.box import load
 
 if TYPE_CHECKING:  # so that editors and type checkers know the models, a line each
     from zoo.models.audio_transformer import audio_transformer as audio_transformer
@@ -38,7 +39,7 @@ if TYPE_CHECKING:  # so that editors and type checkers know the models, a line e
     from zoo.models.vit import vit as vit
     from zoo.models.vqa import vqa as vqa
 
-__all__ = ["models", *models.__all__]
+__all__ = ["box", "load", "models", *models.__all__]
 
 
 def __getattr__(name: str) -> Any:

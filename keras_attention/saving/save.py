@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from keras_attention.saving import archive, frozen, hub, scratch, training
+from keras_attention.saving import archive, frozen, hub, scratch, training, weights
 from keras_attention.saving import card as model_card
 from keras_attention.saving.archive import Archive
 from keras_attention.saving.config import portable
@@ -25,6 +25,7 @@ def save_model(
     path: str | Path,
     *,
     card: Mapping[str, Any] | str | Path | None = None,
+    weights_dtype: str | None = None,
 ) -> str:
     """Saves a model ready for any backend: as a file, a folder, or on the Hugging Face Hub.
 
@@ -44,24 +45,31 @@ def save_model(
             A folder that is there must be one of a model, which this one replaces.
         card: the content of a training's `metrics.json`, or its path. It becomes a model card:
             `x.md` beside `x.keras`, `README.md` in a folder and on the Hub.
+        weights_dtype: `"float16"` keeps matrices in 16 bits, in a file half as large. The model
+            that is loaded computes in its own type as before, with weights that were rounded.
 
     Returns:
         What `ka.load_model` loads it from: `path`, on the Hub with the commit.
 
     Raises:
         TypeError: `model` is none, or what `card` holds.
-        ValueError: `path` has another suffix, or is a folder of something else; or `card` is the
-            path of a file that is not JSON.
+        ValueError: `path` has another suffix, or is a folder of something else; `card` is the
+            path of a file that is not JSON; or `weights_dtype` is another, or does not hold all
+            weights.
         OSError: the disk is full, or the folder may not be written to.
         ConnectionError, PermissionError: of the Hub, see `ka.saving.hub.upload`.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a `keras.Model`. Received: {model!r:.200}")
+    if weights_dtype not in (None, "float16"):
+        raise ValueError(
+            f"`weights_dtype` must be 'float16' or None. Received: weights_dtype={weights_dtype!r}"
+        )
     metrics = None if card is None else model_card.metrics_of(card)
     if str(path).startswith(hub.SCHEME):
         address = hub.parse(str(path))
         with scratch.folder() as folder:
-            _archive(model).write_folder(folder)
+            _archive(model, weights_dtype).write_folder(folder)
             model_card.write(folder, metrics or {}, url=f"{hub.SCHEME}{address.repository}")
             commit = hub.upload(folder, str(path), message="Save model")
         return f"{hub.SCHEME}{address.repository}@{commit}"
@@ -77,13 +85,13 @@ def save_model(
     with ExitStack() as stack:
         if not path.suffix:
             temporary = stack.enter_context(complete_folder(path, holds=archive.CONFIG))
-            _archive(model).write_folder(temporary)
+            _archive(model, weights_dtype).write_folder(temporary)
             card_path = temporary / hub.CARD
         else:
             if metrics is not None:
                 card_path = stack.enter_context(complete(path.with_suffix(".md")))
             temporary = stack.enter_context(complete(path))
-            _archive(model).write(temporary)
+            _archive(model, weights_dtype).write(temporary)
             flush(temporary)
             archive.read(temporary, OWN)  # what was written, by its checksums
         if metrics is not None:
@@ -92,7 +100,7 @@ def save_model(
     return str(path)
 
 
-def _archive(model: keras.Model) -> Archive:
+def _archive(model: keras.Model, weights_dtype: str | None) -> Archive:
     """Returns the members that Keras saves, in no backend's words, with the training's state."""
     with scratch.folder() as folder:
         # Not as a `.keras` file, which no clock before 1980 lets Keras write.
@@ -114,6 +122,10 @@ def _archive(model: keras.Model) -> Archive:
             settings["optimizer"] = portable(keras.saving.serialize_keras_object(model.optimizer))
     frozen.write(model, config)
     saved.members[archive.CONFIG] = json.dumps(config).encode()
+    if weights_dtype:
+        saved.members[archive.WEIGHTS] = weights.narrow(
+            saved.members[archive.WEIGHTS], weights_dtype
+        )
     if model.compiled:
         saved.members[archive.TRAINING] = json.dumps(training.state_of(model)).encode()
     return saved

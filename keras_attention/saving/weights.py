@@ -67,6 +67,54 @@ def read(content: bytes, limits: Limits) -> Weights:
         raise DamagedFileError(f"model.weights.h5 cannot be read: {error}") from cause(error)
 
 
+def narrow(content: bytes, dtype: str) -> bytes:
+    """Returns a file of weights with its matrices in a narrower type.
+
+    Vectors stay as they are: they are few, and among them are statistics of columns, which
+    float16 may not hold. So does the optimizer.
+
+    Args:
+        content: of an HDF5 file that Keras wrote.
+        dtype: of NumPy.
+
+    Raises:
+        ValueError: a weight is beyond what `dtype` holds.
+    """
+    import h5py
+
+    with (
+        h5py.File(io.BytesIO(content), "r") as wide,
+        h5py.File(written := io.BytesIO(), "w") as file,
+    ):
+
+        def copy(name: str, each: Any) -> None:
+            if isinstance(each, h5py.Group):
+                copied = file.create_group(name)
+            else:
+                array = each[()]
+                if each.ndim > 1 and each.dtype.kind == "f" and not name.startswith("optimizer/"):
+                    array = _cast(name, array, dtype)
+                copied = file.create_dataset(name, data=array)
+            copied.attrs.update(each.attrs)
+
+        file.attrs.update(wide.attrs)
+        wide.visititems(copy)
+    return written.getvalue()
+
+
+def _cast(where: str, array: np.ndarray, dtype: str) -> np.ndarray:
+    if array.dtype.itemsize <= np.dtype(dtype).itemsize:
+        return array
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if (np.isinf(cast) & np.isfinite(array)).any():
+        raise ValueError(
+            f"`weights_dtype` must hold every weight. Received: {dtype!r}, and {where!r} has "
+            f"numbers up to {np.abs(array).max():.3g}. Save without `weights_dtype`."
+        )
+    return cast
+
+
 def check_finite(model: keras.Model) -> None:
     """Refuses what became infinite in a model whose type is narrower than that of its file.
 

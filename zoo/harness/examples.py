@@ -29,7 +29,7 @@ def write(model: keras.Model, x: Any, folder: Path) -> None:
 def _image(layer: Any, images: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    pixels = np.asarray(images[0]).astype(np.uint8)
+    pixels = layer.encode(images[:1])[0].astype(np.uint8)  # files are read
     pixels = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
     Image.fromarray(pixels).save(path, format="PNG")
 
@@ -37,7 +37,8 @@ def _image(layer: Any, images: np.ndarray, path: Path) -> None:
 def _recording(layer: Any, recordings: Any, path: Path) -> None:
     import soundfile
 
-    soundfile.write(path, recordings[0], layer.sampling_rate, format="WAV")
+    (waveform,) = layer.encode(recordings[:1])  # files are read
+    soundfile.write(path, waveform[~np.isnan(waveform)], layer.sampling_rate, format="WAV")
 
 
 def _table(layer: Any, rows: Any, path: Path) -> None:

@@ -9,8 +9,8 @@ import keras_attention as ka
 
 VARIANTS: dict[str, dict[str, Any]] = {
     # DeBERTa v3 base; most of its weights are 128,100 embeddings.
-    "default": dict(hidden_dim=768, intermediate_dim=3072, num_heads=12, num_layers=12),
-    "xsmall": dict(hidden_dim=384, intermediate_dim=1536, num_heads=6, num_layers=12),
+    "default": dict(),
+    "xsmall": dict(hidden_dim=384, intermediate_dim=1536, num_heads=6),
     "large": dict(hidden_dim=1024, intermediate_dim=4096, num_heads=16, num_layers=24),
     "tiny": dict(
         hidden_dim=8,
@@ -27,10 +27,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def deberta(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    hidden_dim: int = 768,
+    intermediate_dim: int = 3072,
+    num_heads: int = 12,
+    num_layers: int = 12,
     num_buckets: int | None = 256,
     max_distance: int = 512,
     terms: Sequence[str] = ("c2p", "p2c"),

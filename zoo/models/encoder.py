@@ -8,7 +8,7 @@ import keras_attention as ka
 
 VARIANTS: dict[str, dict[str, Any]] = {
     # BERT base.
-    "default": dict(hidden_dim=768, intermediate_dim=3072, num_heads=12, num_layers=12),
+    "default": dict(),
     # MiniLM of six layers (https://arxiv.org/abs/2002.10957).
     "minilm": dict(hidden_dim=384, intermediate_dim=1536, num_heads=12, num_layers=6),
     "tiny": dict(
@@ -25,10 +25,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def encoder(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    hidden_dim: int = 768,
+    intermediate_dim: int = 3072,
+    num_heads: int = 12,
+    num_layers: int = 12,
     max_length: int = 512,
     embedding_dim: int | None = None,
     num_segments: int = 2,

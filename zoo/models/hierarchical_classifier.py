@@ -1,20 +1,14 @@
 """Hierarchical attention network: words to segments, segments to a text, each by attention."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 import keras_attention as ka
 
-VARIANTS = {
-    "default": dict(
-        hidden_dim=128,
-        units=64,
-        segment_length=6,
-        dropout=0.3,
-        embedding_dropout=0.3,
-        token_dropout=0.1,
-    ),
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": dict(),
     "tiny": dict(
         hidden_dim=8,
         units=4,
@@ -28,12 +22,12 @@ VARIANTS = {
 
 def hierarchical_classifier(
     *,
-    hidden_dim: int,
-    units: int,
-    segment_length: int,
-    dropout: float,
-    embedding_dropout: float,
-    token_dropout: float,
+    hidden_dim: int = 128,
+    units: int = 64,
+    segment_length: int = 6,
+    dropout: float = 0.3,
+    embedding_dropout: float = 0.3,
+    token_dropout: float = 0.1,
     vocabulary_size: int | None = None,
     tokenizer: ka.layers.Tokenizer | None = None,
     num_classes: int | None = 2,
@@ -57,13 +51,16 @@ def hierarchical_classifier(
         token_dropout: share of the tokens that training drops whole.
         vocabulary_size: number of token ids; that of the tokenizer if `None`.
         tokenizer: which makes ids of text and goes with the file.
-        num_classes: classes, or `None` for the pooled features.
+        num_classes: classes, or `None` for the pooled features; 2 stands for as many as there
+            are `class_names`, where these are given.
         class_names: their names, which the file carries.
         name: of the model.
 
     Returns:
         A model from `token_ids` `(B, T)` to logits `(B, num_classes)`, or to `(B, 2 units)`.
     """
+    if num_classes == 2 and class_names is not None:
+        num_classes = len(class_names)
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     tokenizer = tokenizer or ka.layers.Tokenizer(name="tokenizer")
     size = vocabulary_size or tokenizer.vocabulary_size

@@ -1,26 +1,27 @@
 """Iris: four measurements, by their names, as four tokens."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 import keras_attention as ka
 
 FEATURES = ("sepal length", "sepal width", "petal length", "petal width")  # in cm
-VARIANTS = {
-    "default": dict(hidden_dim=24, intermediate_dim=96, num_heads=4, num_layers=2, dropout=0.1),
-    "reference": dict(hidden_dim=64, intermediate_dim=256, num_heads=4, num_layers=2, dropout=0.1),
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": dict(),
+    "reference": dict(hidden_dim=64, intermediate_dim=256),
     "tiny": dict(hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1, dropout=0.0),
 }
 
 
 def iris(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
-    dropout: float,
+    hidden_dim: int = 24,
+    intermediate_dim: int = 96,
+    num_heads: int = 4,
+    num_layers: int = 2,
+    dropout: float = 0.1,
     feature_names: Sequence[str] = FEATURES,
     num_classes: int | None = 3,
     class_names: Sequence[str] | None = None,
@@ -41,13 +42,16 @@ def iris(
         num_layers: number of transformer blocks.
         dropout: share of each sub-layer's output that training drops.
         feature_names: of the F measurements of a row, in their order.
-        num_classes: classes, or `None` for the pooled features.
+        num_classes: classes, or `None` for the pooled features; 3 stands for as many as there
+            are `class_names`, where these are given.
         class_names: their names, which the file carries.
         name: of the model.
 
     Returns:
         A model from `(B, F)` to logits `(B, num_classes)`, or to `(B, hidden_dim)`.
     """
+    if num_classes == 3 and class_names is not None:
+        num_classes = len(class_names)
     features = keras.Input((len(feature_names),), name="features")
     x = ka.layers.NumericColumns(  # (B, F, 1), standardised
         feature_names,

@@ -1,32 +1,32 @@
 """LSTM tagger: a tag for each word, by a bidirectional LSTM and attention over its states."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 import keras_attention as ka
 
-VARIANTS = {
-    "default": dict(
-        hidden_dim=128, units=128, num_heads=4, filters=32, dropout=0.3, word_dropout=0.2
-    ),
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": dict(),
     "tiny": dict(hidden_dim=16, units=8, num_heads=2, filters=8, dropout=0.0, word_dropout=0.0),
 }
 
 
 def lstm_tagger(
     *,
-    hidden_dim: int,
-    units: int,
-    num_heads: int,
-    filters: int,
-    dropout: float,
-    word_dropout: float,
+    hidden_dim: int = 128,
+    units: int = 128,
+    num_heads: int = 4,
+    filters: int = 32,
+    dropout: float = 0.3,
+    word_dropout: float = 0.2,
     vocabulary_size: int | None = None,
     tokenizer: ka.layers.Tokenizer | None = None,
     num_classes: int | None = 17,
     class_names: Sequence[str] | None = None,
     entities: bool = False,
+    scheme: str = "BIO",
     name: str = "lstm_tagger",
 ) -> keras.Model:
     """The BiLSTM over words and characters of Ma and Hovy, 2016
@@ -46,15 +46,19 @@ def lstm_tagger(
             neighbours must do.
         vocabulary_size: number of word ids; that of the tokenizer if `None`.
         tokenizer: one id per word, with a vocabulary; the file carries it.
-        num_classes: tags, or `None` for the words' features.
+        num_classes: tags, or `None` for the words' features; 17 stands for as many as there are
+            `class_names`, where these are given.
         class_names: their names, which the file carries.
-        entities: whether the tags mark entities in BIO, see `EntityLabels`.
+        entities: whether the tags mark entities, see `EntityLabels`.
+        scheme: in which they do.
         name: of the model.
 
     Returns:
         A model from `token_ids` `(B, T)` and `characters` `(B, T, C)` to logits
         `(B, T, num_classes)`, or to `(B, T, 2 * units)`.
     """
+    if num_classes == 17 and class_names is not None:
+        num_classes = len(class_names)
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     characters = keras.Input((None, None), dtype="int32", name="characters")
     tokenizer = tokenizer or ka.layers.Tokenizer(words=True, name="tokenizer")
@@ -79,7 +83,7 @@ def lstm_tagger(
         x = keras.layers.Dropout(dropout, name="dropout")(x)
         x = keras.layers.Dense(num_classes, name="logits")(x)
         if entities:
-            x = ka.layers.EntityLabels(num_classes, class_names, name="labels")(x)
+            x = ka.layers.EntityLabels(num_classes, class_names, scheme=scheme, name="labels")(x)
         else:
             x = ka.layers.Labels(num_classes, class_names, name="labels")(x)
     return keras.Model([tokens, characters], x, name=name)

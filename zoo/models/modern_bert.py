@@ -9,21 +9,12 @@ import keras_attention as ka
 
 VARIANTS: dict[str, dict[str, Any]] = {
     # ModernBERT base and large.
-    "default": dict(
-        hidden_dim=768,
-        intermediate_dim=1152,
-        num_heads=12,
-        num_layers=22,
-        global_layers=tuple(range(0, 22, 3)),
-        window=65,
-    ),
+    "default": dict(),
     "large": dict(
         hidden_dim=1024,
         intermediate_dim=2624,
         num_heads=16,
         num_layers=28,
-        global_layers=tuple(range(0, 28, 3)),
-        window=65,
     ),
     "tiny": dict(
         hidden_dim=8,
@@ -38,12 +29,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def modern_bert(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
-    global_layers: Collection[int],
-    window: int,
+    hidden_dim: int = 768,
+    intermediate_dim: int = 1152,
+    num_heads: int = 12,
+    num_layers: int = 22,
+    global_layers: Collection[int] | None = None,
+    window: int = 65,
     global_wavelength: float = 160_000.0,
     local_wavelength: float = 10_000.0,
     activation: str = "geglu",
@@ -68,7 +59,8 @@ def modern_bert(
         intermediate_dim: width of the blocks' feed-forward networks.
         num_heads: attention heads of each block.
         num_layers: number of transformer blocks.
-        global_layers: numbers of the blocks that see the whole text.
+        global_layers: numbers of the blocks that see the whole text; every third, from the first
+            on, if `None`.
         window: the others attend to positions nearer than this, on both sides.
         global_wavelength, local_wavelength: bases of the rotary angles of both.
         activation: of the feed-forward networks, see `FeedForward`.
@@ -99,7 +91,7 @@ def modern_bert(
     x = norm("embedding_norm")(x)
     x = keras.layers.Dropout(embedding_dropout, name="dropout")(x)
     for i in range(num_layers):
-        whole = i in global_layers
+        whole = i % 3 == 0 if global_layers is None else i in global_layers
         x = ka.layers.TransformerBlock(
             num_heads,
             intermediate_dim,

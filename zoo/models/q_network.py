@@ -11,18 +11,9 @@ from zoo.models.ft_transformer import ft_transformer
 
 VARIANTS: dict[str, dict[str, Any]] = {
     # Each number of the state is a token.
-    "default": dict(
-        attention="state", hidden_dim=16, intermediate_dim=32, num_heads=2, num_layers=1
-    ),
+    "default": dict(),
     # Each of the last observations is a token.
-    "history": dict(
-        attention="history",
-        history=8,
-        hidden_dim=16,
-        intermediate_dim=32,
-        num_heads=2,
-        num_layers=1,
-    ),
+    "history": dict(attention="history", history=8),
     # As many parameters without attention: of one observation, and of the last ones side by side.
     "memoryless": dict(attention=None, hidden_dim=16, intermediate_dim=42, num_layers=2),
     "stacked": dict(attention=None, history=8, hidden_dim=4, intermediate_dim=42, num_layers=2),
@@ -42,10 +33,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def q_network(
     *,
     names: Sequence[str],
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_layers: int,
-    num_heads: int = 1,
+    hidden_dim: int = 16,
+    intermediate_dim: int = 32,
+    num_layers: int = 1,
+    num_heads: int = 2,
     attention: str | None = "state",
     history: int | None = None,
     mean: Sequence[float] | None = None,
@@ -75,7 +66,8 @@ def q_network(
         mean, std: of the numbers, F each; they are standardised by them, or not if `None`.
         scale: what an output of 1 of the last layer stands for: returns are large numbers, which
             weights would take long to grow to.
-        num_actions: actions A, or `None` for the features that their values are made of.
+        num_actions: actions A, or `None` for the features that their values are made of; 2 stands
+            for as many as there are `action_names`, where these are given.
         action_names: their names, which the file carries.
         name: of the model.
 
@@ -94,6 +86,8 @@ def q_network(
             "`history` is a number of observations where attention='history', and None where "
             f"attention='state'. Received: history={history}, attention={attention!r}"
         )
+    if num_actions == 2 and action_names is not None:
+        num_actions = len(action_names)
     mean = np.zeros(len(names)) if mean is None else np.asarray(mean)
     std = np.ones(len(names)) if std is None else np.asarray(std)
     blocks: dict[str, Any] = dict(

@@ -8,11 +8,9 @@ import keras
 import keras_attention as ka
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "default": dict(kind="attention", hidden_dim=64, units=104),
-    "lstm": dict(kind="lstm", hidden_dim=64, units=132),
-    "transformer": dict(
-        kind="transformer", hidden_dim=64, num_layers=2, num_heads=4, intermediate_dim=272
-    ),
+    "default": dict(),
+    "lstm": dict(kind="lstm", units=132),
+    "transformer": dict(kind="transformer"),
     "tiny": dict(kind="attention", hidden_dim=8, units=8),
     "tiny_lstm": dict(kind="lstm", hidden_dim=8, units=8),
     "tiny_transformer": dict(
@@ -23,12 +21,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def reader(
     *,
-    kind: str,
-    hidden_dim: int,
-    units: int = 0,
-    num_layers: int = 0,
-    num_heads: int = 0,
-    intermediate_dim: int = 0,
+    kind: str = "attention",
+    hidden_dim: int = 64,
+    units: int = 104,
+    num_layers: int = 2,
+    num_heads: int = 4,
+    intermediate_dim: int = 272,
     vocabulary_size: int | None = None,
     tokenizer: ka.layers.Tokenizer | None = None,
     num_classes: int | None = 10,
@@ -50,7 +48,8 @@ def reader(
         num_layers, num_heads, intermediate_dim: of the transformer.
         vocabulary_size: number of token ids; that of the tokenizer if `None`.
         tokenizer: which makes ids of facts and question and goes with the file.
-        num_classes: answers, or `None` for the features.
+        num_classes: answers, or `None` for the features; 10 stands for as many as there are
+            `class_names`, where these are given.
         class_names: their names, which the file carries.
         name: of the model.
 
@@ -61,6 +60,8 @@ def reader(
     Raises:
         ValueError: there is no such kind.
     """
+    if num_classes == 10 and class_names is not None:
+        num_classes = len(class_names)
     tokenizer = tokenizer or ka.layers.Tokenizer(name="tokenizer")
     size = vocabulary_size or tokenizer.vocabulary_size
     facts = keras.Input((None,), dtype="int32", name="token_ids")

@@ -7,11 +7,9 @@ import keras
 import keras_attention as ka
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "default": dict(hidden_dim=256, units=256, encoder_units=256, attention="bahdanau"),
-    "luong": dict(
-        hidden_dim=256, units=256, encoder_units=256, cell="lstm", attention="luong_general"
-    ),
-    "none": dict(hidden_dim=256, units=256, encoder_units=256, attention=None),
+    "default": dict(),
+    "luong": dict(cell="lstm", attention="luong_general"),
+    "none": dict(attention=None),
     "tiny": dict(hidden_dim=6, units=8, encoder_units=4, attention="bahdanau"),
     "tiny_dot": dict(hidden_dim=6, units=8, encoder_units=4, cell="lstm", attention="luong_dot"),
     "tiny_local": dict(
@@ -37,9 +35,9 @@ _SCORES: dict[
 
 def seq2seq_rnn(
     *,
-    hidden_dim: int,
-    units: int,
-    encoder_units: int,
+    hidden_dim: int = 256,
+    units: int = 256,
+    encoder_units: int = 256,
     cell: str = "gru",
     attention: str | None = "bahdanau",
     input_feeding: bool = True,

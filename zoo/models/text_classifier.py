@@ -7,17 +7,8 @@ import keras
 
 import keras_attention as ka
 
-VARIANTS = {
-    "default": dict(
-        hidden_dim=144,
-        intermediate_dim=288,
-        num_heads=4,
-        num_layers=1,
-        kernel_sizes=(1, 2, 3),
-        dropout=0.3,
-        embedding_dropout=0.2,
-        token_dropout=0.1,
-    ),
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": dict(),
     "tiny": dict(
         hidden_dim=8,
         intermediate_dim=16,
@@ -33,14 +24,14 @@ VARIANTS = {
 
 def text_classifier(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
-    kernel_sizes: Sequence[int],
-    dropout: float,
-    embedding_dropout: float,
-    token_dropout: float,
+    hidden_dim: int = 144,
+    intermediate_dim: int = 288,
+    num_heads: int = 4,
+    num_layers: int = 1,
+    kernel_sizes: Sequence[int] = (1, 2, 3),
+    dropout: float = 0.3,
+    embedding_dropout: float = 0.2,
+    token_dropout: float = 0.1,
     mechanism: Any = None,
     vocabulary_size: int | None = None,
     tokenizer: ka.layers.Tokenizer | None = None,
@@ -69,13 +60,16 @@ def text_classifier(
             `MultiHeadSelfAttention`; dense if `None`.
         vocabulary_size: number of token ids; that of the tokenizer if `None`.
         tokenizer: which makes ids of text and goes with the file.
-        num_classes: classes, or `None` for the pooled features.
+        num_classes: classes, or `None` for the pooled features; 2 stands for as many as there
+            are `class_names`, where these are given.
         class_names: their names, which the file carries.
         name: of the model.
 
     Returns:
         A model from `token_ids` `(B, T)` to logits `(B, num_classes)`, or to `(B, hidden_dim)`.
     """
+    if num_classes == 2 and class_names is not None:
+        num_classes = len(class_names)
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     tokenizer = tokenizer or ka.layers.Tokenizer(name="tokenizer")
     size = vocabulary_size or tokenizer.vocabulary_size

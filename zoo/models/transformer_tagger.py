@@ -1,21 +1,14 @@
 """Transformer tagger: a tag for each word, from its form, its spelling and its sentence."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 import keras_attention as ka
 
-VARIANTS = {
-    "default": dict(
-        hidden_dim=128,
-        intermediate_dim=256,
-        num_heads=4,
-        num_layers=2,
-        filters=32,
-        dropout=0.2,
-        word_dropout=0.2,
-    ),
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": dict(),
     "tiny": dict(
         hidden_dim=16,
         intermediate_dim=32,
@@ -30,18 +23,19 @@ VARIANTS = {
 
 def transformer_tagger(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
-    filters: int,
-    dropout: float,
-    word_dropout: float,
+    hidden_dim: int = 128,
+    intermediate_dim: int = 256,
+    num_heads: int = 4,
+    num_layers: int = 2,
+    filters: int = 32,
+    dropout: float = 0.2,
+    word_dropout: float = 0.2,
     vocabulary_size: int | None = None,
     tokenizer: ka.layers.Tokenizer | None = None,
     num_classes: int | None = 17,
     class_names: Sequence[str] | None = None,
     entities: bool = False,
+    scheme: str = "BIO",
     name: str = "transformer_tagger",
 ) -> keras.Model:
     """A transformer encoder (https://arxiv.org/abs/1706.03762) with a tag at every position.
@@ -63,15 +57,19 @@ def transformer_tagger(
             neighbours must do.
         vocabulary_size: number of word ids; that of the tokenizer if `None`.
         tokenizer: one id per word, with a vocabulary; the file carries it.
-        num_classes: tags, or `None` for the words' features.
+        num_classes: tags, or `None` for the words' features; 17 stands for as many as there are
+            `class_names`, where these are given.
         class_names: their names, which the file carries.
-        entities: whether the tags mark entities in BIO, see `EntityLabels`.
+        entities: whether the tags mark entities, see `EntityLabels`.
+        scheme: in which they do.
         name: of the model.
 
     Returns:
         A model from `token_ids` `(B, T)` and `characters` `(B, T, C)` to logits
         `(B, T, num_classes)`, or to `(B, T, hidden_dim)`.
     """
+    if num_classes == 17 and class_names is not None:
+        num_classes = len(class_names)
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     characters = keras.Input((None, None), dtype="int32", name="characters")
     tokenizer = tokenizer or ka.layers.Tokenizer(words=True, name="tokenizer")
@@ -102,7 +100,7 @@ def transformer_tagger(
         x = keras.layers.Dropout(dropout, name="dropout")(x)
         x = keras.layers.Dense(num_classes, name="logits")(x)
         if entities:
-            x = ka.layers.EntityLabels(num_classes, class_names, name="labels")(x)
+            x = ka.layers.EntityLabels(num_classes, class_names, scheme=scheme, name="labels")(x)
         else:
             x = ka.layers.Labels(num_classes, class_names, name="labels")(x)
     return keras.Model([tokens, characters], x, name=name)

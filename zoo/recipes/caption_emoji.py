@@ -50,7 +50,7 @@ from zoo.data import emoji_captions as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.captioner import VARIANTS as CAPTIONER
 from zoo.models.captioner import captioner
-from zoo.tasks import translation
+from zoo.tasks import translators as translation
 from zoo.tasks.optimizers import adamw_cosine
 
 # Of each the language and the model's sizes.

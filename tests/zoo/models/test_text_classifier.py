@@ -48,8 +48,3 @@ def test_raw_text_to_a_named_class(tmp_path):
     assert {answer.label for answer in answers} <= {"bad", "good"}
     first, second = (dict(answer.ranking)["good"] for answer in answers[:2])
     assert abs(first - second) > 1e-6
-
-
-def test_one_vocabulary_for_all_variants():
-    """Sizes are data: all variants take the same arguments."""
-    assert len({frozenset(sizes) for sizes in VARIANTS.values()}) == 1

@@ -29,7 +29,8 @@ def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) 
             of two, `[(question, text), ...]`, or the row of a frame of pandas with two columns.
             A `pathlib.Path` of an `.npz` file stands for such a mapping (pickles are refused), that
             of a `.csv` file with a header for its columns, or, where no layer encodes, for the
-            series of its last rows. A string is never taken for a path.
+            series of its last rows: the columns that the model names, if they are there. A string
+            is never taken for a path.
         max_bytes: what such a file may take in memory.
 
     Returns:
@@ -58,6 +59,11 @@ def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) 
     elif len(_kinds(inputs)) > 1:
         each = ", ".join(f"{roles.encodes(layer)} for {name!r}" for name, layer in inputs.items())
         received = f"one with {', '.join(raw)}" if isinstance(raw, Mapping) else _short(raw)
+        if writes_text(model) and not (isinstance(raw, Mapping) and "target_ids" in raw):
+            raise ValueError(
+                f"The model {model.name!r} writes a text about its other inputs: call "
+                f"ka.generate(model, prompt, max_new_tokens=50). Received: {received}"
+            )
         raise ValueError(
             f"The model {model.name!r} takes a mapping by the names of its inputs: {each}. "
             f"Received: {received}"
@@ -91,7 +97,7 @@ def add_image(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> A
         image: a raw one; must be there if the model reads images and texts, and only then.
 
     Returns:
-        What `predict` takes: a mapping by input, or `raw` as it is.
+        What `predict` takes, or `ka.generate`: a mapping by input, or `raw` as it is.
 
     Raises:
         ValueError: there is an image too many, or it is missing.
@@ -114,10 +120,11 @@ def add_image(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> A
 
 
 def image_and_text(model: keras.Model) -> tuple[str, str] | None:
-    """Returns the names of the inputs for images and for texts, of a model that has these two and
-    does not write the text itself; else `None`."""
-    names = {roles.encodes(layer): name for name, layer in encoders(model).items()}
-    if set(names) != {"images", "texts"} or writes_text(model):
+    """Returns the names of the inputs for images and for texts, of a model that reads these two,
+    whether it chooses an answer or writes one; else `None`."""
+    read = {name: layer for name, layer in encoders(model).items() if name != "target_ids"}
+    names = {roles.encodes(layer): name for name, layer in read.items()}
+    if set(names) != {"images", "texts"} or len(read) > 2:
         return None
     return names["images"], names["texts"]
 
@@ -259,7 +266,8 @@ def _read(path: Path, model: keras.Model, max_bytes: int) -> Any:
     if path.suffix.lower() == ".npz":
         return reading.arrays(path, inputs, max_bytes)
     table = reading.table(path, max_bytes)
-    return table if any(inputs.values()) else reading.series(table, model.inputs[0])
+    names = getattr(decoder(model), "names", ())
+    return table if any(inputs.values()) else reading.series(table, model.inputs[0], names)
 
 
 def _cut_into_words(inputs: Mapping[str, Any], raw: Any) -> Any:

@@ -6,7 +6,7 @@ What a file would take in memory is known from its headers, before it is taken.
 import csv
 import math
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,19 +104,30 @@ def table(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
     return {name: np.array(column, object) for name, *column in zip(header, *rows, strict=True)}
 
 
-def series(columns: Mapping[str, np.ndarray], series: Any) -> np.ndarray:
+def series(columns: Mapping[str, np.ndarray], series: Any, names: Sequence[str] = ()) -> np.ndarray:
     """Returns the last rows `(1, T, C)` of the columns of numbers, as many as an input takes.
 
     Args:
         columns: of a table.
         series: the input `(B, T, C)`.
+        names: the columns, in the order of the channels; if one of them is not there, all columns
+            of numbers in the order of the table.
+
+    Raises:
+        ValueError: there are other columns of numbers than the input takes, or too few rows; or a
+            column of that name has no number in one of the last rows.
     """
     numbers = []
-    for column in columns.values():
+    named = bool(names) and all(name in columns for name in names)
+    for name in names if named else columns:
+        column = columns[name]
+        if named and series.shape[1]:
+            column = column[-series.shape[1] :]
         try:
             numbers.append(column.astype(np.float32))
-        except ValueError:  # names or dates
-            continue
+        except ValueError as error:  # names or dates
+            if named:
+                raise ValueError(f"The column {name!r} must have numbers: {error}") from error
     if len(series.shape) != 3:
         raise ValueError(
             f"The input {series.name!r} of shape {tuple(series.shape)} takes no table. Pass an "

@@ -1,27 +1,23 @@
 """Measures time and memory of the layers beside their peers, and appends to a results file."""
 
 import argparse
+import sys
 from pathlib import Path
 
-import _backend
-import _console
-import _paths
 import benchmarks
 from benchmarks import measure, results
 
+from zoo.program import backend, console, paths
 
-def parse() -> argparse.Namespace:
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = benchmarks.names()
     listing = "\n".join(f"  {name:<16} {benchmarks.promise(name)}" for name in names)
-    parser = _console.Parser(
-        description=__doc__,
-        epilog=f"benchmarks:\n{listing}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser.epilog = f"benchmarks:\n{listing}"
     parser.add_argument(
         "--only",
         nargs="+",
-        type=_console.one_of("benchmark", names),
+        type=console.one_of("benchmark", names),
         metavar="NAME",
         default=names,
         help="see below; all",
@@ -32,7 +28,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes: see that it all runs")
     parser.add_argument(
         "--rounds",
-        type=_console.at_least(1),
+        type=console.at_least(1),
         help=f"pairs to measure; {measure.ROUNDS}, or {measure.QUICK_ROUNDS} with --quick",
     )
     parser.add_argument(
@@ -40,26 +36,25 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--table",
-        type=_paths.file,
+        type=paths.file,
         nargs="+",
         metavar="PATH",
         help="measure nothing; print the latest of these results files as Markdown",
     )
-    args = parser.parse_args()
-    if args.rounds is None:
-        args.rounds = measure.QUICK_ROUNDS if args.quick else measure.ROUNDS
-    if args.rounds < (1 if args.quick else measure.ROUNDS):
-        parser.error(f"--rounds must be at least {measure.ROUNDS}, or 1 with --quick")
-    return args
 
 
-def main() -> None:
-    args = parse()
+def run(args: argparse.Namespace) -> None:
     if args.table:
         print(results.table(results.read(args.table)))
         return
-    _backend.choose()
-    _backend.keep_memory()  # as in training; memory is measured in another process
+    if args.rounds is None:
+        args.rounds = measure.QUICK_ROUNDS if args.quick else measure.ROUNDS
+    if args.rounds < (1 if args.quick else measure.ROUNDS):
+        raise argparse.ArgumentTypeError(
+            f"--rounds must be at least {measure.ROUNDS}, or 1 with --quick"
+        )
+    backend.choose()
+    backend.keep_memory()  # as in training; memory is measured in another process
     from benchmarks import runner
 
     failed = runner.run(
@@ -75,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    _console.run(main)
+    console.start(sys.modules[__name__])

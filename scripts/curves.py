@@ -1,39 +1,35 @@
 """Draws the logs of trainings, epoch by epoch, with the spread over their seeds."""
 
 import argparse
+import sys
 from collections import defaultdict
 from pathlib import Path
 
-import _backend
-import _console
-import _paths
+from zoo.program import backend, console, paths
 
 
-def parse() -> argparse.Namespace:
-    parser = _console.Parser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "histories",
         nargs="+",
-        type=_paths.file,
+        type=paths.file,
         metavar="FILE",
         help="history.json of trainings, or history-SEED.json of --repeats; those of one recipe "
         "and variant are drawn as one line",
     )
     parser.add_argument("--metric", default="val_loss", help="name of a log; val_loss")
-    parser.add_argument("--output", type=_paths.picture, default=Path("curves.png"), help="picture")
-    return parser.parse_args()
+    parser.add_argument("--output", type=paths.picture, default=Path("curves.png"), help="picture")
 
 
-def main() -> None:
-    args = parse()
+def run(args: argparse.Namespace) -> None:
     curves = defaultdict(list)
     for path in args.histories:
-        about = _paths.read_record(path)
+        about = paths.read_record(path)
         history = about.get("history", {})
         if args.metric not in history:
             raise SystemExit(f"{path} has no {args.metric}. Logs: {', '.join(history)}")
         curves[f"{about['name']}, {about['variant']}"].append(history[args.metric])
-    _backend.choose()
+    backend.choose()
     from zoo.harness import charts
 
     charts.spread_curves(curves, label=args.metric.replace("_", " ")).savefig(args.output, dpi=150)
@@ -41,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    _console.run(main)
+    console.start(sys.modules[__name__])

@@ -1,41 +1,37 @@
 """Measures how faithful explanations of a trained model are, and writes docs/faithfulness.md."""
 
 import argparse
+import sys
 from pathlib import Path
 
-import _backend
-import _console
-import _paths
+from zoo.program import backend, console, paths
 
 ROOT = Path(__file__).parents[1]
 
 
-def parse() -> argparse.Namespace:
-    parser = _console.Parser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
-        type=_paths.file,
+        type=paths.file,
         nargs="?",
         help="a .keras file beside the metrics.json that scripts/train.py wrote; without one the "
         "page is written anew from what was measured before",
     )
     parser.add_argument(
-        "--inputs", type=_console.at_least(1), default=100, metavar="N", help="of the test data"
+        "--inputs", type=console.at_least(1), default=100, metavar="N", help="of the test data"
     )
     parser.add_argument("--seed", type=int, default=0, help="of their choice and of all else")
     parser.add_argument("--methods", nargs="+", help="names in ka.explain; all that apply")
     parser.add_argument(
-        "--draws", type=_console.at_least(1), default=5, help="random rankings of each input"
+        "--draws", type=console.at_least(1), default=5, help="random rankings of each input"
     )
-    parser.add_argument("--batch-size", type=_console.at_least(1), default=64)
+    parser.add_argument("--batch-size", type=console.at_least(1), default=64)
     parser.add_argument("--smoke", action="store_true", help="on the recipe's made-up data")
     parser.add_argument("--output", type=Path, default=ROOT / "docs", help="instead of docs/")
-    return parser.parse_args()
 
 
-def main() -> None:
-    args = parse()
-    _backend.choose()
+def run(args: argparse.Namespace) -> None:
+    backend.choose()
     from keras_attention.saving.files import complete, write_text
     from zoo.harness import faithfulness_page, records
 
@@ -59,7 +55,7 @@ def measure(args: argparse.Namespace) -> tuple:
     from zoo.harness import faithfulness
     from zoo.harness.provenance import provenance
 
-    known = _paths.read_record(args.model.parent / "metrics.json")
+    known = paths.read_record(args.model.parent / "metrics.json")
     about = {name: known[name] for name in ("recipe", "variant", "score", "test", "data_sha256")}
     recipe = recipes.load(known["recipe"])(
         variant=known["variant"], seed=known["seed"], smoke=args.smoke
@@ -77,4 +73,4 @@ def measure(args: argparse.Namespace) -> tuple:
 
 
 if __name__ == "__main__":
-    _console.run(main)
+    console.start(sys.modules[__name__])

@@ -1,32 +1,28 @@
 """Writes docs/results.md from the measurements in docs/results/."""
 
 import argparse
+import sys
 from pathlib import Path
 
-import _backend
-import _console
-import _paths
+from zoo.program import backend, console, paths
 
 ROOT = Path(__file__).parents[1]
 FOLDER, PAGE = ROOT / "docs/results", ROOT / "docs/results.md"
 
 
-def parse() -> argparse.Namespace:
-    parser = _console.Parser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--add",
-        type=_paths.file,
+        type=paths.file,
         nargs="+",
         default=[],
         metavar="FILE",
         help="metrics.json or repeats.json of a training, added to docs/results/ first",
     )
-    return parser.parse_args()
 
 
-def main() -> None:
-    args = parse()
-    _backend.choose()
+def run(args: argparse.Namespace) -> None:
+    backend.choose()
     from keras_attention.saving.files import write_text
     from zoo.harness import records, results
 
@@ -40,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    _console.run(main)
+    console.start(sys.modules[__name__])

@@ -39,7 +39,7 @@ FLOORS = [
     ("zoo", "zoo.box", "zoo.data", "zoo.models", "zoo.readers"),
     ("zoo.harness",),
     ("zoo.tasks", "zoo.pretrained"),
-    ("zoo.recipes",),
+    ("zoo.recipes", "zoo.serve"),
     ("zoo.box.build",),
     ("zoo.program", "zoo.__main__"),
     ("scripts",),

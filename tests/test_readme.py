@@ -24,6 +24,7 @@ FAMILIES = sorted((ROOT / "zoo/pretrained").glob("[!_]*.py"))
 # What makes them quick; tests/scripts/test_benchmark.py measures.
 SMALL = {
     "epochs=10": "epochs=1",
+    "--label stars\n": "--label stars --epochs 1\n",
     "train.py iris\n": "train.py iris --smoke --output runs/iris\n",
     "train.py vit_digits\n": "train.py vit_digits --smoke --output runs/vit_digits\n",
     "evaluate.py runs/vit_digits/model.keras": "evaluate.py runs/vit_digits/model.keras --smoke",
@@ -71,6 +72,9 @@ def folder(tmp_path, monkeypatch):
     """An empty folder with the scripts in it, and what a reader's shell would find there."""
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     publish(tmp_path / "published")
+    (tmp_path / "reviews.csv").write_text(
+        "review,stars\n" + "".join(f"film {i} is {i % 2},{i % 2 + 4}\n" for i in range(40))
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv(
@@ -111,6 +115,8 @@ def runnable(page):
 
 def quick(code):
     backend = keras.backend.backend()
+    # The console command is of the installed package, which `tests/use_wheel.py` tries.
+    code = re.sub(r"^keras-attention ", "python -m zoo ", code, flags=re.MULTILINE)
     code = re.sub(r"^python -m (pip|venv) .*$", "", code, flags=re.MULTILINE)
     code = re.sub(r"""(KERAS_BACKEND=|"KERAS_BACKEND"] = ")\w+""", rf"\g<1>{backend}", code)
     for written, small in SMALL.items():

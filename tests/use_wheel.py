@@ -1,5 +1,7 @@
 """Uses the installed package from another folder: `tox -e wheel` runs it."""
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +17,10 @@ text = ka.generate(model, "to be", max_new_tokens=8)
 with tempfile.TemporaryDirectory() as folder:
     path = ka.save_model(model, Path(folder) / "gpt.keras")
     assert ka.generate(ka.load_model(path), "to be", max_new_tokens=8) == text
+    program = Path(sys.executable).with_name("keras-attention")
+    words = [program, "generate", path, "to be", "--max-new-tokens", "8"]
+    ran = subprocess.run(words, cwd=folder, check=True, capture_output=True, encoding="utf-8")
+    assert ran.stdout.splitlines()[-1] == f"to be{text}"
 page = ka.explain.page(model, ["to be"])
 assert "<script" in str(page), "the files of the page are in the package"
 ka.explain.heads(model, ["to be"])

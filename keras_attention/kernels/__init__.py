@@ -12,7 +12,7 @@ file of its backend, with a default if the others lack one, and name it in the f
     loops/        `while_loop`, `cond`, and what a step writes
     compilation/  functions compiled, and their gradients
     random/       dropout, the state of the generator
-    runtime/      devices, and whether values are known
+    runtime/      devices, whether values are known, and those of variables
     compiled.py   what was compiled for a model, while it stays as it is
 """
 
@@ -65,7 +65,7 @@ from keras_attention.kernels.random import (
     set_random_state,
     xor,
 )
-from keras_attention.kernels.runtime import device_name, is_concrete
+from keras_attention.kernels.runtime import device_name, is_concrete, set_value
 
 if BACKEND == "torch":  # which alone has the branch "fused"
     from keras_attention.kernels.attention import fused_attention

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_attention.kernels import set_value
 from keras_attention.saving.errors import DamagedFileError, FileError, NewerFileError, cause
 from keras_attention.saving.files import complete
 from keras_attention.version import versions
@@ -106,7 +107,7 @@ def from_safetensors(model: keras.Model, path: str | Path) -> None:
     if problems:
         raise FileError(f"{path}: Its tensors are not those of the model:{_listed(problems)}")
     for name, variable in by_name.items():
-        variable.assign(arrays[name])
+        set_value(variable, arrays[name])
     for _, layer in walk(model, "", set()):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # It computes with tensors that it makes of its weights.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import _inputs
 from zoo import recipes
+from zoo.program import inputs
 
 pytestmark = pytest.mark.runs_on("torch")
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     ("code", "words", "message"),
     [
-        (2, "train.py irs", "no recipe 'irs': did you mean iris?"),
+        (2, "train.py irs", "no task or recipe 'irs': did you mean iris?"),
         (2, "train.py iris --variant defalt", "no variant of iris 'defalt': did you mean default?"),
         (2, "train.py iris --variant 9", "'9'; there are default, reference, tiny."),
         (2, "train.py iris --batchsize 3", "no argument --batchsize 3: did you mean --batch-size?"),
@@ -100,16 +100,16 @@ def test_a_mistake_is_one_line(folder, code, words, message):
 
 def test_what_a_text_is_called_does_not_open_a_file(folder):
     asked = [str(folder / "damaged.png"), "please open rows.csv"]
-    assert _inputs.read({"texts"}, asked) == asked
-    assert _inputs.read({"tables"}, ["1,2"]) == ["1,2"]
-    assert _inputs.read(None, asked) == [Path(asked[0]), asked[1]]
+    assert inputs.read({"texts"}, asked) == asked
+    assert inputs.read({"tables"}, ["1,2"]) == ["1,2"]
+    assert inputs.read(None, asked) == [Path(asked[0]), asked[1]]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b'{"config": 3}'])
 def test_a_file_that_is_no_model_is_left_to_the_loader(tmp_path, content):
     (tmp_path / "model.keras").write_bytes(content)
-    assert _inputs.find_kinds(tmp_path / "model.keras") is None
-    assert _inputs.find_kinds("hf://user/name") is None
+    assert inputs.find_kinds(tmp_path / "model.keras") is None
+    assert inputs.find_kinds("hf://user/name") is None
 
 
 @pytest.mark.parametrize("name", recipes.names())

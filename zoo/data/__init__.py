@@ -14,6 +14,8 @@ import numpy as np
 
 from keras_attention.training.batches import Arrays
 
+_BLOCK = 4096  # rows
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -80,8 +82,9 @@ class Splits:
                 if array.dtype == object:  # whose bytes are addresses
                     for value in array:
                         digest.update(_bytes(value))
-                else:
-                    digest.update(np.ascontiguousarray(array).tobytes())
+                else:  # a block at a time, as windows may share much less memory than they have
+                    for start in range(0, max(1, len(array)), _BLOCK):
+                        digest.update(np.ascontiguousarray(array[start : start + _BLOCK]).tobytes())
         return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_attention.saving.files import sha256
+from zoo.progress import Progress
 
 VARIABLE = "KERAS_ATTENTION_DATA"
 MAX_BYTES = 2**32
@@ -100,12 +101,15 @@ def _receive(url: str, part: Path) -> None:
         size = int(length) if length and length.isdecimal() else None
         print(f"Downloading {url}" + (f", {size / 2**20:.1f} MiB" if size else ""), flush=True)
         received = 0
-        while piece := source.read(2**20):
-            received += len(piece)
-            if received > MAX_BYTES:
-                raise ValueError(
-                    f"{url} gives more than {MAX_BYTES:,} bytes, which no file of the zoo has."
-                )
-            target.write(piece)
+        mebibytes = None if size is None else -(-size // 2**20)
+        with Progress("Downloaded", mebibytes, unit="MiB") as progress:
+            while piece := source.read(2**20):
+                received += len(piece)
+                if received > MAX_BYTES:
+                    raise ValueError(
+                        f"{url} gives more than {MAX_BYTES:,} bytes, which no file of the zoo has."
+                    )
+                target.write(piece)
+                progress.advance()
     if size is not None and received < size:
         raise ConnectionError(f"it ended after {received:,} of {size:,} bytes")

@@ -1,14 +1,14 @@
 """ETTh1: oil temperature and six loads of an electricity transformer, hourly over two years."""
 
 import csv
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from zoo.data import Arrays, Source, Splits
+from zoo.data import Source, windows
 from zoo.data.download import File, fetch
+from zoo.data.windows import Windows
 
 SOURCE = Source(
     name="ETTh1 (Electricity Transformer Temperature, hourly)",
@@ -31,18 +31,6 @@ _FILE = File(
 _ENDS = (12 * 30 * 24, 16 * 30 * 24, 20 * 30 * 24)
 
 
-@dataclass(frozen=True)
-class Windows(Splits):
-    """Parts of windows of series.
-
-    Attributes:
-        mean, std: of each series' rows to learn from, by which `y` is standardised.
-    """
-
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-
-
 def load(look_back: int = 96, horizon: int = 96) -> Windows:
     """Windows of the standard split: rows 0 to 8,640 to learn from, to 11,520 to choose by, and
     to 14,400 to test on; the last two parts look back into the one before.
@@ -56,7 +44,7 @@ def load(look_back: int = 96, horizon: int = 96) -> Windows:
         standardised. With 96 and 96, 8,449, 2,785 and 2,785 windows: all that
         there are. (Loaders that drop the last batch, which is not full, test on fewer.)
     """
-    return split(read(fetch("etth1", _FILE)), _ENDS, look_back, horizon)
+    return _cut(read(fetch("etth1", _FILE)), _ENDS, look_back, horizon)
 
 
 def sample(look_back: int = 96, horizon: int = 96) -> Windows:
@@ -68,7 +56,7 @@ def sample(look_back: int = 96, horizon: int = 96) -> Windows:
     columns = np.arange(len(COLUMNS))
     series = 5 * columns + (1 + columns) * np.sin(2 * np.pi * (hours / 24 + columns / 7))
     series = (series + rng.normal(scale=0.1, size=series.shape)).astype(np.float32)
-    return split(series, ends, look_back, horizon)
+    return _cut(series, ends, look_back, horizon)
 
 
 def read(path: str | Path) -> np.ndarray:
@@ -87,25 +75,5 @@ def read(path: str | Path) -> np.ndarray:
         raise ValueError(f"{path} has a row that is not seven numbers: {error}") from error
 
 
-def split(series: np.ndarray, ends: Iterable[int], look_back: int, horizon: int) -> Windows:
-    """Returns the windows of the three parts of a series `(hours, 7)` that end before `ends`."""
-    first, second, third = ends
-    learnt_from = series[:first].astype(np.float64)
-    mean, std = learnt_from.mean(axis=0), learnt_from.std(axis=0)
-    standardised = ((series - mean) / std).astype(np.float32)
-
-    def windows(start: int, stop: int) -> Arrays:
-        """Returns the windows whose forecast is between two rows."""
-        begins = np.arange(start, stop - horizon + 1)[:, None]
-        x = series[begins + np.arange(-look_back, 0)]
-        return x, standardised[begins + np.arange(horizon)]
-
-    return Windows(
-        train=windows(look_back, first),
-        validation=windows(first, second),
-        test=windows(second, third),
-        feature_names=COLUMNS,
-        source=SOURCE,
-        mean=tuple(map(float, mean)),
-        std=tuple(map(float, std)),
-    )
+def _cut(series: np.ndarray, ends: Sequence[int], look_back: int, horizon: int) -> Windows:
+    return windows.cut(series, ends, look_back, horizon, names=COLUMNS, source=SOURCE)

@@ -16,20 +16,23 @@ _ROWS = 3  # of a table
 
 
 def write(model: keras.Model, x: Any, folder: Path) -> None:
-    """Writes `example.png`, `.wav` or `.csv` to a folder: the first of the raw inputs `x`, or the
-    first rows, where images, recordings or a table are what the model reads."""
+    """Writes `example.png`, `.wav`, `.csv` or `.npz` to a folder: the first of the raw inputs `x`,
+    or the first rows, where images, recordings, a table or several arrays are what it reads."""
     layers = {roles.encodes(layer): name for name, layer in encoders(model).items()}
     for kind, (suffix, draw) in _KINDS.items():
         if kind in layers:
             named = x[layers[kind]] if isinstance(x, Mapping) and layers[kind] in x else x
             with complete(folder / f"example{suffix}") as temporary:
                 draw(encoders(model)[layers[kind]], named, temporary)
+    if set(layers) == {None} and isinstance(x, Mapping):
+        with complete(folder / "example.npz") as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **{name: array[:1] for name, array in x.items()})
 
 
 def _image(layer: Any, images: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    pixels = np.asarray(images[0]).astype(np.uint8)
+    pixels = layer.encode(images[:1])[0].astype(np.uint8)  # files are read
     pixels = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
     Image.fromarray(pixels).save(path, format="PNG")
 
@@ -37,7 +40,8 @@ def _image(layer: Any, images: np.ndarray, path: Path) -> None:
 def _recording(layer: Any, recordings: Any, path: Path) -> None:
     import soundfile
 
-    soundfile.write(path, recordings[0], layer.sampling_rate, format="WAV")
+    (waveform,) = layer.encode(recordings[:1])  # files are read
+    soundfile.write(path, waveform[~np.isnan(waveform)], layer.sampling_rate, format="WAV")
 
 
 def _table(layer: Any, rows: Any, path: Path) -> None:

@@ -17,6 +17,7 @@ from keras_attention.prediction import encoders, padding_mask
 from keras_attention.training.batches import Batches
 from zoo.data import Arrays, Splits
 from zoo.harness import checkpoints
+from zoo.harness.encoding import encode
 from zoo.harness.interruption import StopAtNaN, StopWhenAsked
 from zoo.harness.stopping import StopEarly
 
@@ -201,8 +202,8 @@ def train(
     # TensorFlow traces a step twice if variables are made in it, as the optimizer's would be.
     model.optimizer.build(model.trainable_variables)
     callbacks = [StopAtNaN(), *recipe.callbacks, *([ProgressBar()] if watch else [])]
-    if recipe.stop:
-        callbacks.append(recipe.stop)
+    if recipe.stop:  # before those that measure the model at the end, which has its best weights
+        callbacks.insert(0, recipe.stop)
     if recipe.play:
         recipe.play.replay.batch_size = recipe.batch_size
         callbacks.insert(0, recipe.play)
@@ -270,7 +271,7 @@ def make_batches(
     raw, y, *weights = part
     if stream:
         return ka.RawBatches(model, raw, y, *weights, batch_size=batch_size, shuffle=shuffle)
-    x = ka.encode(model, raw)
+    x = encode(model, raw)
     first = first_pieces(model, raw)
     if first is not None:
         y, *weights = (ka.training.spread_to_pieces(each, first) for each in (y, *weights))
@@ -298,8 +299,13 @@ def predict(
 ) -> np.ndarray:
     """Returns the model's outputs for a part of a dataset, zeros where a bucket cut it off.
 
-    Of a tagger over pieces they are those of words.
+    Of a tagger over pieces they are those of words. Files are read a batch at a time.
     """
+    columns = part[0].values() if isinstance(part[0], dict) else [part[0]]
+    if any(len(each) and isinstance(each[0], Path) for each in columns):
+        read = ka.RawBatches(model, part[0], batch_size=batch_size)
+        arrays = (read[index][0] for index in range(read.num_batches))
+        return np.concatenate([inference.outputs(model, x, batch_size=batch_size) for x in arrays])
     data = make_batches(model, part, batch_size=batch_size, buckets=buckets, shuffle=False)
     outputs = None
     for index in range(data.num_batches):

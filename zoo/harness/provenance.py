@@ -1,13 +1,13 @@
 """The provenance of measured numbers."""
 
 import shlex
-import sys
 from typing import Any
 
 import keras
 
 from keras_attention.kernels import device_name
 from keras_attention.version import versions
+from zoo.harness import invocation
 
 
 def provenance() -> dict[str, Any]:
@@ -17,5 +17,5 @@ def provenance() -> dict[str, Any]:
         "versions": versions(),
         "backend": backend,
         "device": device_name(),
-        "command": f"KERAS_BACKEND={backend} {shlex.join(['python', *sys.argv])}",
+        "command": f"KERAS_BACKEND={backend} {shlex.join(invocation.words())}",
     }

@@ -93,8 +93,10 @@ def draw(figure: "Figure | Animation", path: Path) -> None:
 
 
 def write_mistakes(mistakes: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Writes wrong answers as CSV, if there are any."""
-    if mistakes:
+    """Writes wrong answers as CSV, if there are any; those of an earlier training go."""
+    if not mistakes:
+        path.unlink(missing_ok=True)
+    else:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, list(mistakes[0]))
         writer.writeheader()

@@ -8,23 +8,9 @@ import keras_attention as ka
 
 VARIANTS = {
     # A token is 40 ms of all bands, as in https://arxiv.org/abs/2104.00769.
-    "default": dict(
-        patch_size=(4, 48),
-        num_mel_bins=48,
-        hidden_dim=64,
-        intermediate_dim=128,
-        num_heads=4,
-        num_layers=3,
-    ),
+    "default": dict(),
     # Three convolutions of stride 2: a token is 80 ms of 8 bands.
-    "stem": dict(
-        stem=(16, 32, 64),
-        num_mel_bins=48,
-        hidden_dim=64,
-        intermediate_dim=128,
-        num_heads=4,
-        num_layers=3,
-    ),
+    "stem": dict(stem=(16, 32, 64)),
     "tiny": dict(
         patch_size=8,
         num_mel_bins=16,
@@ -55,17 +41,18 @@ VARIANTS = {
 
 def audio_transformer(
     *,
-    num_mel_bins: int,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    num_mel_bins: int = 48,
+    hidden_dim: int = 64,
+    intermediate_dim: int = 128,
+    num_heads: int = 4,
+    num_layers: int = 3,
     patch_size: int | tuple[int, int] | None = None,
     stem: tuple[int, ...] | None = None,
     sampling_rate: int = 8000,
     frame_length: int = 200,
     hop_length: int = 80,
     max_frames: int = 128,
+    multiple: int | None = None,
     normalize: str | None = "recording",
     augmentation: Sequence[keras.layers.Layer] = (),
     spectrogram_augmentation: Sequence[keras.layers.Layer] = (),
@@ -86,16 +73,20 @@ def audio_transformer(
         intermediate_dim: width of the blocks' feed-forward networks.
         num_heads: attention heads of each block.
         num_layers: number of transformer blocks.
-        patch_size: frames and bands of a patch, one number or two.
+        patch_size: frames and bands of a patch, one number or two; 4 frames of all bands if `None`
+            without `stem`.
         stem: channels of the convolutions of stride 2 that cut the spectrogram instead.
         sampling_rate: samples per second.
         frame_length, hop_length: samples of a frame, and from frame to frame.
         max_frames: that a recording may have; what is beyond is cut off.
+        multiple: frames, to a multiple of which batches are padded: the larger, the fewer lengths
+            are compiled. Those of a patch if `None`, of which it must be a multiple.
         normalize: of the spectrogram, see `LogMelSpectrogram`.
         augmentation: layers that change waveforms in training.
         spectrogram_augmentation: layers that change spectrograms in training.
         dropout: share of each sub-layer's output that training drops.
-        num_classes: classes, or `None` for the pooled features.
+        num_classes: classes, or `None` for the pooled features; 10 stands for as many as there are
+            `class_names`, where these are given.
         class_names: their names, which the file carries.
         name: of the model.
 
@@ -103,11 +94,15 @@ def audio_transformer(
         A model from `audio` `(B, T)`, NaN where padded, to logits `(B, num_classes)`, or to
         `(B, hidden_dim)`.
     """
+    if patch_size is None and stem is None:
+        patch_size = (4, num_mel_bins)
+    if num_classes == 10 and class_names is not None:
+        num_classes = len(class_names)
     audio = keras.Input((None,), name="audio")
     # As many frames as patches need, so that padding adds whole patches.
     step = 2 ** len(stem) if stem else patch_size if isinstance(patch_size, int) else patch_size[0]
     x = ka.layers.AudioConverter(
-        sampling_rate, max_frames * hop_length, step * hop_length, name="waveform"
+        sampling_rate, max_frames * hop_length, (multiple or step) * hop_length, name="waveform"
     )(audio)
     for layer in augmentation:
         x = layer(x)

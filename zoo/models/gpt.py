@@ -8,15 +8,7 @@ import keras_attention as ka
 
 # nanoGPT's sizes for Shakespeare letter by letter (https://github.com/karpathy/nanoGPT), on a CPU
 # and on a GPU.
-_SHAKESPEARE_CPU = dict(
-    hidden_dim=128,
-    intermediate_dim=512,
-    num_heads=4,
-    num_layers=4,
-    use_bias=False,
-    max_length=64,
-    dropout=0.0,
-)
+_SHAKESPEARE_CPU = dict(use_bias=False, max_length=64)
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": _SHAKESPEARE_CPU,
     "shakespeare_cpu": _SHAKESPEARE_CPU,
@@ -72,15 +64,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
         dropout=0.0,
     ),
 }
+_ROWS = 1024  # of a table of learned positions, as GPT-2's
 _NORMS = {"layer": keras.layers.LayerNormalization, "rms": ka.layers.RMSNormalization}
 
 
 def gpt(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    hidden_dim: int = 128,
+    intermediate_dim: int = 512,
+    num_heads: int = 4,
+    num_layers: int = 4,
     num_kv_heads: int | None = None,
     position: Any = "learned",
     norm: str = "layer",
@@ -92,7 +85,7 @@ def gpt(
     use_bias: bool = True,
     epsilon: float = 1e-5,
     max_length: int | None = None,
-    dropout: float,
+    dropout: float = 0.0,
     attention_dropout: float | None = None,
     embedding_dropout: float | None = None,
     vocabulary_size: int | None = None,
@@ -123,7 +116,8 @@ def gpt(
         tied: whether the table of the tokens is the output projection as well.
         use_bias: whether the projections of the blocks have biases.
         epsilon: of the norms.
-        max_length: rows of the learned table, and so the longest text; others have no limit.
+        max_length: rows of the learned table, and so the longest text, 1,024 if `None`; others have
+            no limit.
         dropout: share that training drops of each sub-layer's output.
         attention_dropout, embedding_dropout: those of the attention weights and of the embeddings;
             the same if `None`.
@@ -159,7 +153,8 @@ def gpt(
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     x = embedding(tokens if tokenizer is None else tokenizer(tokens))  # (B, T, D)
     if learned:
-        x = ka.layers.PositionalEncoding("learned", max_length, name="position")(x)
+        rows = _ROWS if max_length is None else max_length
+        x = ka.layers.PositionalEncoding("learned", rows, name="position")(x)
     share = dropout if embedding_dropout is None else embedding_dropout
     x = keras.layers.Dropout(share, name="dropout")(x)
     for i in range(num_layers):

@@ -26,6 +26,7 @@ def lstm_tagger(
     num_classes: int | None = 17,
     class_names: Sequence[str] | None = None,
     entities: bool = False,
+    scheme: str = "BIO",
     name: str = "lstm_tagger",
 ) -> keras.Model:
     """The BiLSTM over words and characters of Ma and Hovy, 2016
@@ -48,7 +49,8 @@ def lstm_tagger(
         num_classes: tags, or `None` for the words' features; 17 stands for as many as there are
             `class_names`, where these are given.
         class_names: their names, which the file carries.
-        entities: whether the tags mark entities in BIO, see `EntityLabels`.
+        entities: whether the tags mark entities, see `EntityLabels`.
+        scheme: in which they do.
         name: of the model.
 
     Returns:
@@ -81,7 +83,7 @@ def lstm_tagger(
         x = keras.layers.Dropout(dropout, name="dropout")(x)
         x = keras.layers.Dense(num_classes, name="logits")(x)
         if entities:
-            x = ka.layers.EntityLabels(num_classes, class_names, name="labels")(x)
+            x = ka.layers.EntityLabels(num_classes, class_names, scheme=scheme, name="labels")(x)
         else:
             x = ka.layers.Labels(num_classes, class_names, name="labels")(x)
     return keras.Model([tokens, characters], x, name=name)

@@ -7,11 +7,8 @@ from keras import ops
 
 import keras_attention as ka
 
-VARIANTS = {
-    # 96 hours in 12 patches.
-    "default": dict(
-        patch_size=16, stride=8, hidden_dim=32, intermediate_dim=64, num_heads=4, num_layers=2
-    ),
+VARIANTS: dict[str, dict[str, int]] = {
+    "default": {},  # 96 hours in 12 patches
     # The paper's for small data sets such as ETTh1.
     "paper": dict(
         patch_size=16, stride=8, hidden_dim=16, intermediate_dim=128, num_heads=4, num_layers=3
@@ -28,12 +25,12 @@ VARIANTS = {
 
 def patch_tst(
     *,
-    patch_size: int,
-    stride: int,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    patch_size: int = 16,
+    stride: int = 8,
+    hidden_dim: int = 32,
+    intermediate_dim: int = 64,
+    num_heads: int = 4,
+    num_layers: int = 2,
     look_back: int = 96,
     horizon: int = 96,
     names: Sequence[str],

@@ -7,9 +7,7 @@ import keras
 import keras_attention as ka
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "default": dict(
-        hidden_dim=256, intermediate_dim=512, num_heads=4, num_layers=3, shared_vocabulary=True
-    ),
+    "default": dict(shared_vocabulary=True),
     # Transformer-Tiny of Wu et al., 2021 (https://arxiv.org/abs/2105.14462), for Multi30k.
     "small": dict(
         hidden_dim=128, intermediate_dim=256, num_heads=4, num_layers=4, shared_vocabulary=True
@@ -45,10 +43,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def transformer(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    hidden_dim: int = 256,
+    intermediate_dim: int = 512,
+    num_heads: int = 4,
+    num_layers: int = 3,
     norm_first: bool = True,
     position: str = "sinusoidal",
     max_length: int | None = None,

@@ -57,17 +57,18 @@ VARIANTS = {
         window_size=3,
         pooling="average",
     ),
-    # Table 1 of https://arxiv.org/abs/2010.11929 and table 1 of https://arxiv.org/abs/2012.12877.
-    "ti16": dict(patch_size=16, hidden_dim=192, intermediate_dim=768, num_heads=3, num_layers=12),
+    # The sizes that `vit` has by itself: table 1 of https://arxiv.org/abs/2010.11929 and table 1 of
+    # https://arxiv.org/abs/2012.12877.
+    "ti16": dict(),
 }
 
 
 def vit(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    hidden_dim: int = 192,
+    intermediate_dim: int = 768,
+    num_heads: int = 3,
+    num_layers: int = 12,
     patch_size: int | tuple[int, int] | None = None,
     stem: tuple[int, ...] | None = None,
     stem_pooling: bool = False,
@@ -99,7 +100,7 @@ def vit(
         intermediate_dim: width of the blocks' feed-forward networks.
         num_heads: attention heads of each block.
         num_layers: number of transformer blocks.
-        patch_size: side of a patch in pixels, or height and width.
+        patch_size: side of a patch in pixels, or height and width; 16 if `None` without `stem`.
         stem: channels of the convolutions of stride 2 that cut the image instead.
         stem_pooling: those have stride 1, and max pooling follows each.
         window_size: side, in patches, of windows that patches see each other in, shifted by half in
@@ -122,7 +123,8 @@ def vit(
         attention_dropout: share of the attention weights that training drops.
         stochastic_depth: share of images for which training skips a sub-layer of the last block;
             it grows from 0 at the first block (https://arxiv.org/abs/1603.09382).
-        num_classes: classes, or `None` for the pooled features.
+        num_classes: classes, or `None` for the pooled features; 1000 stands for as many as there
+            are `class_names`, where these are given.
         class_names: their names, which the file carries.
         name: of the model.
 
@@ -135,6 +137,10 @@ def vit(
             windows, or a `mean` of pixels from 0 to 255.
     """
     _check(pooling, position, window_size, num_classes)
+    if patch_size is None and stem is None:
+        patch_size = 16
+    if num_classes == 1000 and class_names is not None:
+        num_classes = len(class_names)
     has_class_token = pooling in ("class_token", "tokens")
     if converter is None:
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size

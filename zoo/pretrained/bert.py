@@ -39,17 +39,18 @@ def arguments(config: Config) -> dict[str, Any]:
     )
 
 
-def weights(prefix: str, *, positions: Change = SAME) -> list[Rule]:
-    """Returns the rules of the features; `positions` is done to the table of positions."""
+def weights(prefix: str, *, positions: Change = SAME, suffix: str = "") -> list[Rule]:
+    """Returns the rules of the features; `positions` is done to the table of positions, and the
+    names of query, key and value end with `suffix`."""
     layer, attention = f"{prefix}encoder.layer.{{i}}", "block_{i}/attention/"
     return [
         rule(f"{prefix}embeddings.word_embeddings.weight", "embedding/embeddings"),
         rule(f"{prefix}embeddings.position_embeddings.weight", "position/table", positions),
         rule(f"{prefix}embeddings.token_type_embeddings.weight", "segments/table"),
         *norm(f"{prefix}embeddings.LayerNorm", "embedding_norm"),
-        *linear(f"{layer}.attention.self.query", f"{attention}query_"),
-        *linear(f"{layer}.attention.self.key", f"{attention}key_"),
-        *linear(f"{layer}.attention.self.value", f"{attention}value_"),
+        *linear(f"{layer}.attention.self.query{suffix}", f"{attention}query_"),
+        *linear(f"{layer}.attention.self.key{suffix}", f"{attention}key_"),
+        *linear(f"{layer}.attention.self.value{suffix}", f"{attention}value_"),
         *linear(f"{layer}.attention.output.dense", f"{attention}output_"),
         *norm(f"{layer}.attention.output.LayerNorm", "block_{i}/attention_norm"),
         *linear(f"{layer}.intermediate.dense", "block_{i}/feed_forward/input_"),
@@ -67,11 +68,9 @@ def heads(config: Config, prefix: str) -> dict[str, Head]:
         "tags": of_tasks.tags(logits, dropout=dropout),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
         "fill": of_tasks.fill(
-            [
-                *linear("cls.predictions.transform.dense", "transform/"),
-                *norm("cls.predictions.transform.LayerNorm", "transform_norm"),
-                rule("cls.predictions.bias", "vocabulary_bias/bias"),
-            ],
+            "cls.predictions.transform.dense",
+            "cls.predictions.transform.LayerNorm",
+            "cls.predictions.bias",
             activation=config.choose("hidden_act", ACTIVATIONS),
             epsilon=config.number("layer_norm_eps", 1e-12),
         ),

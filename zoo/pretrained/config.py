@@ -1,7 +1,7 @@
 """The settings of a published model: `config.json`, read so that nothing is passed over."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 _REQUIRED: Any = object()
@@ -81,6 +81,19 @@ class Config(Mapping[str, Any]):
         if isinstance(value, (list, dict)) or value not in choices:
             raise self.refuse(key, value, f"one of {', '.join(map(repr, choices))}")
         return choices[value]
+
+    def bound(self, key: str, default: int | None) -> int | None:
+        """Returns a positive integer; the default if it is left out or less than 1."""
+        return default if self.number(key, -1) < 1 else self.size(key)
+
+    def words(self, key: str, choices: Collection[str]) -> list[str]:
+        """Returns words of a list, or between bars, in alphabetical order."""
+        value = self._ask(key, _REQUIRED)
+        words = value.lower().split("|") if isinstance(value, str) else value
+        words = sorted(str(word).strip() for word in words) if isinstance(words, list) else []
+        if not words or len({*words}) < len(words) or {*words} - {*choices}:
+            raise self.refuse(key, value, f"words of {', '.join(map(repr, choices))}")
+        return words
 
     def section(self, key: str) -> "Config":
         """Returns the settings under a key; none if it is left out."""

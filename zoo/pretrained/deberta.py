@@ -3,6 +3,7 @@
 from typing import Any
 
 from zoo.models.deberta import deberta
+from zoo.pretrained import bert
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.bert import ACTIVATIONS
 from zoo.pretrained.config import Config
@@ -38,9 +39,9 @@ def arguments(config: Config) -> dict[str, Any]:
         intermediate_dim=config.size("intermediate_size"),
         num_heads=num_heads,
         num_layers=config.size("num_hidden_layers"),
-        num_buckets=_size_or("position_buckets", None, config),
-        max_distance=_size_or("max_relative_positions", longest, config),
-        terms=_read_terms(config),
+        num_buckets=config.bound("position_buckets", None),
+        max_distance=config.bound("max_relative_positions", longest),
+        terms=config.words("pos_att_type", ("c2p", "p2c")),
         share_projections=config.flag("share_att_key", False),
         normalize_relative=config.choose(
             "norm_rel_ebd", {"none": False, "layer_norm": True}, "none"
@@ -55,45 +56,16 @@ def arguments(config: Config) -> dict[str, Any]:
     )
 
 
-def _size_or(key: str, otherwise: int | None, config: Config) -> int | None:
-    """Returns a size of a `config.json`, in which -1 stands for none."""
-    return otherwise if config.number(key, -1) < 1 else config.size(key)
-
-
-def _read_terms(config: Config) -> list[str]:
-    """Returns the terms of the attention, which are a list or words between bars."""
-    given = config.get("pos_att_type")
-    words = given.lower().split("|") if isinstance(given, str) else given
-    terms = sorted(str(word).strip() for word in words) if isinstance(words, list) else words
-    if terms not in (["c2p"], ["p2c"], ["c2p", "p2c"]):
-        raise ValueError(
-            "'pos_att_type' of config.json must be 'c2p', 'p2c' or 'c2p|p2c'. Received: "
-            f"pos_att_type={ascii(given)[:100]}"
-        )
-    return terms
-
-
 def weights(prefix: str) -> list[Rule]:
     """Returns the rules of the features."""
-    layer, attention = f"{prefix}encoder.layer.{{i}}", "block_{i}/attention/"
+    attention = f"{prefix}encoder.layer.{{i}}.attention.self."
     return [
-        rule(f"{prefix}embeddings.word_embeddings.weight", "embedding/embeddings"),
-        rule(f"{prefix}embeddings.position_embeddings.weight", "position/table"),
-        rule(f"{prefix}embeddings.token_type_embeddings.weight", "segments/table"),
+        *bert.weights(prefix, suffix="_proj"),
         *linear(f"{prefix}embeddings.embed_proj", "projection/"),
-        *norm(f"{prefix}embeddings.LayerNorm", "embedding_norm"),
         rule(f"{prefix}encoder.rel_embeddings.weight", "relative/embeddings"),
         *norm(f"{prefix}encoder.LayerNorm", "relative/norm"),
-        *linear(f"{layer}.attention.self.query_proj", f"{attention}query_"),
-        *linear(f"{layer}.attention.self.key_proj", f"{attention}key_"),
-        *linear(f"{layer}.attention.self.value_proj", f"{attention}value_"),
-        *linear(f"{layer}.attention.self.pos_query_proj", f"{attention}relative_query_"),
-        *linear(f"{layer}.attention.self.pos_key_proj", f"{attention}relative_key_"),
-        *linear(f"{layer}.attention.output.dense", f"{attention}output_"),
-        *norm(f"{layer}.attention.output.LayerNorm", "block_{i}/attention_norm"),
-        *linear(f"{layer}.intermediate.dense", "block_{i}/feed_forward/input_"),
-        *linear(f"{layer}.output.dense", "block_{i}/feed_forward/output_"),
-        *norm(f"{layer}.output.LayerNorm", "block_{i}/feed_forward_norm"),
+        *linear(f"{attention}pos_query_proj", "block_{i}/attention/relative_query_"),
+        *linear(f"{attention}pos_key_proj", "block_{i}/attention/relative_key_"),
     ]
 
 
@@ -116,11 +88,9 @@ def heads(config: Config, prefix: str) -> dict[str, Head]:
         "tags": of_tasks.tags(logits, dropout=hidden),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
         "fill": of_tasks.fill(
-            [
-                *linear(f"{transform}.dense", "transform/"),
-                *norm(f"{transform}.LayerNorm", "transform_norm"),
-                rule(f"{head}.bias", "vocabulary_bias/bias"),
-            ],
+            f"{transform}.dense",
+            f"{transform}.LayerNorm",
+            f"{head}.bias",
             activation=config.choose("hidden_act", ACTIVATIONS, "gelu"),
             epsilon=config.number("layer_norm_eps", 1e-7),
         ),

@@ -68,11 +68,9 @@ def heads(config: Config, prefix: str) -> dict[str, Head]:
         "tags": of_tasks.tags(logits, dropout=config.rate("dropout", 0.1)),
         "span": of_tasks.span(answer, dropout=config.rate("qa_dropout", 0.1)),
         "fill": of_tasks.fill(
-            [
-                *linear("vocab_transform", "transform/"),
-                *norm("vocab_layer_norm", "transform_norm"),
-                rule("vocab_projector.bias", "vocabulary_bias/bias"),
-            ],
+            "vocab_transform",
+            "vocab_layer_norm",
+            "vocab_projector.bias",
             activation=config.choose("activation", ACTIVATIONS),
             epsilon=EPSILON,
         ),

@@ -7,7 +7,7 @@ from zoo.pretrained import bert
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
 from zoo.pretrained.heads import Head
-from zoo.pretrained.weights import Rule, linear, norm, rule
+from zoo.pretrained.weights import Rule, linear
 
 MODEL_TYPES = ("electra",)
 READS = "texts"
@@ -40,11 +40,9 @@ def heads(config: Config, prefix: str) -> dict[str, Head]:
         "tags": of_tasks.tags(linear("classifier", "logits/"), dropout=dropout),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
         "fill": of_tasks.fill(
-            [
-                *linear("generator_predictions.dense", "transform/"),
-                *norm("generator_predictions.LayerNorm", "transform_norm"),
-                rule("generator_lm_head.bias", "vocabulary_bias/bias"),
-            ],
+            "generator_predictions.dense",
+            "generator_predictions.LayerNorm",
+            "generator_lm_head.bias",
             activation="gelu",
             epsilon=config.number("layer_norm_eps", 1e-12),
         ),

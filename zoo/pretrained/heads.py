@@ -11,7 +11,7 @@ from keras_attention.layers.outputs import tag_schemes
 from keras_attention.ops import activations
 from keras_attention.saving.errors import printable
 from zoo.pretrained.config import Config
-from zoo.pretrained.weights import Rule
+from zoo.pretrained.weights import Rule, linear, norm, rule
 
 # By task the ends of names of architectures, as in "BertForMaskedLM"; the first is that of text.
 ARCHITECTURES = {
@@ -101,18 +101,39 @@ def span(weights: Sequence[Rule], *, dropout: float = 0.0) -> Head:
     return tags(weights, dropout=dropout)
 
 
-def fill(weights: Sequence[Rule], *, activation: Any, epsilon: float) -> Head:
-    """Returns a head that finds the word of each position, by the table of the embeddings."""
+def fill(dense: str, normalization: str, bias: str, *, activation: Any, epsilon: float) -> Head:
+    """Returns a head that finds the word of each position, by the table of the embeddings.
+
+    Args:
+        dense, normalization, bias: the names that a checkpoint has for the layers in front of the
+            table, and for the bias of the words.
+        activation, epsilon: of these layers.
+    """
 
     def attach(features: keras.Model, units: int) -> keras.KerasTensor:
         embedding = features.get_layer("embedding")
-        function = activations.get(activation)
-        x = keras.layers.Dense(embedding.output_dim, function, name="transform")(features.output)
-        x = keras.layers.LayerNormalization(epsilon=epsilon, name="transform_norm")(x)
+        x = transform(features.output, activation, embedding.output_dim, epsilon=epsilon)
         x = embedding(x, reverse=True)  # (B, T, V)
         return ka.layers.Bias(name="vocabulary_bias")(x)
 
-    return Head(attach, weights)
+    own = [*linear(dense, "transform/"), *norm(normalization, "transform_norm")]
+    return Head(attach, [*own, rule(bias, "vocabulary_bias/bias")])
+
+
+def transform(
+    x: keras.KerasTensor,
+    activation: Any,
+    units: int,
+    *,
+    epsilon: float,
+    use_bias: bool = True,
+    center: bool = True,
+) -> keras.KerasTensor:
+    """Returns features behind the layer and the norm that heads begin with."""
+    x = keras.layers.Dense(units, activations.get(activation), use_bias=use_bias, name="transform")(
+        x
+    )
+    return keras.layers.LayerNormalization(epsilon=epsilon, center=center, name="transform_norm")(x)
 
 
 def project(x: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:

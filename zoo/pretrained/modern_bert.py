@@ -6,10 +6,10 @@ from typing import Any
 import keras
 
 import keras_attention as ka
-from keras_attention.ops import activations
 from zoo.models.modern_bert import modern_bert
+from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
-from zoo.pretrained.heads import Head, project
+from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import Rule, joined, linear, norm, rule
 
 MODEL_TYPES = ("modernbert",)
@@ -93,18 +93,15 @@ def heads(config: Config, prefix: str) -> dict[str, Head]:
     epsilon, decoder_biased = config.number("norm_eps", 1e-5), config.flag("decoder_bias", True)
 
     def transform(x: keras.KerasTensor) -> keras.KerasTensor:
-        function = activations.get(activation)
-        x = keras.layers.Dense(x.shape[-1], function, use_bias=biased, name="transform")(x)
-        return keras.layers.LayerNormalization(
-            epsilon=epsilon, center=norm_biased, name="transform_norm"
-        )(x)
+        settings = dict(epsilon=epsilon, use_bias=biased, center=norm_biased)
+        return of_tasks.transform(x, activation, x.shape[-1], **settings)
 
     def classify(features: keras.Model, units: int) -> keras.KerasTensor:
         x = ka.layers.TokenPooling(pooling, name="pooling")(features.output)
-        return project(transform(x), units, dropout)
+        return of_tasks.project(transform(x), units, dropout)
 
     def tag(features: keras.Model, units: int) -> keras.KerasTensor:
-        return project(transform(features.output), units, dropout)
+        return of_tasks.project(transform(features.output), units, dropout)
 
     def fill(features: keras.Model, units: int) -> keras.KerasTensor:
         x = features.get_layer("embedding")(transform(features.output), reverse=True)

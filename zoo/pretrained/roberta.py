@@ -8,7 +8,7 @@ from zoo.pretrained import bert
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
 from zoo.pretrained.heads import Head
-from zoo.pretrained.weights import Rule, linear, norm, rows_from, rule
+from zoo.pretrained.weights import Rule, linear, rows_from
 
 MODEL_TYPES = ("roberta", "xlm-roberta", "camembert")
 READS = "texts"
@@ -48,11 +48,9 @@ def heads(config: Config, prefix: str) -> dict[str, Head]:
         "tags": of_tasks.tags(linear("classifier", "logits/"), dropout=dropout),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
         "fill": of_tasks.fill(
-            [
-                *linear("lm_head.dense", "transform/"),
-                *norm("lm_head.layer_norm", "transform_norm"),
-                rule("lm_head.bias", "vocabulary_bias/bias"),
-            ],
+            "lm_head.dense",
+            "lm_head.layer_norm",
+            "lm_head.bias",
             activation="gelu",
             epsilon=config.number("layer_norm_eps", 1e-12),
         ),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import keras
 import numpy as np
 
+from keras_attention.kernels import set_value
 from keras_attention.saving.errors import FileError
 from keras_attention.saving.tensors import weights as weights_by_name
 
@@ -163,7 +164,7 @@ def load(
                     f"The tensor {theirs[0]} is NaN or infinite. If you trust the checkpoint, pass "
                     "`limits=ka.saving.Limits(non_finite=True)`."
                 )
-            variables[name].assign(array)
+            set_value(variables[name], array)
 
 
 def save(

@@ -30,21 +30,15 @@ convolutions for patches (variant `stem` of the model) 10 epochs gave 92.7 % the
 of 40 ms had 97.7 % by then; the norm behind the first convolution may hide how loud a sound is.
 """
 
-import keras
-import numpy as np
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from functools import partial
 
-import keras_attention as ka
-from keras_attention.explain import plots
-from zoo.data import Arrays, Splits
+import keras
+
 from zoo.data import fsdd as data
-from zoo.harness import charts
-from zoo.harness.experiment import Recipe, predict, sizes
+from zoo.harness.experiment import Recipe, sizes
 from zoo.models.audio_transformer import VARIANTS as AUDIO_TRANSFORMER
 from zoo.models.audio_transformer import audio_transformer
-from zoo.tasks.optimizers import adamw_cosine
+from zoo.tasks import audio
 
 HELD_OUT = {f"without_{speaker}": speaker for speaker in data.SPEAKERS}
 VARIANTS = {
@@ -76,98 +70,25 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     model = audio_transformer(
         **size,
         sampling_rate=data.SAMPLING_RATE,
-        augmentation=[
-            ka.layers.WaveformAugmentation(
-                gain=6.0, speed=0.1, shift=400, noise=0.03, name="waveform_augmentation"
-            )
-        ],
-        spectrogram_augmentation=[
-            ka.layers.SpectrogramAugmentation(
-                time_masks=1,
-                max_frames=8,
-                frequency_masks=1,
-                max_bands=6 if size["num_mel_bins"] > 16 else 2,
-                name="spectrogram_augmentation",
-            )
-        ],
+        **audio.make_augmentation(data.SAMPLING_RATE, size.get("num_mel_bins", 48)),
         dropout=0.1,
         num_classes=len(splits.class_names),
         class_names=splits.class_names,
     )
-    epochs = 1 if smoke else 20
-    steps = epochs * splits.num_batches(BATCH_SIZE)
-    return Recipe(
+    return audio.make_recipe(
+        splits,
         name="audio_fsdd",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
-        optimizer=adamw_cosine(
-            steps, peak=2e-3, warmup_steps=steps // 10, weight_decay=0.05, spared=["table"]
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=("accuracy",),
-        score="accuracy",
-        epochs=epochs,
+        epochs=1 if smoke else 20,
         batch_size=BATCH_SIZE,
+        peak=2e-3,
         buckets=BUCKETS,
-        baselines={"support vectors on mel statistics": support_vectors},
-        pictures=draw_pictures,
+        baselines={
+            "support vectors on mel statistics": partial(
+                audio.support_vectors, sampling_rate=data.SAMPLING_RATE, seconds=audio.LONGEST
+            )
+        },
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.wav",
-        task="audio-classification",
     )
-
-
-def support_vectors(splits: Splits) -> float:
-    """Returns the test accuracy of a support vector machine on statistics of mel bands."""
-    model = make_pipeline(StandardScaler(), SVC(C=10.0))
-    model.fit(compute_mel_statistics(splits.train), splits.train[1])
-    return float(model.score(compute_mel_statistics(splits.test), splits.test[1]))
-
-
-def compute_mel_statistics(part: Arrays) -> np.ndarray:
-    """Returns mean and deviation of each band, and its means in thirds of the time, `(B, 200)`."""
-    spectrogram = ka.layers.LogMelSpectrogram(data.SAMPLING_RATE, 40, 200, 80)
-    rows = []
-    for waveform in part[0]:
-        bands = keras.ops.convert_to_numpy(spectrogram(waveform[None]))[0]
-        thirds = [third.mean(axis=0) for third in np.array_split(bands, 3)]
-        rows.append(np.concatenate([bands.mean(axis=0), bands.std(axis=0), *thirds]))
-    return np.array(rows)
-
-
-def draw_pictures(model: keras.Model, splits: Splits) -> dict:
-    """Draws the confusion matrix, and attention to a test recording of each class."""
-    x, y = splits.test
-    logits = predict(model, splits.test, batch_size=128, buckets=BUCKETS)
-    predicted = np.argmax(logits, axis=-1)
-    names = splits.class_names
-    rows = [int(np.flatnonzero(y == label)[0]) for label in range(len(names))]
-    audio = ka.encode(model, x[rows])
-    with ka.capture() as maps:
-        model(audio, training=False)
-    spectrogram = model.get_layer("spectrogram")
-    spectrograms = keras.Model(model.input, spectrogram.output)(audio)
-    patches = model.get_layer("patches")
-    one_row = model.get_layer("waveform").multiple // spectrogram.hop_length  # frames
-    total, columns = (
-        patches.compute_output_shape((None, frames, *spectrograms.shape[2:]))[1]
-        for frames in (spectrograms.shape[1], one_row)
-    )
-    titles = [
-        names[y[row]] + ("" if predicted[row] == y[row] else f"\n(as {names[predicted[row]]})")
-        for row in rows
-    ]
-    return {
-        "confusion_matrix": charts.confusion_matrix(
-            y, predicted, names, title=f"{splits.source.name}, {len(y):,} test recordings"
-        ),
-        "attention": plots.spectrogram_attention(
-            spectrograms,
-            plots.patch_weights(maps, total // columns, columns),
-            titles,
-            frames=[-(-min(len(x[row]), audio.shape[1]) // spectrogram.hop_length) for row in rows],
-            seconds=spectrogram.hop_length / data.SAMPLING_RATE,
-            title="What each layer attends to, mean over heads; test recordings",
-        ),
-    }

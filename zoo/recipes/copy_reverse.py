@@ -37,7 +37,7 @@ from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.seq2seq_rnn import VARIANTS as RNN
 from zoo.models.seq2seq_rnn import seq2seq_rnn
-from zoo.tasks import translation
+from zoo.tasks import translators
 
 _SIZES = dict(hidden_dim=64, units=64, encoder_units=32)
 # With a bridge the default writes as well, and looks at where a letter stands for 14 to 25 % of
@@ -70,7 +70,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     target = ka.layers.Tokenizer.train(
         raw.train[1], **letters, start_end=True, name="target_tokenizer"
     )
-    splits = translation.encode(raw, source, target)
+    splits = translators.encode(raw, source, target)
     epochs = 2 if smoke else EPOCHS
     steps = epochs * splits.num_batches(BATCH_SIZE)
     return Recipe(
@@ -130,7 +130,7 @@ def share_explained(
 
     Args:
         model: with attention.
-        test: ids, as `zoo.tasks.translation.encode` makes them.
+        test: ids, as `zoo.tasks.translators.encode` makes them.
         method: of `ka.explain`.
         batch_size: letters explained at a time.
     """
@@ -154,7 +154,7 @@ def share_explained(
 
 def write_reversals(model: keras.Model, raw: Splits) -> list[str]:
     """Returns what the model writes for the test sequences."""
-    return translation.translate(
+    return translators.translate(
         model,
         raw.test[0]["source_ids"],
         sampler=ka.decoding.Greedy(),

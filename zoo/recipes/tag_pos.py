@@ -25,16 +25,12 @@ version 2.5 of the treebank, which it cuts into words by itself.
 """
 
 import keras
-import numpy as np
 
-import keras_attention as ka
-from zoo.data import Splits
 from zoo.data import ud_english_ewt as data
-from zoo.harness import charts
 from zoo.harness.experiment import Recipe
 from zoo.models import lstm_tagger, transformer_tagger
-from zoo.tasks import tagging
-from zoo.tasks.fine_tuning import FineTuning, Init, start_from
+from zoo.tasks import taggers
+from zoo.tasks.fine_tuning import FineTuning, Init
 
 VARIANTS = {
     "default": (transformer_tagger.transformer_tagger, transformer_tagger.VARIANTS["default"]),
@@ -73,54 +69,23 @@ def recipe(
     keras.utils.set_random_seed(seed)
     splits = data.sample() if smoke else data.load()
     epochs, batch_size = 2 if smoke else 8, 32
-    from_scratch = Recipe(
+    return taggers.make_recipe(
+        splits,
         name="tag_pos",
         variant=variant,
         seed=seed,
-        model=tagging.build(VARIANTS, variant, splits),
-        data=splits,
-        optimizer=tagging.make_optimizer(splits, batch_size=batch_size, epochs=epochs),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=(ka.training.TokenAccuracy(),),
-        score="accuracy",
+        model=taggers.build(VARIANTS, variant, splits),
         epochs=epochs,
         batch_size=batch_size,
-        buckets=tagging.BUCKETS,
-        baselines={"logistic regression on hand features": logistic_regression},
         published={
             "BiLSTM with GloVe (tutorial)": 0.883,
             "Stanza 1.0, from raw text (UD 2.5)": 0.9540,
         },
-        pictures=draw_pictures,
         next_step=(
             "look at {folder}/attention.png, and ask the model about a sentence:\n"
             'KERAS_BACKEND={backend} python scripts/predict.py {folder}/model.keras "I saw her."'
         ),
-        task="token-classification",
+        init=init,
+        fine_tuning=FINE_TUNING,
+        smoke=smoke,
     )
-    return start_from(init, from_scratch, FINE_TUNING, smoke=smoke)
-
-
-def logistic_regression(splits: Splits) -> float:
-    """Returns the share of the test words that logistic regression tags rightly."""
-    (logits,) = tagging.logistic_regression(splits, splits.test)
-    true, predicted = tagging.drop_padding(splits.test, splits.test[1], logits.argmax(axis=-1))
-    return float(np.mean(true == predicted))
-
-
-def draw_pictures(model: keras.Model, splits: Splits) -> dict:
-    """Draws confusions, scores by tag, and the attention in a test sentence."""
-    x, y, _ = splits.test
-    true, predicted = tagging.drop_padding(splits.test, y, tagging.predict_tags(model, splits.test))
-    of_test = f"{len(true):,} test words"
-    # Long enough to show something, short enough to read.
-    words = min(x, key=lambda words: abs(len(words) - 10))
-    return {
-        "confusion_matrix": charts.confusion_matrix(
-            true, predicted, splits.class_names, title=f"Parts of speech of {of_test}"
-        ),
-        "tag_scores": charts.tag_scores(
-            true, predicted, splits.class_names, title=f"F1 by part of speech, {of_test}"
-        ),
-        "attention": tagging.draw_attention(model, words),
-    }

@@ -39,7 +39,7 @@ from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.seq2seq_rnn import VARIANTS as RNN
 from zoo.models.seq2seq_rnn import seq2seq_rnn
-from zoo.tasks import translation
+from zoo.tasks import translators
 
 _SIZES = {**RNN["default"], "dropout": 0.4}
 VARIANTS: dict[str, dict[str, Any]] = {  # of as many parameters, within 1 %
@@ -68,32 +68,19 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     settings = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
     raw = data.sample() if smoke else data.load()
-    source, target = translation.train_tokenizers(raw, vocabulary_size=6000)
-    splits = translation.encode(raw, source, target)
-    epochs = 2 if smoke else 6
-    steps = epochs * splits.num_batches(BATCH_SIZE)
+    source, target = translators.train_tokenizers(raw, vocabulary_size=6000)
     length = {"max_new_tokens": 8 if smoke else 64}
-    return Recipe(
+    return translators.make_recipe(
+        raw,
+        translators.encode(raw, source, target),
         name="translate_rnn",
         variant=variant,
         seed=seed,
         model=seq2seq_rnn(**settings, source_tokenizer=source, target_tokenizer=target),
-        data=splits,
-        optimizer=keras.optimizers.Adam(
-            ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 20),
-            global_clipnorm=1.0,
-        ),
-        loss=ka.training.SmoothedCrossentropy(0.1),
-        metrics=(ka.training.TokenAccuracy(),),
-        score="bleu",
-        epochs=epochs,
+        epochs=2 if smoke else 6,
         batch_size=BATCH_SIZE,
-        buckets=translation.BUCKETS,
-        measure=lambda model, _: translation.measure(model, raw, **length),
-        baselines={
-            "nearest training sentence": lambda _: translation.nearest_sentence(raw),
-            "word by word (IBM model 1)": lambda _: translation.word_by_word(raw),
-        },
+        warmup=0.05,
+        beta_2=0.999,
         published=PUBLISHED.get(variant, {}),
         pictures=lambda model, _: draw_pictures(
             model, raw, attends=settings["attention"] is not None, **length
@@ -103,14 +90,14 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             'a sentence:\necho "Ein Hund rennt." | KERAS_BACKEND={backend} python '
             "scripts/translate.py {folder}/model.keras"
         ),
-        task="translation",
+        **length,
     )
 
 
 def draw_pictures(model: keras.Model, raw: Splits, *, attends: bool, max_new_tokens: int) -> dict:
     """Draws BLEU by length of the sentence, as figure 2 of Bahdanau et al., and alignments."""
     x, y = raw.test
-    translations = translation.translate(
+    translations = translators.translate(
         model, x["source_ids"], sampler=ka.decoding.Greedy(), max_new_tokens=max_new_tokens
     )
     words = np.array([len(text.split()) for text in x["source_ids"]])
@@ -119,7 +106,7 @@ def draw_pictures(model: keras.Model, raw: Splits, *, attends: bool, max_new_tok
         rows = np.flatnonzero((words > shortest) & (words <= longest))
         if len(rows):
             written, references = ([texts[i] for i in rows] for texts in (translations, y))
-            scores[longest], _ = translation.bleu(written, references)
+            scores[longest], _ = translators.bleu(written, references)
         shortest = longest
     figures = {
         "bleu_by_length": charts.by_length(
@@ -129,5 +116,5 @@ def draw_pictures(model: keras.Model, raw: Splits, *, attends: bool, max_new_tok
         )
     }
     if attends:
-        figures |= translation.draw_alignments(model, raw, max_new_tokens=max_new_tokens)
+        figures |= translators.draw_alignments(model, raw, max_new_tokens=max_new_tokens)
     return figures

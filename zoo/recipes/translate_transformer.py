@@ -28,12 +28,11 @@ from typing import Any
 
 import keras
 
-import keras_attention as ka
 from zoo.data import multi30k as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.transformer import VARIANTS as TRANSFORMER
 from zoo.models.transformer import transformer
-from zoo.tasks import translation
+from zoo.tasks import translators
 
 _SIZES = {**TRANSFORMER["small"], "dropout": 0.2}
 # Of each the direction and the model's sizes.
@@ -62,40 +61,22 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     direction, settings = sizes(VARIANTS, variant)
     keras.utils.set_random_seed(seed)
     raw = data.sample(direction=direction) if smoke else data.load(direction=direction)
-    source, target = translation.train_tokenizers(raw, vocabulary_size=10_000)
-    splits = translation.encode(raw, source, target)
-    epochs = 2 if smoke else EPOCHS
-    steps = epochs * splits.num_batches(BATCH_SIZE)
-    length = {"max_new_tokens": 6 if smoke else 64}
-    num_beams = 2 if smoke else 5
-    return Recipe(
+    source, target = translators.train_tokenizers(raw, vocabulary_size=10_000)
+    return translators.make_recipe(
+        raw,
+        translators.encode(raw, source, target),
         name="translate_transformer",
         variant=variant,
         seed=seed,
         model=transformer(**settings, source_tokenizer=source, target_tokenizer=target),
-        data=splits,
-        optimizer=keras.optimizers.Adam(
-            ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 10),
-            beta_2=0.98,
-            global_clipnorm=1.0,
-        ),
-        loss=ka.training.SmoothedCrossentropy(0.1),
-        metrics=(ka.training.TokenAccuracy(),),
-        score="bleu",
-        epochs=epochs,
+        epochs=2 if smoke else EPOCHS,
         batch_size=BATCH_SIZE,
-        buckets=translation.BUCKETS,
-        measure=lambda model, _: translation.measure(model, raw, num_beams=num_beams, **length),
-        baselines={
-            "nearest training sentence": lambda _: translation.nearest_sentence(raw),
-            "word by word (IBM model 1)": lambda _: translation.word_by_word(raw),
-        },
+        num_beams=2 if smoke else 5,
+        max_new_tokens=6 if smoke else 64,
         published=PUBLISHED[direction],
-        pictures=lambda model, _: translation.draw_alignments(model, raw, **length),
         next_step=(
             "look at {folder}/alignment_1.png, and translate a sentence:\n"
             'echo "Ein Hund rennt." | KERAS_BACKEND={backend} python scripts/translate.py '
             "{folder}/model.keras"
         ),
-        task="translation",
     )

@@ -34,7 +34,6 @@ from zoo.harness.experiment import Recipe, sizes
 from zoo.models.vit import VARIANTS as VIT
 from zoo.models.vit import vit
 from zoo.tasks import images
-from zoo.tasks.optimizers import adamw_cosine
 
 VARIANTS = {
     "default": VIT["digits"],
@@ -74,32 +73,20 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     epochs = 2 if smoke else 60
-    steps = epochs * splits.num_batches(BATCH_SIZE)
-    return Recipe(
+    return images.make_recipe(
+        splits,
         name="vit_digits",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
-        optimizer=adamw_cosine(
-            steps,
-            peak=1.5e-3,
-            warmup_steps=steps // 10,
-            weight_decay=0.05,
-            spared=["table", "tokens"],
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=("accuracy",),
-        score="accuracy",
         epochs=epochs,
         batch_size=BATCH_SIZE,
+        peak=1.5e-3,
         baselines={
             "logistic regression": images.logistic_regression,
             "support vectors": support_vectors,
         },
-        pictures=images.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
-        task="image-classification",
     )
 
 

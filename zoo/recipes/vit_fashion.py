@@ -36,7 +36,6 @@ from zoo.harness.experiment import Recipe, sizes
 from zoo.models.vit import VARIANTS as VIT
 from zoo.models.vit import vit
 from zoo.tasks import images
-from zoo.tasks.optimizers import adamw_cosine
 
 VARIANTS = {
     "default": VIT["compact"],
@@ -69,33 +68,20 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         num_classes=len(splits.class_names),
         class_names=splits.class_names,
     )
-    epochs = 1 if smoke else EPOCHS.get(variant, 1)
-    steps = epochs * splits.num_batches(BATCH_SIZE)
-    return Recipe(
+    return images.make_recipe(
+        splits,
         name="vit_fashion",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
-        optimizer=adamw_cosine(
-            steps,
-            peak=2e-3,
-            warmup_steps=steps // 20,
-            weight_decay=0.05,
-            spared=["table", "tokens"],
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=("accuracy",),
-        score="accuracy",
-        epochs=epochs,
+        epochs=1 if smoke else EPOCHS.get(variant, 1),
         batch_size=BATCH_SIZE,
-        baselines={"logistic regression": images.logistic_regression},
+        peak=2e-3,
+        warmup=0.05,
         published={
             "two convolutions, below 100,000 parameters (README of the dataset)": 0.925,
             "XGBoost (the same)": 0.898,
             "ResNet-18 (the same)": 0.949,
         },
-        pictures=images.draw_pictures,
         next_step="python scripts/predict.py {folder}/model.keras {folder}/example.png",
-        task="image-classification",
     )

@@ -37,7 +37,7 @@ class FineTuning:
         lora_peak: the same where adapters are trained.
         decay: by how much the rate falls from each block to the one below it, and to the
             embeddings below all of them.
-        max_length: tokens of a text.
+        max_length: tokens of a text; `None` for images.
         buckets: lengths to which batches are cut off, see `Batches`.
     """
 
@@ -47,7 +47,7 @@ class FineTuning:
     peak: float = 1e-4
     lora_peak: float = 1e-3
     decay: float = 0.9
-    max_length: int = 128
+    max_length: int | None = 128
     buckets: tuple[int, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """Text classification: of a user's own texts, and what the recipes of the zoo share."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -31,10 +31,15 @@ from zoo.tasks.run import Run, make_request
 Variant = tuple[Callable[..., keras.Model], dict[str, Any], float]
 
 TEXTS, LABELS = ("text", "sentence", "review", "question"), ("label", "class", "category", "target")
-SEEN = 100_000  # rows that a training sees, epochs times rows, or a few epochs of more
-FINE_TUNING = FineTuning(
-    task="classes", epochs=6, peak=2e-4, decay=0.9, max_length=256, buckets=(16, 32, 64, 128)
-)
+SEEN = 36_000  # rows that a training from scratch sees, epochs times rows, for few classes
+FINE_TUNED = 30_000  # the same of a published encoder
+LONGEST = 512  # tokens of a text
+MOST_UNKNOWN = 0.3  # of the words that a vocabulary of words may lack
+PEAK = 1e-3
+MOST_CLASSES = 30  # that a confusion matrix can be read of
+DRAWN = 80  # tokens of a text in a picture
+IN_MEMORY = 50_000_000  # token ids; of more texts they are made a batch at a time
+DROPOUT = dict(dropout=0.5, embedding_dropout=0.1, token_dropout=0.0)
 
 
 def text_classification(
@@ -73,38 +78,91 @@ def text_classification(
     keras.utils.set_random_seed(seed)
     findings = Findings()
     splits = read(data, test, text=text, label=label, seed=seed, findings=findings)
-    lengths = [len(ka.layers.Tokenizer.split(each)) for each in splits.train[0]]
-    of_data.add_lengths(findings, lengths, "words")
-    tokenizer = ka.layers.Tokenizer.train(
-        splits.train[0],
-        model="word",
-        vocabulary_size=20_000,
-        min_frequency=1 if len(lengths) < 10_000 else 2,
-        max_length=int(np.clip(np.percentile(lengths, 99), 16, 512)),
-    )
-    model = default.text_classifier(
-        **default.VARIANTS["default"],
-        tokenizer=tokenizer,
-        num_classes=len(splits.class_names),
-        class_names=splits.class_names,
-    )
+    words = [len(ka.layers.Tokenizer.split(each)) for each in splits.train[0]]
+    of_data.add_lengths(findings, words, "words")
+    tokenizer = train_tokenizer(splits, words, findings if init is None else Findings())
+    lengths = measure(tokenizer, splits.train[0])
+    rows, classes = len(lengths), len(splits.class_names)
+    streams = rows * int(lengths.max()) > IN_MEMORY
     recipe = make_recipe(
         splits,
         name="text-classification",
         seed=seed,
-        model=model,
-        epochs=epochs or int(np.clip(SEEN / len(lengths), 4, 40)),
+        model=default.text_classifier(
+            **{**default.VARIANTS["default"], **DROPOUT},
+            tokenizer=tokenizer,
+            num_classes=classes,
+            class_names=splits.class_names,
+        ),
+        epochs=epochs or choose_epochs(rows, classes),
         batch_size=batch_size,
-        peak=1e-3,
-        buckets=(16, 32, 64, 128),
+        peak=PEAK,
+        buckets=() if streams else choose_buckets(lengths),
+        stream=streams,
         stop=StopEarly("val_accuracy", mode="max"),
         init=None if init is None else Init(init, lora),
-        fine_tuning=FINE_TUNING,
+        fine_tuning=FineTuning(
+            task="classes",
+            epochs=epochs or int(np.clip(FINE_TUNED / rows, 3, 20)),
+            batch_size=batch_size,
+            peak=2e-4,
+            decay=0.9,
+            # Pieces of words are more than words.
+            max_length=min(LONGEST, int(1.5 * lengths.max()) + 8),
+            buckets=tuple(int(1.3 * length) + 2 for length in choose_buckets(lengths)),
+        ),
         request=request,
         next_step="keras-attention predict {folder}/model.keras "
         f"{shlex.quote(splits.test[0][0][:80])}",
     )
     return Run(recipe, findings)
+
+
+def train_tokenizer(
+    splits: Splits, lengths: Sequence[int], findings: Findings
+) -> ka.layers.Tokenizer:
+    """Returns a vocabulary of words; of byte pairs where new texts have many that are unknown.
+
+    Words that occur once are unknown, so that something is learned about unknown ones. Of German
+    compounds, Turkish endings or Chinese, which is written without spaces, words are too many.
+
+    Args:
+        splits: texts to learn the vocabulary from, and to choose by.
+        lengths: words of each text that is trained on.
+        findings: to say it in.
+    """
+    texts = splits.train[0]
+    longest = int(np.clip(np.percentile(lengths, 99), 16, LONGEST))
+    words = ka.layers.Tokenizer.train(
+        texts, model="word", vocabulary_size=20_000, max_length=longest
+    )
+    ids = words.encode(splits.validation[0])
+    known = np.sum((ids != words.padding_id) & (ids != words.unknown_id))
+    unknown = 1 - known / max(1, np.sum(ids != words.padding_id))
+    if unknown <= MOST_UNKNOWN:
+        return words
+    pieces = ka.layers.Tokenizer.train(texts, model="bpe", vocabulary_size=8_000)
+    longest = np.percentile(measure(pieces, texts), 99)
+    pieces.max_length = int(np.clip(longest, 16, LONGEST))
+    findings.add(f"Tokens: pieces of words, for {unknown:.0%} of the words to choose by are new")
+    return pieces
+
+
+def measure(tokenizer: ka.layers.Tokenizer, texts: Sequence[str]) -> np.ndarray:
+    """Returns the number of tokens of each text, `(B,)`."""
+    chunks = (tokenizer.encode(texts[i : i + 1000]) for i in range(0, len(texts), 1000))
+    return np.concatenate([(ids != tokenizer.padding_id).sum(axis=1) for ids in chunks])
+
+
+def choose_buckets(lengths: np.ndarray) -> tuple[int, ...]:
+    """Returns the lengths of half of the texts, four fifths and 19 of 20, for `Batches`."""
+    return tuple(sorted({int(length) + 1 for length in np.percentile(lengths, [50, 80, 95])}))
+
+
+def choose_epochs(rows: int, classes: int) -> int:
+    """Returns how often each row is seen from scratch: the fewer rows, or the more classes, the
+    more often."""
+    return int(np.clip(SEEN / rows * (1 + classes / 50), 4, 30))
 
 
 def read(
@@ -137,14 +195,15 @@ def read(
         return tuple(map(list, zip(*pairs, strict=True)))
 
     texts, labels = columns(data, "data")
+    keys = [_as_key(each) for each in texts]
     of_data.add_classes(findings, labels)
-    of_data.add_duplicates(findings, texts, labels)
-    parts = split_rows(texts, labels, seed=seed, parts=3 if test is None else 2)
+    of_data.add_duplicates(findings, keys, labels)
+    parts = split_rows(keys, labels, seed=seed, parts=3 if test is None else 2)
     x = [[texts[row] for row in part] for part in parts]
     y = [[labels[row] for row in part] for part in parts]
     if test is not None:
         tested = columns(test, "test")
-        of_data.add_leakage(findings, texts, tested[0])
+        of_data.add_leakage(findings, keys, [_as_key(each) for each in tested[0]])
         x, y = [*x, tested[0]], [*y, tested[1]]
     names, numbers = number_classes(*y)
     findings.add(
@@ -159,6 +218,11 @@ def read(
         class_names=names,
         source=name_source(data),
     )
+
+
+def _as_key(text: str) -> str:
+    """Returns what texts have in common that differ in spaces and upper case alone."""
+    return " ".join(text.casefold().split())
 
 
 def make_recipe(
@@ -263,9 +327,13 @@ def draw_pictures(model: keras.Model, splits: Splits) -> dict:
     """Draws the confusion matrix, and what the model reads in test texts."""
     _, y = splits.test
     predicted = np.argmax(predict(model, splits.test), axis=-1)
+    names = splits.class_names
+    draw: Callable[..., Any] = (
+        charts.confusion_matrix if len(names) <= MOST_CLASSES else charts.confused_pairs
+    )
     title = f"{splits.source.name}, {len(y):,} test texts"
     return {
-        "confusion_matrix": charts.confusion_matrix(y, predicted, splits.class_names, title=title),
+        draw.__name__: draw(y, predicted, names, title=title),
         "attention": draw_attention(model, splits, predicted),
     }
 
@@ -292,10 +360,10 @@ def draw_attention(model: keras.Model, splits: Splits, predicted: np.ndarray) ->
         for row in rows
     ]
     return plots.shaded_tokens(
-        [tokenizer.tokens(text) for text in texts],
-        weights,
+        [tokenizer.tokens(text)[:DRAWN] for text in texts],
+        weights[:, :DRAWN],
         captions,
-        segments=segments,
+        segments=None if segments is None else segments[:, :DRAWN],
         title=f"{splits.source.name}: weights of the pooling, test texts"
         + ("" if segments is None else "; red: of the segment"),
     )

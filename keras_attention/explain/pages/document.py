@@ -14,21 +14,27 @@ def make_document(data: dict[str, Any]) -> str:
     The browser itself refuses whatever is not in the document, and any other script.
     """
     style, script, page = (_read(f"page.{kind}") for kind in ("css", "js", "html"))
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_digest(style)}; "
-        f"script-src {_digest(script)}"
-    )
+    of_style, of_script = digests()
+    policy = f"default-src 'none'; img-src data:; style-src {of_style}; script-src {of_script}"
     return Template(page).substitute(policy=policy, style=style, script=script, data=_json(data))
+
+
+def digests() -> tuple[str, str]:
+    """Returns the hashes of the style and of the script of all pages.
+
+    Who shows a page inside of another one has to allow them in the policy of that one.
+    """
+    return digest(_read("page.css")), digest(_read("page.js"))
 
 
 def _read(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _digest(source: str) -> str:
+def digest(source: str) -> str:
     """Returns the hash by which a content security policy allows a style or a script."""
-    digest = hashlib.sha256(source.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+    content = hashlib.sha256(source.encode()).digest()
+    return f"'sha256-{base64.b64encode(content).decode('ascii')}'"
 
 
 def _json(data: Any) -> str:

@@ -1,4 +1,4 @@
-"""The devices that compute, and whether values are known now."""
+"""The devices that compute, whether values are known now, and the values of variables."""
 
 from keras_attention.kernels.backend import BACKEND
 
@@ -8,8 +8,10 @@ if BACKEND == "torch":
         device_name,
         is_concrete,
         on_cpu,
+        set_value,
     )
 elif BACKEND == "jax":
+    from keras_attention.kernels.runtime.default import set_value
     from keras_attention.kernels.runtime.jax import (
         chunk_numbers,
         device_name,
@@ -17,6 +19,7 @@ elif BACKEND == "jax":
         on_cpu,
     )
 else:
+    from keras_attention.kernels.runtime.default import set_value
     from keras_attention.kernels.runtime.tensorflow import (
         chunk_numbers,
         device_name,

@@ -1,5 +1,7 @@
 """The devices of PyTorch, and whether values are known now."""
 
+import keras
+import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
@@ -29,3 +31,9 @@ def is_concrete(tensor: Tensor) -> bool:
 def becomes_graph() -> bool:
     """Returns whether a compiler, export or trace records this, for calls with other tensors."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+def set_value(variable: keras.Variable, array: np.ndarray) -> None:
+    """Sets the value of a variable; Keras itself would copy the array twice."""
+    shared = array.flags.writeable and array.dtype.name in ("float32", "float16", "float64")
+    variable.assign(torch.from_numpy(array) if shared else array)

@@ -1,9 +1,10 @@
-"""ETTh1: a small file in upstream's format, and windows cut by hand."""
+"""ETTh1: a small file in upstream's format, and its windows."""
 
 import numpy as np
 import pytest
 
 from zoo.data import etth1
+from zoo.data.windows import cut
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -37,29 +38,9 @@ def test_what_is_not_of_that_format_is_refused(tmp_path, content, message):
         etth1.read(tmp_path / "wrong.csv")
 
 
-def test_every_window_of_each_part_is_there_once():
-    rows = np.arange(20.0, dtype="float32")
-    series = np.stack([rows, rows**2], axis=1)
-    windows = etth1.split(series, (10, 14, 20), look_back=3, horizon=2)
-    mean, std = series[:10].mean(axis=0), series[:10].std(axis=0)
-    np.testing.assert_allclose([windows.mean, windows.std], [mean, std], rtol=1e-6)
-    for part, starts in (
-        (windows.train, range(3, 9)),  # rows of the forecasts: 3 to 9
-        (windows.validation, range(10, 13)),
-        (windows.test, range(14, 19)),
-    ):
-        x, y = part
-        assert len(x) == len(y) == len(starts)
-        for start, past, future in zip(starts, x, y, strict=True):
-            np.testing.assert_array_equal(past, series[start - 3 : start])
-            np.testing.assert_allclose(
-                future, (series[start : start + 2] - mean) / std, rtol=1e-5, atol=1e-5
-            )
-
-
 def test_standard_split_has_2785_test_windows():
     series = np.random.default_rng(0).normal(size=(14_500, 1)).astype("float32")
-    windows = etth1.split(series, etth1._ENDS, 96, 96)
+    windows = cut(series, etth1._ENDS, 96, 96)
     parts = (windows.train, windows.validation, windows.test)
     assert [len(x) for x, _ in parts] == [8449, 2785, 2785]
 

@@ -65,6 +65,19 @@ def test_a_file_is_the_waveform_in_it(tmp_path):
     np.testing.assert_allclose(answer.probability, expected.probability, atol=1e-5)
 
 
+def test_class_names_are_enough():
+    assert audio_transformer(class_names=("yes", "no")).output_shape == (None, 2)
+
+
+def test_batches_may_have_few_lengths():
+    model = CASES[0].make(multiple=32)
+    waves = [np.full(length, 0.1) for length in (100, 32 * HOP + 1)]
+    assert [ka.encode(model, [wave]).shape for wave in waves] == [(1, 32 * HOP), (1, 64 * HOP)]
+    answers = [ka.predict(each, waves) for each in (model, CASES[0].make())]
+    for few, many in zip(*answers, strict=True):
+        assert dict(few.ranking) == pytest.approx(dict(many.ranking), abs=1e-5)
+
+
 def test_loudness_does_not_matter():
     model = CASES[1].make()
     audio = CASES[1].data()["audio"]

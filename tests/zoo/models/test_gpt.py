@@ -205,6 +205,13 @@ def test_errors_teach():
     with pytest.raises(ValueError, match="others have no limit"):
         gpt(**sizes, vocabulary_size=9, position="rotary")
     with pytest.raises(ValueError, match="`max_length` must be a positive integer"):
-        gpt(**{**sizes, "max_length": None}, vocabulary_size=9)
+        gpt(**{**sizes, "max_length": 0}, vocabulary_size=9)
     with pytest.raises(ValueError, match=r"at most max_length=32. Received: 40"):
         CASES[0].make()(np.ones((1, 40), "int32"))
+
+
+def test_sizes_have_defaults():
+    with keras.StatelessScope(initialize_variables=False):
+        model = gpt(vocabulary_size=65)
+    assert model.get_layer("position").max_length == 1024
+    assert model.get_layer("block_3").num_heads == 4

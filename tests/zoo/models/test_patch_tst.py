@@ -83,3 +83,10 @@ def test_a_table_is_read_from_a_file(tmp_path):
     for name in NAMES:
         np.testing.assert_allclose(answer[name], expected[name], rtol=1e-4)
     assert keras.ops.ndim(expected["oil"]) == 1
+
+
+def test_sizes_have_defaults():
+    with keras.StatelessScope(initialize_variables=False):
+        model = patch_tst(names=NAMES)
+    assert model.output.shape == (None, 96, len(NAMES))
+    assert model.get_layer("block_1").num_heads == 4

@@ -135,3 +135,10 @@ def test_bad_attention_is_named():
         seq2seq_rnn(**{**VARIANTS["tiny"], **SIZES, "attention": "luong"})
     with pytest.raises(ValueError, match="without attention and without a bridge"):
         seq2seq_rnn(**{**VARIANTS["tiny_none"], **SIZES, "bridge": False})
+
+
+def test_sizes_have_defaults():
+    with keras.StatelessScope(initialize_variables=False):
+        model = seq2seq_rnn(source_vocabulary_size=9, target_vocabulary_size=8)
+    assert model.output.shape == (None, None, 8)
+    assert model.get_layer("decoder").units == 256

@@ -145,3 +145,10 @@ def test_errors_teach():
         transformer(**VARIANTS["tiny_rotary"], **sizes, target_vocabulary_size=9, max_length=8)
     with pytest.raises(ValueError, match="has no vocabulary"):
         transformer(**VARIANTS["tiny"], **sizes)
+
+
+def test_sizes_have_defaults():
+    with keras.StatelessScope(initialize_variables=False):
+        model = transformer(source_vocabulary_size=9, target_vocabulary_size=8)
+    assert model.output.shape == (None, None, 8)
+    assert model.get_layer("decoder_block_2").num_heads == 4

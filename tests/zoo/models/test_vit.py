@@ -42,6 +42,13 @@ PARAMETERS = {
 }
 
 
+def test_class_names_are_enough():
+    """The sizes are those of a published model."""
+    model = vit(class_names=("cat", "dog"))
+    assert model.output_shape == (None, 2)
+    assert model.count_params() == vit(**VARIANTS["ti16"], num_classes=2).count_params()
+
+
 def test_positions_and_averages():
     """Neither has weights, and the order of the patches matters nevertheless."""
     model = vit(**{**VARIANTS["tiny"], **SMALL, "pooling": "average", "position": "sinusoidal"})

@@ -53,7 +53,8 @@ def ft_transformer(
         activation: `"geglu"`, the paper's `"reglu"`, or others of `TransformerBlock`.
         dropout: share of each sub-layer's output that training drops.
         attention_dropout: share of the attention weights that training drops.
-        num_classes: classes, or `None` for the class token's features.
+        num_classes: classes, or `None` for the class token's features; 2 stands for as many as
+            there are `class_names`, where these are given.
         class_names: their names, which the file carries.
         quantities: what a regression predicts, instead of classes.
         name: of the model.
@@ -68,6 +69,8 @@ def ft_transformer(
     """
     if not (numbers or categories or dates):
         raise ValueError("Pass `numbers`, `categories` or `dates`: a table has columns.")
+    if num_classes == 2 and class_names is not None:
+        num_classes = len(class_names)
     inputs, tokens = [], []
     if numbers:
         inputs.append(keras.Input((len(numbers),), name="numbers"))

@@ -62,7 +62,8 @@ def gat(
         block: `"plain"`, the paper's layers one upon the other, or `"pre_norm"`.
         preparation: what the features go through first, such as a `ka.layers.SumNormalization`.
         l2: of all weights but biases.
-        num_classes: classes of nodes; `None` for the last hidden layer's features.
+        num_classes: classes of nodes, or `None` for the last hidden layer's features; 7 stands for
+            as many as there are `class_names`, where these are given.
         class_names: their names, which the file carries.
         name: of the model.
 
@@ -76,6 +77,8 @@ def gat(
     """
     if block not in ("plain", "pre_norm"):
         raise ValueError(f"`block` must be 'plain' or 'pre_norm'. Received: block={block!r}")
+    if num_classes == 7 and class_names is not None:
+        num_classes = len(class_names)
     features = keras.Input((None, num_features), name="features")
     edges = keras.Input((None, 2), dtype="int32", name="edges")
     x = features if preparation is None else preparation(features)

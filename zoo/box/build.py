@@ -24,7 +24,7 @@ from zoo.harness import experiment
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 _MOVED = 5e-4  # a score that moves by less stays as it is told
-_BEGIN, _END = "<!-- table -->\n\n", "\n\n<!-- end of the table -->"
+_BEGIN, _END = "<!-- table -->", "<!-- end of the table -->"
 
 
 def build(run: str | Path, *, license: str) -> dict[str, Any]:
@@ -93,9 +93,9 @@ def measure(path: Path, known: Mapping[str, Any]) -> dict[str, float]:
 
 def write_page() -> None:
     """Writes the table of docs/models.md anew, between its marks."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(_BEGIN)
-    _, after = rest.split(_END)
-    write_text(PAGE, before + _BEGIN + box.table() + _END + after)
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page[: page.index(_BEGIN)], page[page.index(_END) :]
+    write_text(PAGE, f"{before}{_BEGIN}\n\n{box.table()}\n\n{rest}")
 
 
 def main() -> None:

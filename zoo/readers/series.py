@@ -98,6 +98,8 @@ def find_period(values: np.ndarray) -> int | None:
 
     That of the differences from row to row, so that a trend is none, as a mean over the series. It
     is the first peak, after the autocorrelation was below 0, that is nearly as high as the highest.
+    As differences are noisy, its place is then that of the peak without them: of the series less
+    their moving average over such a period.
 
     Args:
         values: `(T, C)`.
@@ -106,14 +108,10 @@ def find_period(values: np.ndarray) -> int | None:
         At least 3 and at most a third of the rows; `None` if no peak stands out.
     """
     differences = np.diff(values.astype(np.float64), axis=0)
-    differences = differences - differences.mean(axis=0)
-    differences = differences[:, differences.any(axis=0)]
     count = len(differences)
-    if count < 12 or not differences.shape[1]:
+    if count < 12 or not np.ptp(differences, axis=0).any():
         return None
-    spectrum = np.abs(np.fft.rfft(differences, 2 * count, axis=0)) ** 2
-    correlation = np.fft.irfft(spectrum, axis=0)[: count // 3 + 2]
-    correlation = (correlation / correlation[0]).mean(axis=1)
+    correlation = _correlate(differences, count // 3 + 2)
     negative = np.flatnonzero(correlation[2:] < 0)
     if not len(negative):
         return None
@@ -121,10 +119,27 @@ def find_period(values: np.ndarray) -> int | None:
     peaks = lags[
         (correlation[lags] >= correlation[lags - 1]) & (correlation[lags] > correlation[lags + 1])
     ]
-    peaks = peaks[correlation[peaks] > max(0.1, 4 / count**0.5)]
+    peaks = peaks[correlation[peaks] > max(0.1, 5 / count**0.5)]
     if not len(peaks):
         return None
-    return int(peaks[correlation[peaks] >= 0.9 * correlation[peaks].max()][0])
+    period = int(peaks[correlation[peaks] >= 0.9 * correlation[peaks].max()][0])
+    averages = np.lib.stride_tricks.sliding_window_view(values, period, axis=0).mean(axis=-1)
+    first, room = period // 2, max(1, period // 10)
+    level = values[first : first + len(averages)] - averages
+    near = np.arange(max(3, period - room), period + room + 1)
+    return int(near[_correlate(level, near[-1] + 1)[near].argmax()])
+
+
+def _correlate(values: np.ndarray, lags: int) -> np.ndarray:
+    """Returns the mean autocorrelation of series at so many lags, those that change nothing left
+    out; each lag by as many rows as it has."""
+    values = values.astype(np.float64) - values.mean(axis=0)
+    values = values[:, values.any(axis=0)]
+    count = len(values)
+    spectrum = np.abs(np.fft.rfft(values, 2 * count, axis=0)) ** 2
+    correlation = np.fft.irfft(spectrum, axis=0)[:lags]
+    pairs = count - np.arange(lags)
+    return (correlation / correlation[0]).mean(axis=1) * count / pairs
 
 
 def _find_time(frame: "DataFrame", name: str | None, target: Sequence[str]) -> str | None:
@@ -195,12 +210,14 @@ def _parse(values: Any) -> Any:
 
     import pandas
 
+    if values.dtype.kind in "iuf":  # years
+        values = values.astype("Int64").astype(str)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a format is guessed, row by row
-        times = pandas.to_datetime(values, errors="coerce", utc=True)
-        if times.isna().any():
-            days_first = pandas.to_datetime(values, errors="coerce", utc=True, dayfirst=True)
-            times = min(times, days_first, key=lambda each: each.isna().sum())
+        for settings in ({}, {"dayfirst": True}, {"format": "mixed"}):
+            times = pandas.to_datetime(values, errors="coerce", utc=True, **settings)
+            if not times.isna().any():
+                break
     return times.dt.tz_localize(None)
 
 

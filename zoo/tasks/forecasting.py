@@ -33,7 +33,7 @@ _NAMED = 8  # series whose error is a metric of its own
 def series(
     data: Table,
     *,
-    target: Sequence[str] = (),
+    target: Sequence[str] | None = None,
     horizon: int = 24,
     time: str | None = None,
     look_back: int | None = None,
@@ -50,8 +50,8 @@ def series(
     Args:
         data: the table, a row for each time: a file (CSV, TSV, JSON lines, Parquet), or what
             `zoo.readers.tables.read_table` takes.
-        target: the columns to forecast, all from their own past; all columns of numbers if none
-            is named.
+        target: the columns to forecast, all from their own past; all columns of numbers if
+            `None`.
         horizon: rows that are forecast.
         time: the column of the times; found by its name or its values if `None`.
         look_back: rows that a forecast is made from; by the horizon and the period if `None`.
@@ -66,7 +66,7 @@ def series(
     request = make_request("series", locals())
     keras.utils.set_random_seed(seed)
     findings = Findings()
-    names = (target,) if isinstance(target, str) else tuple(target)
+    names = (target,) if isinstance(target, str) else tuple(target or ())
     table = read_series(data, target=names, time=time, findings=findings)
     ends = find_ends(len(table.values), horizon)
     period = find_period(table.values[: ends[0]])
@@ -272,9 +272,9 @@ def forecast_by_ridge(windows: Windows) -> np.ndarray:
     """Returns forecasts of the test windows by a ridge regression for each series by itself."""
     (x, y), (x_test, _) = windows.train, windows.test
     forecasts = []
-    for i, (mean, std) in enumerate(zip(windows.mean, windows.std, strict=True)):
-        model = Ridge(alpha=1.0).fit((x[..., i] - mean) / std, y[..., i])
-        forecasts.append(model.predict((x_test[..., i] - mean) / std))
+    for i, (mean, std) in enumerate(np.transpose([windows.mean, windows.std])):
+        known, asked = ((each[..., i] - mean) / std for each in (x, x_test))
+        forecasts.append(Ridge(alpha=1.0).fit(known, y[..., i]).predict(asked))
     return np.stack(forecasts, axis=-1)
 
 

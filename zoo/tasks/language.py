@@ -14,7 +14,7 @@ from keras_attention.explain import plots
 from zoo.data import Arrays, Splits
 from zoo.harness.experiment import Recipe
 from zoo.harness.stopping import StopEarly
-from zoo.models.gpt import VARIANTS, gpt
+from zoo.models.gpt import gpt
 from zoo.pretrained.checkpoint import open_checkpoint
 from zoo.readers import corpora
 from zoo.readers.findings import Findings
@@ -158,10 +158,15 @@ def load_published(source: str, lora: int | None) -> tuple[keras.Model, dict[str
 def build(tokenizer: ka.layers.Tokenizer, *, count: int, length: int) -> keras.Model:
     """Returns a GPT of a size for `count` tokens, which reads `length` at a time."""
     sizes = {} if count < SMALL else dict(hidden_dim=256, intermediate_dim=1024, num_heads=8)
-    settings = {**VARIANTS["shakespeare_cpu"], **sizes, "max_length": length}
-    # What is seen often is learned by heart.
-    settings["dropout"] = 0.2 if count < SEEN / 10 else 0.0
-    return gpt(**settings, tokenizer=tokenizer)
+    return gpt(
+        **sizes,
+        use_bias=False,
+        # So that it writes beyond that length, always with as much before it as in training.
+        position="rotary",
+        window=length,
+        dropout=0.2 if count < SEEN / 10 else 0.0,  # what is seen often is learned by heart
+        tokenizer=tokenizer,
+    )
 
 
 def encode(corpus: Corpus, tokenizer: ka.layers.Tokenizer) -> np.ndarray:

@@ -11,6 +11,8 @@ from zoo.harness import experiment, reports
 from zoo.harness.experiment import Recipe, Result
 from zoo.readers.findings import Findings
 
+_NAMES = 1_000  # characters of a list of names
+
 
 def make_request(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a user asked a task for, as `metrics.json` keeps it.
@@ -24,6 +26,8 @@ def make_request(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
             return str(Path(value).resolve())
         if value is None or isinstance(value, str | int | float | bool):
             return value
+        if isinstance(value, list | tuple) and len(str(value)) <= _NAMES:  # and no texts
+            return [keep(each) for each in value]
         return {"object": type(value).__name__}
 
     return {"task": task, "arguments": {name: keep(value) for name, value in arguments.items()}}

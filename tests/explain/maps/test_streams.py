@@ -145,6 +145,12 @@ def test_of_the_zoo(name):
     assert describe(case.make(), feed(case.data(2))) == ZOO[name]
 
 
+def test_of_pre_norm_blocks_of_graphs():
+    keras.backend.clear_session()
+    case = cases_of("gat")[2]
+    assert describe(case.make(), feed(case.data(2))) == ZOO["gat"]
+
+
 def test_of_a_file(tmp_path):
     """Where the slice at the class token is a list."""
     keras.backend.clear_session()

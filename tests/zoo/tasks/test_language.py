@@ -1,6 +1,8 @@
 """Language models of a user's own texts: what is chosen, trained, measured and left."""
 
 import json
+import shutil
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -10,18 +12,18 @@ import pytest
 import keras_attention as ka
 from zoo import tasks
 from zoo.data import tiny_shakespeare
+from zoo.models.gpt import gpt
 from zoo.readers.findings import Findings
 from zoo.tasks import language
 
 GPT2 = Path(__file__).parents[1] / "pretrained" / "checkpoints" / "gpt2"
 SAMPLE = tiny_shakespeare.sample(length=50)
 TEXT = "".join(SAMPLE.train[0])
+SMALL = dict(hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1)
 
 
 def test_a_user_trains_and_asks_the_file(tmp_path, monkeypatch):
-    small = dict(hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1)
-    sizes = {"shakespeare_cpu": {**language.VARIANTS["shakespeare_cpu"], **small}}
-    monkeypatch.setattr(language, "VARIANTS", sizes)
+    monkeypatch.setattr(language, "gpt", partial(gpt, **SMALL))
     (tmp_path / "play.txt").write_text(TEXT)
     run = tasks.language_model(str(tmp_path / "play.txt"), length=16, epochs=1, seed=1)
     assert "Tokens: characters" in str(run.findings)
@@ -42,8 +44,8 @@ def test_a_user_trains_and_asks_the_file(tmp_path, monkeypatch):
     assert request["task"] == "language_model"
     assert request["arguments"]["data"] == str(tmp_path / "play.txt")
     model = keras.models.load_model(folder / "model.keras")
-    (text,) = ka.generate(model, ["ROMEO:"], max_new_tokens=12)
-    assert len(text) == 12
+    (text,) = ka.generate(model, ["ROMEO:"], max_new_tokens=20)  # beyond the windows
+    assert len(text) == 20
 
 
 @pytest.mark.runs_on("torch")
@@ -54,8 +56,9 @@ def test_windows_are_the_corpus_in_order():
     ids = language.encode(corpus, tokenizer)
     assert ids.dtype == np.uint8
     (x, y), *_ = language.cut([ids, ids[:40], ids[:30]], 10, tokenizer, findings)
-    assert "".join(tokenizer.decode(x)) == TEXT[: x.size]
-    assert "".join(tokenizer.decode(y)) == TEXT[1 : x.size + 1]
+    text = "".join(corpus())
+    assert "".join(tokenizer.decode(x)) == text[: x.size]
+    assert "".join(tokenizer.decode(y)) == text[1 : x.size + 1]
     with pytest.raises(ValueError, match="of 10 tokens to test on no window of 10"):
         language.cut([ids, ids[:40], ids[:10]], 10, tokenizer, findings)
 
@@ -93,16 +96,18 @@ def test_characters_that_are_not_trained_on_are_said(tmp_path):
 
 
 @pytest.mark.runs_on("torch")
-def test_starts_from_a_published_model():
-    run = tasks.language_model([TEXT], init=str(GPT2), length=16, epochs=1)
-    assert run.recipe.init["source"] == str(GPT2)
-    assert run.recipe.variant == "from gpt2"
-    assert run.model.get_layer("tokenizer").vocabulary_size > 100
+def test_starts_from_a_published_model(tmp_path):
+    for path in ("model.safetensors", "config.json", "texts/tokenizer.json"):
+        shutil.copy(GPT2 / path, tmp_path)
+    run = tasks.language_model([TEXT], init=str(tmp_path), length=16, lora=2, epochs=1)
+    assert run.recipe.init["source"] == str(tmp_path)
+    assert run.recipe.variant == f"from {tmp_path.name}, LoRA 2"
+    assert run.model.get_layer("tokenizer").vocabulary_size == 90
     run.fit(watch=False)
     assert np.isfinite(run.result.test["bits_per_character"])
 
 
 @pytest.mark.runs_on("torch")
 def test_too_little_text_gets_a_sentence():
-    with pytest.raises(ValueError, match=r"too little text: of \d+ tokens to choose by"):
+    with pytest.raises(ValueError, match=r"too little text: of \d+ tokens to train on"):
         tasks.language_model(["to be or not to be"])

@@ -2,8 +2,8 @@
 
 Example:
 
-    keras-attention predict runs/text_clinc "what is my balance"
-    keras-attention predict runs/text_clinc --data questions.csv --column question
+    keras-attention predict text_clinc "what is my balance"
+    keras-attention predict text_clinc --data questions.csv --column question
 """
 
 import argparse

@@ -59,6 +59,11 @@ def encode(model: keras.Model, raw: Any, *, max_bytes: int = reading.MAX_BYTES) 
     elif len(_kinds(inputs)) > 1:
         each = ", ".join(f"{roles.encodes(layer)} for {name!r}" for name, layer in inputs.items())
         received = f"one with {', '.join(raw)}" if isinstance(raw, Mapping) else _short(raw)
+        if writes_text(model) and not (isinstance(raw, Mapping) and "target_ids" in raw):
+            raise ValueError(
+                f"The model {model.name!r} writes a text about its other inputs: call "
+                f"ka.generate(model, prompt, max_new_tokens=50). Received: {received}"
+            )
         raise ValueError(
             f"The model {model.name!r} takes a mapping by the names of its inputs: {each}. "
             f"Received: {received}"
@@ -92,7 +97,7 @@ def add_image(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> A
         image: a raw one; must be there if the model reads images and texts, and only then.
 
     Returns:
-        What `predict` takes: a mapping by input, or `raw` as it is.
+        What `predict` takes, or `ka.generate`: a mapping by input, or `raw` as it is.
 
     Raises:
         ValueError: there is an image too many, or it is missing.
@@ -115,10 +120,11 @@ def add_image(model: keras.Model, raw: Sequence[Any], *, image: Any = None) -> A
 
 
 def image_and_text(model: keras.Model) -> tuple[str, str] | None:
-    """Returns the names of the inputs for images and for texts, of a model that has these two and
-    does not write the text itself; else `None`."""
-    names = {roles.encodes(layer): name for name, layer in encoders(model).items()}
-    if set(names) != {"images", "texts"} or writes_text(model):
+    """Returns the names of the inputs for images and for texts, of a model that reads these two,
+    whether it chooses an answer or writes one; else `None`."""
+    read = {name: layer for name, layer in encoders(model).items() if name != "target_ids"}
+    names = {roles.encodes(layer): name for name, layer in read.items()}
+    if set(names) != {"images", "texts"} or len(read) > 2:
         return None
     return names["images"], names["texts"]
 

@@ -35,7 +35,8 @@ class RawBatches(keras.utils.PyDataset):
             inputs or of a table's columns.
         y: `(B, ...)` numbers; none for `model.predict`, which keeps the order of the rows. Of a
             model with an output for each token `(B, T, ...)`, T being that of the longest row:
-            it is cut off where the batch is.
+            it is cut off where the batch is. For a model that writes, T is that of the longest
+            text for `target_ids`, which begins with its start: y is what comes next.
         sample_weight: `(B, ...)`.
         batch_size: rows per batch; the last one may have fewer.
         shuffle: whether epochs have orders of their own.
@@ -80,8 +81,8 @@ class RawBatches(keras.utils.PyDataset):
             each = ", ".join(f"{name} {count}" for name, count in counts.items())
             raise ValueError(f"All must have as many rows. Received: {each}")
         self._count = next(iter(counts.values()))
+        self._longest: dict[str, int] = {}  # tokens of the longest row, by the input of texts
         self._lengths = self._measure()
-        self._longest = int(max(self._lengths, default=0))
         self._batches = self._split()
 
     @property
@@ -98,9 +99,8 @@ class RawBatches(keras.utils.PyDataset):
         x = prediction.encode(self.model, raw)
         layers = prediction.encoders(self.model)
         named = x if isinstance(x, dict) else dict.fromkeys(layers, x)
-        named = {name: self._pad(layers[name], array) for name, array in named.items()}
-        length = max((named[name].shape[1] for name in _text_layers(layers)), default=0)
-        beside = (self._cut(array[rows], length) for array in self._beside)
+        named = {name: self._pad(name, layers[name], array) for name, array in named.items()}
+        beside = (self._cut(array[rows], named) for array in self._beside)
         return (named if isinstance(x, dict) else next(iter(named.values())), *beside)
 
     def on_epoch_begin(self) -> None:
@@ -129,26 +129,31 @@ class RawBatches(keras.utils.PyDataset):
                 ids = layer.encode(rows[start : start + _CHUNK])
                 present = ids.reshape(*ids.shape[:2], -1) != roles.padding_id(layer)
                 there = present.any(axis=-1).sum(axis=1)
+                self._longest[name] = max(self._longest.get(name, 0), *there.tolist())
                 some = lengths[start : start + _CHUNK]
                 np.maximum(some, there, out=some)
         if not texts and not isinstance(self._raw, dict):
             lengths[:] = [len(x) if isinstance(x, np.ndarray) else 0 for x in self._raw]
         return lengths
 
-    def _pad(self, layer: Any, array: np.ndarray) -> np.ndarray:
+    def _pad(self, name: str, layer: Any, array: np.ndarray) -> np.ndarray:
         """Returns ids with their length rounded up, but not beyond the longest row of all."""
         if roles.encodes(layer) != "texts":
             return array
-        length = min(-(-array.shape[1] // self.multiple) * self.multiple, self._longest)
+        length = min(-(-array.shape[1] // self.multiple) * self.multiple, self._longest[name])
         more = max(0, length - array.shape[1])
         room = [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)]
         return np.pad(array, room, constant_values=roles.padding_id(layer))
 
-    def _cut(self, array: np.ndarray, length: int) -> np.ndarray:
+    def _cut(self, array: np.ndarray, named: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns values that belong to tokens, cut off where the ids of the batch are."""
         by_token = self.model.outputs[0].shape[1:2] == (None,)
-        whole = by_token and array.ndim > 1 and array.shape[1] == self._longest
-        return array[:, :length] if whole else array
+        # Of a model that writes they belong to what it writes, and not to what it reads.
+        written = self._longest.keys() & {"target_ids"} or self._longest.keys()
+        longest = max((self._longest[name] for name in written), default=None)
+        if not by_token or array.ndim < 2 or array.shape[1] != longest:
+            return array
+        return array[:, : max(named[name].shape[1] for name in written)]
 
 
 def _text_layers(layers: Mapping[str, Any]) -> dict[str, Any]:

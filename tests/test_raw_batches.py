@@ -73,6 +73,29 @@ def test_outputs_by_token_are_cut_with_their_batch():
 
 
 @pytest.mark.runs_on("torch")
+def test_what_is_written_is_cut_with_its_own_text():
+    """Not with that of a question, whose length is another one."""
+    tokenizer = ka.layers.Tokenizer.train(
+        ["a b c d e f"], model="word", min_frequency=1, start_end=True, name="target_tokenizer"
+    )
+    question = keras.Input((None,), dtype="int32", name="question_ids")
+    target = keras.Input((None,), dtype="int32", name="target_ids")
+    table = ka.layers.TokenEmbedding(tokenizer.vocabulary_size, 4)
+    asked, written = table(tokenizer.copy(name="reader")(question)), table(tokenizer(target))
+    x = ka.layers.TransformerDecoderBlock(2, 8)(written, asked)
+    model = keras.Model([question, target], keras.layers.Dense(9)(x))
+    texts = ["a b", "c d e f", "a"]
+    ids = tokenizer.encode(texts)  # (3, 6)
+    y = np.pad(ids[:, 1:], ((0, 0), (0, 1)))
+    raw = {"question_ids": ["a b c d e f a b", "a", "b"], "target_ids": texts}
+    batches = ka.RawBatches(model, raw, y, batch_size=1, multiple=2, shuffle=False)
+    for row, (asked, written) in enumerate([(10, 4), (4, 6), (4, 4)]):
+        x, labels = batches[row]
+        assert (x["question_ids"].shape[1], x["target_ids"].shape[1]) == (asked, written)
+        assert labels.tolist() == [y[row, :written].tolist()]
+
+
+@pytest.mark.runs_on("torch")
 def test_rows_are_padded_as_the_tokenizer_pads():
     trained = ka.layers.Tokenizer.train(TEXTS, model="word", min_frequency=1)
     tokenizer = ka.layers.Tokenizer.from_json(trained._json)  # in which id 0 means a token

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # so that editors and type checkers know the models, a line e
     from zoo.models.encoder import encoder as encoder
     from zoo.models.ft_transformer import ft_transformer as ft_transformer
     from zoo.models.gat import gat as gat
+    from zoo.models.generative_vqa import generative_vqa as generative_vqa
     from zoo.models.gpt import gpt as gpt
     from zoo.models.hierarchical_classifier import (
         hierarchical_classifier as hierarchical_classifier,

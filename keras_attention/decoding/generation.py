@@ -61,8 +61,8 @@ def generate(
             rows, which may differ in length. Ids before and behind a row that the model masks, as
             by `Embedding(mask_zero=True)`, are padding, which is left out. For an encoder-decoder
             the sources, which may be what another layer encodes, such as a `Path` of an image, a
-            list of them, or pixels `(B, H, W, C)`; a mapping by the names of the inputs gives the
-            beginnings of the targets too.
+            list of them, or pixels `(B, H, W, C)`; a mapping by the names of the inputs gives
+            several sources, such as images and questions, and the beginnings of the targets too.
         sampler: a value of `ka.decoding`, or several, applied in order.
         max_new_tokens: tokens that are generated at most, that which stops included.
         stop: what ends a row, and is left out: ids, or texts; the end token of the tokenizer, if
@@ -72,8 +72,9 @@ def generate(
 
     Returns:
         The new text of each prompt, without the prompt; or an int32 array of new ids, if ids were
-        given. One, if one text or path was given. Of `BeamSearch(num_results=n)`, for each prompt a
-        list of at most n `Hypothesis`, the best first.
+        given. One, if one text or path was given, or one for each input. Of
+        `BeamSearch(num_results=n)`, for each prompt a list of at most n `Hypothesis`, the best
+        first.
 
     Raises:
         TypeError: the prompt, or the sampler, is nothing that can be read.

@@ -24,7 +24,7 @@ class Prompt:
         sources: arrays of the encoder's inputs.
         rows: token ids to continue.
         text: whether the caller wants text.
-        single: whether the caller gave one text or path, not a list.
+        single: whether the caller gave one text or path, or one for each input, not a list.
     """
 
     sources: list[np.ndarray]
@@ -40,8 +40,8 @@ def read(parts: Parts, raw: Any) -> Prompt:
         TypeError: the prompt is of no type that the model's inputs take.
         ValueError: a row is empty, or has ids that are not in the vocabulary.
     """
-    single = isinstance(raw, str | os.PathLike)
-    given = [raw] if single else _array(raw)
+    single = is_one(raw)
+    given = as_batch(raw) if single else _array(raw)
     if parts.sources:
         sources, prefix, ids = _sources(parts, given)
         rows, text = _prefix(parts, len(sources[0]), prefix, not ids)
@@ -60,6 +60,17 @@ def read(parts: Parts, raw: Any) -> Prompt:
                 "or train the tokenizer with start_end=True, whose start token begins all texts."
             )
     return Prompt([*sources], rows, text, single)
+
+
+def is_one(raw: Any) -> bool:
+    """Whether it is one text or path, or a mapping with one for each input."""
+    values = list(raw.values()) if isinstance(raw, Mapping) else [raw]
+    return bool(values) and all(isinstance(value, str | os.PathLike) for value in values)
+
+
+def as_batch(raw: Any) -> Any:
+    """Returns the batch of one text or path, or of one for each input."""
+    return {name: [value] for name, value in raw.items()} if isinstance(raw, Mapping) else [raw]
 
 
 def _array(raw: Any) -> Any:

@@ -16,6 +16,7 @@ from keras_attention.decoding.steps import Cached, Recomputed
 from keras_attention.kernels import compiled_for
 from keras_attention.ops import checks
 
+_MOST_LOOPS = 32  # of a model, so that ever new settings of samplers do not fill the memory
 _CHUNK = 16  # tokens between looks at the text, where text is to stop it
 
 
@@ -151,9 +152,13 @@ class Run:
         kind: Any = Loop if self.search is None else BeamLoop
         values = [self.samplers] if self.search is None else [self.search, self.samplers]
         key = ("loop", type(steps), *values, room, self._banned)
-        if key not in self._known:
-            self._known[key] = kind(self.parts, steps, *values, room, self._banned)
-        return self._known[key]
+        loop = self._known.get(key)
+        if loop is None:
+            loop = self._known[key] = kind(self.parts, steps, *values, room, self._banned)
+            loops = [each for each in list(self._known) if each[:1] == ("loop",)]
+            for oldest in loops[:-_MOST_LOOPS]:
+                self._known.pop(oldest, None)
+        return loop
 
     def chunks(self, size: int) -> Iterator[list[np.ndarray]]:
         """Yields the new ids of all rows so far, after each `size` tokens; `over` with the last."""

@@ -25,12 +25,14 @@ from keras_attention.layers.inputs.audio_converter import AudioConverter
 from keras_attention.layers.inputs.categorical_columns import CategoricalColumns
 from keras_attention.layers.inputs.character_features import CharacterFeatures
 from keras_attention.layers.inputs.class_token import ClassToken
+from keras_attention.layers.inputs.date_columns import DateColumns
 from keras_attention.layers.inputs.image_converter import ImageConverter
 from keras_attention.layers.inputs.log_mel_spectrogram import LogMelSpectrogram
 from keras_attention.layers.inputs.numeric_columns import NumericColumns
 from keras_attention.layers.inputs.patch_embedding import PatchEmbedding
 from keras_attention.layers.inputs.reversible_normalization import ReversibleNormalization
 from keras_attention.layers.inputs.segment_embedding import SegmentEmbedding
+from keras_attention.layers.inputs.sum_normalization import SumNormalization
 from keras_attention.layers.inputs.token_embedding import TokenEmbedding
 from keras_attention.layers.inputs.tokenizer import Tokenizer
 from keras_attention.layers.outputs.action_values import ActionValues
@@ -62,6 +64,7 @@ __all__ = [
     "CategoricalColumns",
     "CharacterFeatures",
     "ClassToken",
+    "DateColumns",
     "DisentangledAttention",
     "DisentangledBlock",
     "EntityLabels",
@@ -92,6 +95,7 @@ __all__ = [
     "ShawRelativePosition",
     "ShiftedWindowAttention",
     "SpectrogramAugmentation",
+    "SumNormalization",
     "TokenEmbedding",
     "TokenPooling",
     "Tokenizer",

@@ -1,13 +1,18 @@
 """Columns of tables, from raw rows in whichever form, and the initializer of their tokens."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_attention.ops import batches
+
+# What stands for a missing value in the files of others, in small letters.
+MISSING = frozenset(("", "?", "na", "n/a", "nan", "none", "null"))
+_EPOCH = datetime(2000, 1, 1)
 
 
 def columns(rows: Any, names: Sequence[str], row_names: Sequence[str]) -> dict[str, list[Any]]:
@@ -78,12 +83,12 @@ def _fields(row: Any, number: int, row_names: Sequence[str]) -> Mapping[str, Any
 
 
 def number(value: Any, name: str, row: int) -> float:
-    """Returns a field as a number, NaN where it is empty, `?` or `None`.
+    """Returns a field as a number, NaN where it is missing.
 
     Raises:
         ValueError: it is no number.
     """
-    if value is None or (isinstance(value, str) and value.strip() in ("", "?")):
+    if is_missing(value):
         return float("nan")
     try:
         return float(value)
@@ -93,16 +98,62 @@ def number(value: Any, name: str, row: int) -> float:
         ) from None
 
 
+def day(value: Any, name: str, row: int) -> float:
+    """Returns a date, with a time or without, in days since 2000 began; NaN where it is missing.
+
+    A zone is not looked at: the hour is that of the place.
+
+    Raises:
+        ValueError: it is no date in the form of ISO 8601, such as `2024-05-31 13:30`.
+    """
+    if is_missing(value):
+        return float("nan")
+    try:
+        if isinstance(value, np.datetime64):
+            value = value.astype("datetime64[us]").item()
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value.strip().replace("/", "-"))
+        if not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day)
+        return (value.replace(tzinfo=None) - _EPOCH).total_seconds() / 86_400
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(
+            f"The column {name!r} must have dates such as 2024-05-31 or 2024-05-31 13:30. "
+            f"Received: {batches.short(value)} in row {row}"
+        ) from None
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a field is empty: `None`, NaN, those of other libraries, and what files have."""
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    # Of all scalars those alone differ from themselves: NaN and NaT.
+    return isinstance(value, float | np.floating | np.datetime64) and bool(value != value)
+
+
 def category(value: Any) -> str:
-    """Returns a field as the name of a category."""
-    return "" if value is None else str(value).strip()
+    """Returns a field as the name of a category, an empty one where there is none."""
+    if not isinstance(value, str) and is_missing(value):
+        return ""
+    return str(value).strip()
 
 
-def numbers(columns: Mapping[str, Sequence[Any]]) -> np.ndarray:
-    """Returns columns of numbers as `(B, F)` float32."""
+def whole(value: Any) -> str | None:
+    """Returns a whole number in floats as pandas has it beside missing ones, `3.0`, as `3`."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return None
+
+
+def numbers(
+    columns: Mapping[str, Sequence[Any]], read: Callable[[Any, str, int], float] = number
+) -> np.ndarray:
+    """Returns columns as `(B, F)` float32, each field as `read` does: a `number`, or a `day`."""
     return np.array(
         [
-            [number(value, name, row) for row, value in enumerate(values)]
+            [read(value, name, row) for row, value in enumerate(values)]
             for name, values in columns.items()
         ],
         np.float32,

@@ -48,6 +48,14 @@ def test_rows_come_in_many_forms(rows):
     np.testing.assert_array_equal(layer.encode(rows), [[0, 2], [2, 0]])
 
 
+def test_a_missing_category_may_be_one_of_them():
+    """Whole numbers are themselves as floats too, which pandas makes them beside missing ones."""
+    layer = CategoricalColumns(["size"], [["", "3", "4.0"]], 2)
+    values = [None, float("nan"), "", np.float64(3), 3, "3", "3.0", 4.0, 4, 5]
+    expected = [[1], [1], [1], [2], [2], [2], [0], [3], [0], [0]]
+    np.testing.assert_array_equal(layer.encode({"size": values}), expected)
+
+
 def test_errors_teach():
     with pytest.raises(ValueError, match=r"one entry for each of `names`, at least 1. Received: 2"):
         CategoricalColumns(["a"], VOCABULARIES, 2)

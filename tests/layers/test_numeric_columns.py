@@ -13,7 +13,13 @@ CASES = [
         layer=NumericColumns,
         config={"names": ["a", "b", "c"], "hidden_dim": 4},
         inputs={"numbers": (3,)},
-    )
+    ),
+    Case(
+        layer=NumericColumns,
+        config={"names": ["a", "b"], "hidden_dim": 4, "missing_tokens": True},
+        inputs={"numbers": (2,)},
+        silent=("missing",),  # as no number is
+    ),
 ]
 
 
@@ -30,6 +36,20 @@ def test_a_token_is_bias_and_standardised_number_times_vector():
     np.testing.assert_allclose(to_numpy(layer(x)), standard[..., None] * kernel + bias, atol=1e-4)
     missing = to_numpy(layer(np.array([[np.nan, 1e9]], "float32")))
     np.testing.assert_allclose(missing[0, 0], bias[0], atol=1e-6)
+
+
+def test_a_missing_number_may_have_a_token_of_its_own():
+    layer = NumericColumns(["a", "b"], 3, missing_tokens=True)
+    layer.build((None, 2))
+    token = np.random.default_rng(0).normal(size=(2, 3)).astype("float32")
+    layer.missing.assign(token)
+    plain = NumericColumns(["a", "b"], 3)
+    plain.build((None, 2))
+    plain.set_weights([to_numpy(w) for w in layer.weights if w is not layer.missing])
+    x = np.array([[np.nan, 2.0], [1.0, np.inf]], "float32")
+    tokens = to_numpy(layer(x))
+    np.testing.assert_array_equal(tokens[[0, 1], [0, 1]], token)
+    np.testing.assert_array_equal(tokens[[0, 1], [1, 0]], to_numpy(plain(x))[[0, 1], [1, 0]])
 
 
 def test_kernel_and_bias_begin_apart():
@@ -56,7 +76,7 @@ def test_constant_columns_do_not_divide_by_zero():
     assert np.isfinite(to_numpy(layer(np.array([[7.0], [8.0]], "float32")))).all()
 
 
-ROWS = [{"a": "1.5", "x": "u", "b": "?"}, {"a": 2, "x": "v", "b": None}]
+ROWS = [{"a": "1.5", "x": "u", "b": " NA "}, {"a": 2, "x": "v", "b": None}]
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,17 @@ _ROWS = 3  # of a table
 
 
 def write(model: keras.Model, x: Any, folder: Path) -> None:
-    """Writes `example.png`, `.wav` or `.csv` to a folder: the first of the raw inputs `x`, or the
-    first rows, where images, recordings or a table are what the model reads."""
+    """Writes `example.png`, `.wav`, `.csv` or `.npz` to a folder: the first of the raw inputs `x`,
+    or the first rows, where images, recordings, a table or several arrays are what it reads."""
     layers = {roles.encodes(layer): name for name, layer in encoders(model).items()}
     for kind, (suffix, draw) in _KINDS.items():
         if kind in layers:
             named = x[layers[kind]] if isinstance(x, Mapping) and layers[kind] in x else x
             with complete(folder / f"example{suffix}") as temporary:
                 draw(encoders(model)[layers[kind]], named, temporary)
+    if set(layers) == {None} and isinstance(x, Mapping):
+        with complete(folder / "example.npz") as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **{name: array[:1] for name, array in x.items()})
 
 
 def _image(layer: Any, images: np.ndarray, path: Path) -> None:

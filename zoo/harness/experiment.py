@@ -301,7 +301,8 @@ def predict(
 
     Of a tagger over pieces they are those of words. Files are read a batch at a time.
     """
-    if isinstance(part[0], np.ndarray) and len(part[0]) and isinstance(part[0][0], Path):
+    columns = part[0].values() if isinstance(part[0], dict) else [part[0]]
+    if any(len(each) and isinstance(each[0], Path) for each in columns):
         read = ka.RawBatches(model, part[0], batch_size=batch_size)
         arrays = (read[index][0] for index in range(read.num_batches))
         return np.concatenate([inference.outputs(model, x, batch_size=batch_size) for x in arrays])

@@ -9,27 +9,11 @@ import keras_attention as ka
 from zoo.models.seq2seq_rnn import first_state
 from zoo.models.vit import vit
 
+STEM = (16, 32, 48)  # cuts 72 x 72 pixels to 81 regions, as the default `stages` do
 VARIANTS: dict[str, dict[str, Any]] = {
-    # 72 x 72: 81 regions in both.
-    "default": dict(
-        decoder="recurrent",
-        stages=((24,), (48, 64)),
-        hidden_dim=64,
-        units=128,
-        doubly_stochastic=0.01,
-    ),
-    "transformer": dict(
-        decoder="transformer",
-        stem=(16, 32, 48),
-        hidden_dim=64,
-        intermediate_dim=128,
-        num_heads=4,
-        num_encoder_layers=2,
-        num_layers=2,
-    ),
-    "tiny": dict(
-        decoder="recurrent", stages=((4,), (6,)), hidden_dim=6, units=8, doubly_stochastic=0.01
-    ),
+    "default": {},
+    "transformer": dict(decoder="transformer"),
+    "tiny": dict(stages=((4,), (6,)), hidden_dim=6, units=8),
     "tiny_transformer": dict(
         decoder="transformer",
         stem=(4, 6),
@@ -42,7 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def captioner(*, decoder: str, **settings: Any) -> keras.Model:
+def captioner(*, decoder: str = "recurrent", **settings: Any) -> keras.Model:
     """An image captioner, by the kind of its decoder.
 
     Args:
@@ -66,11 +50,11 @@ def captioner(*, decoder: str, **settings: Any) -> keras.Model:
 
 def recurrent_captioner(
     *,
-    stages: Sequence[Sequence[int]],
-    hidden_dim: int,
-    units: int,
+    stages: Sequence[Sequence[int]] = ((24,), (48, 64)),
+    hidden_dim: int = 64,
+    units: int = 128,
     cell: str = "lstm",
-    doubly_stochastic: float = 0.0,
+    doubly_stochastic: float = 0.01,
     image_size: int = 72,
     channels: int = 3,
     mean: float | Sequence[float] = 0.5,
@@ -133,11 +117,11 @@ def recurrent_captioner(
 
 def transformer_captioner(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_encoder_layers: int,
-    num_layers: int,
+    hidden_dim: int = 64,
+    intermediate_dim: int = 128,
+    num_heads: int = 4,
+    num_encoder_layers: int = 2,
+    num_layers: int = 2,
     patch_size: int | None = None,
     stem: Sequence[int] | None = None,
     stem_pooling: bool = False,
@@ -160,7 +144,7 @@ def transformer_captioner(
         num_encoder_layers: blocks of the encoder.
         num_layers: blocks of the decoder.
         patch_size, stem, stem_pooling, image_size, channels, mean, std, augmentation: of the
-            encoder, see `vit`.
+            encoder, see `vit`; `stem` is `STEM` if neither it nor `patch_size` is given.
         dropout: share that training drops of the embeddings and of each sub-layer's output.
         vocabulary_size, tokenizer, name: as in `recurrent_captioner`.
     """
@@ -170,7 +154,7 @@ def transformer_captioner(
         num_heads=num_heads,
         num_layers=num_encoder_layers,
         patch_size=patch_size,
-        stem=stem,
+        stem=STEM if patch_size is None and stem is None else stem,
         stem_pooling=stem_pooling,
         pooling=None,
         image_size=image_size,
@@ -181,8 +165,31 @@ def transformer_captioner(
         dropout=dropout,
         num_classes=None,
     )
-    image, memory = encoder.input, encoder.output  # (B, S, D)
-    target, x, size = _embed(tokenizer, vocabulary_size, hidden_dim, dropout)
+    target, logits = write_about(
+        encoder.output,  # (B, S, D)
+        intermediate_dim=intermediate_dim,
+        num_heads=num_heads,
+        num_layers=num_layers,
+        dropout=dropout,
+        vocabulary_size=vocabulary_size,
+        tokenizer=tokenizer,
+    )
+    return keras.Model([encoder.input, target], logits, name=name)
+
+
+def write_about(
+    memory: Any,
+    *,
+    intermediate_dim: int,
+    num_heads: int,
+    num_layers: int,
+    dropout: float,
+    vocabulary_size: int | None,
+    tokenizer: ka.layers.Tokenizer | None,
+) -> tuple[Any, Any]:
+    """Returns the input `target_ids` `(B, T)` of a transformer's decoder that reads `memory`
+    `(B, S, D)`, and its logits `(B, T, V)`."""
+    target, x, size = _embed(tokenizer, vocabulary_size, memory.shape[-1], dropout)
     x = ka.layers.PositionalEncoding(name="target_position")(x)
     for i in range(num_layers):
         x = ka.layers.TransformerDecoderBlock(
@@ -191,7 +198,7 @@ def transformer_captioner(
     x = keras.layers.LayerNormalization(epsilon=1e-5, name="decoder_norm")(x)
     x = keras.layers.Dense(size, name="output")(x)  # (B, T, V)
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(x)
-    return keras.Model([image, target], logits, name=name)
+    return target, logits
 
 
 def _convolve(x: Any, stages: Sequence[Sequence[int]]) -> Any:

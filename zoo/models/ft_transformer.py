@@ -7,7 +7,7 @@ import keras
 import keras_attention as ka
 
 VARIANTS = {
-    "default": dict(hidden_dim=64, intermediate_dim=86, num_heads=8, num_layers=3),
+    "default": {},
     # The paper's default (section 4, appendix E): width 192, ReGLU of 4/3 of it.
     "paper": dict(hidden_dim=192, intermediate_dim=256, num_heads=8, num_layers=3),
     "tiny": dict(hidden_dim=8, intermediate_dim=10, num_heads=2, num_layers=1),
@@ -16,12 +16,14 @@ VARIANTS = {
 
 def ft_transformer(
     *,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    hidden_dim: int = 64,
+    intermediate_dim: int = 86,
+    num_heads: int = 8,
+    num_layers: int = 3,
     numbers: Sequence[str] = (),
     categories: Mapping[str, Sequence[str]] | None = None,
+    dates: Sequence[str] = (),
+    missing_tokens: bool = False,
     row_names: Sequence[str] | None = None,
     activation: str = "geglu",
     dropout: float = 0.0,
@@ -45,6 +47,8 @@ def ft_transformer(
         numbers: names of the columns of numbers, which are standardised once the layer
             `numbers_tokens` is adapted to the training data.
         categories: the categories of each other column, by its name.
+        dates: names of the columns of dates; the layer `dates_tokens` is adapted likewise.
+        missing_tokens: whether a missing number has a token of its own; else it counts as the mean.
         row_names: all columns of a raw row in their order.
         activation: `"geglu"`, the paper's `"reglu"`, or others of `TransformerBlock`.
         dropout: share of each sub-layer's output that training drops.
@@ -55,19 +59,21 @@ def ft_transformer(
         name: of the model.
 
     Returns:
-        A model from `numbers` `(B, F)` and `categories` `(B, F)`, or one of them, to logits
+        A model from `numbers`, `categories` and `dates` `(B, F)`, those that there are, to logits
         `(B, num_classes)`, to as many standardised numbers as `quantities` names, or to
         `(B, hidden_dim)`.
 
     Raises:
         ValueError: there are no columns.
     """
-    if not (numbers or categories):
-        raise ValueError("Pass `numbers`, `categories` or both: a table has columns.")
+    if not (numbers or categories or dates):
+        raise ValueError("Pass `numbers`, `categories` or `dates`: a table has columns.")
     inputs, tokens = [], []
     if numbers:
         inputs.append(keras.Input((len(numbers),), name="numbers"))
-        columns = ka.layers.NumericColumns(numbers, hidden_dim, row_names, name="numbers_tokens")
+        columns = ka.layers.NumericColumns(
+            numbers, hidden_dim, row_names, missing_tokens=missing_tokens, name="numbers_tokens"
+        )
         tokens.append(columns(inputs[-1]))
     if categories:
         inputs.append(keras.Input((len(categories),), dtype="int32", name="categories"))
@@ -78,6 +84,10 @@ def ft_transformer(
             row_names,
             name="categories_tokens",
         )
+        tokens.append(columns(inputs[-1]))
+    if dates:
+        inputs.append(keras.Input((len(dates),), name="dates"))
+        columns = ka.layers.DateColumns(dates, hidden_dim, row_names, name="dates_tokens")
         tokens.append(columns(inputs[-1]))
     x = keras.layers.Concatenate(axis=1, name="tokens")(tokens) if len(tokens) > 1 else tokens[0]
     x = ka.layers.ClassToken(name="class_token")(x)  # (B, 1 + columns, D)

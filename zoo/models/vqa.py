@@ -8,16 +8,14 @@ import keras
 import keras_attention as ka
 from zoo.models.vit import vit
 
-# 64 x 64 behind three convolutions of stride 2: 64 patches.
-_IMAGE = dict(stem=(8, 16, 32))
-_SMALL = dict(hidden_dim=64, intermediate_dim=128, num_heads=4, num_layers=2)
+STEM = (8, 16, 32)  # cuts 64 x 64 pixels to 64 patches
 _TINY = dict(stem=(4, 4, 4), hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1)
 VARIANTS: dict[str, dict[str, Any]] = {
-    "default": dict(fusion="cross", **_IMAGE, **_SMALL),
-    "co": dict(fusion="co", **_IMAGE, **_SMALL),
-    "single": dict(fusion="single", **_IMAGE, **_SMALL),
-    "question_only": dict(fusion="cross", inputs="question", **_IMAGE, **_SMALL),
-    "image_only": dict(fusion="cross", inputs="image", **_IMAGE, **_SMALL),
+    "default": {},
+    "co": dict(fusion="co"),
+    "single": dict(fusion="single"),
+    "question_only": dict(inputs="question"),
+    "image_only": dict(inputs="image"),
     "tiny": dict(fusion="cross", num_image_layers=1, **_TINY),
     "tiny_co": dict(fusion="co", **_TINY),
     "tiny_single": dict(fusion="single", **_TINY),
@@ -28,11 +26,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def vqa(
     *,
-    fusion: str,
-    hidden_dim: int,
-    intermediate_dim: int,
-    num_heads: int,
-    num_layers: int,
+    fusion: str = "cross",
+    hidden_dim: int = 64,
+    intermediate_dim: int = 128,
+    num_heads: int = 4,
+    num_layers: int = 2,
     num_image_layers: int = 0,
     patch_size: int | None = None,
     stem: tuple[int, ...] | None = None,
@@ -71,13 +69,14 @@ def vqa(
         num_heads: attention heads of each block.
         num_layers: number of blocks that read both.
         num_image_layers: number of blocks that read the patches alone, before.
-        patch_size, stem: how the image is cut, see `vit`.
+        patch_size, stem: how the image is cut, see `vit`; by `STEM` if neither is given.
         inputs: `"both"`, or `"question"` or `"image"` alone.
         image_size, channels, mean, std, augmentation: of the image, see `vit`.
         dropout: share of each sub-layer's output that training drops.
         vocabulary_size: number of token ids; that of the tokenizer if `None`.
         tokenizer: which makes ids of questions and goes with the file.
-        num_classes: answers, or `None` for the features.
+        num_classes: answers, or `None` for the features; 1000 stands for as many as there are
+            `class_names`, where these are given.
         class_names: the answers in words, which the file carries.
         name: of the model.
 
@@ -96,13 +95,15 @@ def vqa(
             raise ValueError(
                 f"`{key}` must be one of {', '.join(known)}. Received: {key}={value!r}"
             )
+    if num_classes == 1000 and class_names is not None:
+        num_classes = len(class_names)
     model_inputs, sequences = [], []
     if inputs != "image":
         tokenizer = tokenizer or ka.layers.Tokenizer(name="tokenizer")
         size = vocabulary_size or tokenizer.vocabulary_size
         model_inputs.append(keras.Input((None,), dtype="int32", name="question_ids"))
         ids = tokenizer(model_inputs[0])
-        sequences.append(_embed_words(ids, size, hidden_dim, dropout))  # (B, T, D)
+        sequences.append(embed_words(ids, size, hidden_dim, dropout))  # (B, T, D)
     if inputs != "question":
         image = vit(
             hidden_dim=hidden_dim,
@@ -110,7 +111,7 @@ def vqa(
             num_heads=num_heads,
             num_layers=num_image_layers,
             patch_size=patch_size,
-            stem=stem,
+            stem=STEM if patch_size is None and stem is None else stem,
             pooling=None,
             image_size=image_size,
             channels=channels,
@@ -136,7 +137,7 @@ def vqa(
     return keras.Model(model_inputs if len(model_inputs) > 1 else model_inputs[0], x, name=name)
 
 
-def _embed_words(ids: Any, vocabulary_size: int, hidden_dim: int, dropout: float) -> Any:
+def embed_words(ids: Any, vocabulary_size: int, hidden_dim: int, dropout: float) -> Any:
     """Embeds words with their positions and normalises them, as the patches are."""
     normal = keras.initializers.RandomNormal(stddev=hidden_dim**-0.5)
     x = keras.layers.Embedding(

@@ -24,13 +24,14 @@ def find_kinds(model: Path | str) -> set[str] | None:
             if archive.getinfo("config.json").file_size > _LARGEST:
                 return None
             layers = json.loads(archive.read("config.json"))["config"]["layers"]
-        classes = {layer["class_name"] for layer in layers}
+        classes = [layer["class_name"] for layer in layers]
         names = {layer["config"]["name"] for layer in layers}
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile):
         return None  # `ka.load_model` says what is wrong
-    kinds = {ENCODERS[name] for name in classes & set(ENCODERS)}
-    is_caption = "target_ids" in names and "images" in kinds  # a caption, which is no input
-    return kinds - {"texts"} if is_caption else kinds
+    kinds = [ENCODERS[name] for name in classes if name in ENCODERS]
+    if "target_ids" in names and "texts" in kinds:  # which the model writes, and does not read
+        kinds.remove("texts")
+    return set(kinds)
 
 
 def read(kinds: set[str] | None, inputs: Sequence[str], image: str | None = None) -> list[Any]:

@@ -2,21 +2,25 @@
 
 import argparse
 import json
-import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from zoo import box
 from zoo.program import console
 
-MODEL = "a .keras file, the folder of a training, or hf://user/name"
+MODEL = (
+    "a model that comes along (`keras-attention list`), a .keras file, the folder of a training, "
+    "or hf://user/name"
+)
 
 
-def file(text: str) -> Path:
-    """The type of a file that is read."""
+def file(text: str, *, also: Collection[str] = ()) -> Path:
+    """The type of a file that is read; `also` are names that might have been meant."""
     path = Path(text)
     if not path.is_file():
         beside = path.parent.glob("*") if path.parent.is_dir() else Path("runs").glob("*/*")
-        meant = console.suggest(text, list(map(str, beside)))
+        meant = console.suggest(text, [*also, *map(str, beside)])
         raise argparse.ArgumentTypeError(f"there is no file {text}{meant}")
     return path
 
@@ -35,27 +39,30 @@ def table(text: str) -> Path:
 
 
 def model(text: str) -> Path | str:
-    """The type of a model: a file, a folder of one, or `hf://user/name`."""
+    """The type of a model: one that comes along, a file, a folder of one, or `hf://user/name`."""
     return text if text.startswith("hf://") else saved_model(text)
 
 
 def saved_model(text: str) -> Path:
-    """The type of a model on this machine: a file, a folder that a training left, or one that has
-    the members of a file."""
+    """The type of a model on this machine: one that comes along, a file, a folder that a training
+    left, or one that has the members of a file."""
+    if text in box.names():
+        return box.describe(text).path
     path = Path(text)
-    if not path.is_dir():
-        return file(text)
-    if (path / "config.json").is_file():
-        return path
-    if not (path / "model.keras").is_file():
-        raise argparse.ArgumentTypeError(f"there is no model.keras in the folder {text}.")
-    return path / "model.keras"
+    if path.is_dir():
+        if (path / "config.json").is_file():
+            return path
+        if not (path / "model.keras").is_file():
+            raise argparse.ArgumentTypeError(f"there is no model.keras in the folder {text}.")
+        return path / "model.keras"
+    return file(text, also=box.names())
 
 
 def beside(model: Path | str) -> Path:
-    """Returns the folder for what is made of a model: its own, if it has one to write to."""
-    folder = Path(model).parent
-    return folder if Path(model).exists() and os.access(folder, os.W_OK) else Path()
+    """Returns the folder for what is made of a model: its own, if that is the user's."""
+    path = Path(model)
+    comes_along = path.is_relative_to(box.FOLDER)
+    return path.parent if path.exists() and not comes_along else Path()
 
 
 def read_text(path: Path) -> str:

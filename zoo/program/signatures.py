@@ -41,7 +41,7 @@ class Parameter:
         if self.default is _NO_DEFAULT:
             parser.add_argument(option, dest=self.name, required=True, help=help, **self._form())
             return
-        if self.default is not None and self.kind != "bool":
+        if self.default not in (None, ()) and self.kind != "bool":
             help += f"; {self.default}"
         parser.add_argument(option, dest=self.name, default=self.default, help=help, **self._form())
 

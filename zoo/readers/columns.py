@@ -69,7 +69,7 @@ def parse_conllu(lines: Iterable[str]) -> Iterator[Sentence]:
             raise ValueError(f"{fields[_FORM]!r} has no part of speech in the field UPOS")
         return fields[_FORM], fields[_UPOS]
 
-    return _parse(lines, read, is_comment=lambda line: line.startswith("#"))
+    return _parse(lines, read, lambda line: line[0] == "#")
 
 
 def parse_columns(lines: Iterable[str]) -> Iterator[Sentence]:
@@ -80,28 +80,28 @@ def parse_columns(lines: Iterable[str]) -> Iterator[Sentence]:
     Raises:
         ValueError: a line is broken, with its number.
     """
-    columns = 0
+    lines = list(lines)
+    written = [line for line in lines if line.strip() and line[0] != "#"]
+    with_tabs = any("\t" in line for line in written)
 
     def split(line: str) -> list[str]:
-        if "\t" in line:
-            return line.rstrip("\t ").split("\t")
-        return [field for field in line.split(" ") if field]
+        if with_tabs:
+            return line.rstrip("\t\r\n ").split("\t")
+        return [field for field in line.rstrip("\r\n").split(" ") if field]
+
+    columns = next((len(split(line)) for line in written if split(line)[0] != _DOCUMENT), 0)
 
     def read(line: str) -> tuple[str, str] | None:
-        nonlocal columns
         fields = split(line)
         if fields[0] == _DOCUMENT:
             return None
-        columns = columns or len(fields)
         if len(fields) < 2 or len(fields) != columns or not fields[0]:
             raise ValueError(
                 f"it must have {max(2, columns)} columns, a word first and its tag last"
             )
         return fields[0], fields[-1]
 
-    return _parse(
-        lines, read, is_comment=lambda line: line[:1] == "#" and len(split(line)) != (columns or 2)
-    )
+    return _parse(lines, read, lambda line: line[0] == "#" and len(split(line)) != columns)
 
 
 def _parse(

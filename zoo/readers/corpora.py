@@ -5,7 +5,7 @@ from functools import partial
 
 from zoo.readers.findings import Findings
 from zoo.readers.lines import PIECE, Corpus
-from zoo.readers.splitting import SHARE
+from zoo.readers.splitting import SHARE, count_parts
 
 TESTED = 500_000  # characters that are split off to choose by, and again to test on, at most
 LINE = 40  # characters of a line that is not there twice by chance
@@ -35,11 +35,11 @@ def split_corpus(corpus: Corpus, size: int, *, parts: int) -> list[Corpus]:
     """Returns the parts of a corpus of so many characters, in their order; the first is the
     largest."""
     each = min(int(SHARE * size), TESTED)
-    ends = [size - each * later for later in range(parts - 1, -1, -1)]
+    ends = [size - each * later for later in range(count_parts(parts) - 1, -1, -1)]
     return [
         partial(_read_between, corpus, start, stop)
         for start, stop in zip([0, *ends[:-1]], ends, strict=True)
-    ]
+    ][:parts]
 
 
 def add_repeated_lines(findings: Findings, train: Corpus, test: Corpus) -> None:

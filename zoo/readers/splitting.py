@@ -13,7 +13,7 @@ _KEPT: ContextVar[int] = ContextVar("kept", default=0)
 
 @contextmanager
 def keep_parts(parts: int) -> Iterator[None]:
-    """Has `split_rows` split into so many parts at least, and leave out the last ones.
+    """Has `split_rows` and its like split into so many parts at least, and leave out the last ones.
 
     A model that was tested on a part of its data is tested on others thus, without what it was
     tested on first being trained on: what is learned from rows to train on, such as a vocabulary
@@ -24,6 +24,11 @@ def keep_parts(parts: int) -> Iterator[None]:
         yield
     finally:
         _KEPT.reset(token)
+
+
+def count_parts(parts: int) -> int:
+    """Returns how many parts to make where so many are asked for, see `keep_parts`."""
+    return max(parts, _KEPT.get())
 
 
 def split_rows(
@@ -49,7 +54,7 @@ def split_rows(
     Raises:
         ValueError: there are fewer distinct rows than parts.
     """
-    wanted, parts = parts, max(parts, _KEPT.get())
+    wanted, parts = parts, count_parts(parts)
     numbers: dict[Hashable, int] = {}
     group = np.array([numbers.setdefault(key, len(numbers)) for key in keys], int)
     if len(numbers) < parts:

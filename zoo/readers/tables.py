@@ -282,7 +282,7 @@ def _list_rows(rows: Iterable[Any], argument: str, lists: bool) -> list[dict[str
 def _is_batch(value: Any, lists: bool = False) -> bool:
     """Whether a value has one for each of several rows, which are lists themselves if `lists`."""
     is_list = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
-    return is_list and (not lists or all(map(_is_batch, value)))
+    return is_list and (not lists or (len(value) > 0 and all(map(_is_batch, value))))
 
 
 def _as_numpy(value: Any) -> Any:

@@ -36,22 +36,19 @@ BLEU of the default model was 25.5 with that; that of 0, seen at the same time, 
 hyperparameters are those of one short run on the validation part.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
-from sklearn.decomposition import PCA
 
 import keras_attention as ka
-from keras_attention.explain.plots import any_model
 from zoo.data import Arrays, Splits
 from zoo.data import emoji_captions as data
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.captioner import VARIANTS as CAPTIONER
 from zoo.models.captioner import captioner
-from zoo.tasks import translators as translation
-from zoo.tasks.optimizers import adamw_cosine
+from zoo.tasks import captions
+from zoo.tasks.captions import Gallery
 
 # Of each the language and the model's sizes.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -63,12 +60,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "tiny_transformer": ("de", CAPTIONER["tiny_transformer"]),
 }
 EPOCHS = {"default": 40, "transformer": 40, "german": 40, "blind": 3}
-RATES = {"transformer": 2e-3}  # the highest ones; 3e-3 of the others
 BATCH_SIZE = 32
-# As the paper searches, for the most probable caption. The validation part cannot choose: its
-# captions are half as long again as those of the other parts.
-LENGTH_PENALTY = 0.0
-_AT_ONCE = 64  # images that are captioned
 BUCKETS = (5, 7, 9, 12)  # of byte pairs, see `keras_attention.training.batches.Batches`
 
 
@@ -91,10 +83,9 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     tokenizer = ka.layers.Tokenizer.train(
         raw.train[1], vocabulary_size=1000, start_end=True, name="target_tokenizer"
     )
-    epochs = 2 if smoke else EPOCHS.get(variant, 2)
-    steps = epochs * raw.num_batches(BATCH_SIZE)
-    search = {"num_beams": 2 if smoke else 5, "max_new_tokens": 6 if smoke else 24}
-    return Recipe(
+    return captions.make_recipe(
+        captions.encode(shown, tokenizer),
+        Gallery.of_arrays(shown.test),
         name="caption_emoji",
         variant=variant,
         seed=seed,
@@ -108,42 +99,23 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
             dropout=0.2,
             tokenizer=tokenizer,
         ),
-        data=encode(shown, tokenizer),
-        optimizer=adamw_cosine(
-            steps,
-            peak=RATES.get(variant, 3e-3),
-            warmup_steps=steps // 20,
-            weight_decay=0.05,
-            spared=["table", "embedding"],
-        ),
-        loss=ka.training.SmoothedCrossentropy(0.1),
-        metrics=(ka.training.TokenAccuracy(),),
-        score="bleu",
-        epochs=epochs,
+        epochs=2 if smoke else EPOCHS.get(variant, 2),
         batch_size=BATCH_SIZE,
+        peak=captions.RATES[settings.get("decoder", "recurrent")],
+        num_beams=2 if smoke else 5,
+        max_new_tokens=6 if smoke else 24,
         buckets=BUCKETS,
-        measure=lambda model, _: measure(model, shown, **search),
-        baselines={"caption of the nearest training picture": lambda _: nearest_picture(raw)},
-        pictures=lambda model, _: draw_pictures(model, shown, **search),
+        baselines={
+            "caption of the nearest training picture": lambda _: captions.nearest_picture(
+                Gallery.of_arrays(raw.train), Gallery.of_arrays(raw.test)
+            )
+        },
         next_step=(
             "look at {folder}/attention.png, and have a picture described:\n"
             "python scripts/generate.py {folder}/model.keras {folder}/example.png "
             "--sampler beams=5,length_penalty=0"
         ),
-        task="image-to-text",
     )
-
-
-def encode(raw: Splits, tokenizer: ka.layers.Tokenizer) -> Splits:
-    """Returns ids of the captions, for a decoder that reads the true caption up to each token."""
-
-    def part(given: Arrays) -> Arrays:
-        x, y = given
-        previous, following = translation.shift(y, tokenizer)
-        weights = (following != 0).astype(np.float32)
-        return {"image": x["image"], "target_ids": previous}, following, weights
-
-    return raw.map(part)
 
 
 def blank_out(raw: Splits) -> Splits:
@@ -154,68 +126,3 @@ def blank_out(raw: Splits) -> Splits:
         return {**x, "image": np.full_like(x["image"], 255)}, y
 
     return raw.map(part)
-
-
-def write_captions(
-    model: keras.Model, images: np.ndarray, *, sampler: Any, max_new_tokens: int
-) -> list[str]:
-    """Returns a caption by the model for each image."""
-    captions = []
-    for start in range(0, len(images), _AT_ONCE):
-        chunk = images[start : start + _AT_ONCE]
-        captions += ka.generate(model, chunk, sampler=sampler, max_new_tokens=max_new_tokens)
-    return captions
-
-
-def measure(
-    model: keras.Model, raw: Splits, *, num_beams: int, max_new_tokens: int
-) -> dict[str, float]:
-    """Returns BLEU and exact matches of the test part, by beam search and greedily."""
-    (x, references), scores = raw.test, {}
-    for how, sampler in {"": beam_search(num_beams), "_greedy": ka.decoding.Greedy()}.items():
-        captions = write_captions(model, x["image"], sampler=sampler, max_new_tokens=max_new_tokens)
-        scores[f"bleu{how}"], signature = translation.bleu(captions, references)
-        scores[f"exact_match{how}"] = exact_match(captions, references)
-    print(f"bleu: sacreBLEU {signature}, {num_beams} beams or greedy", flush=True)
-    return scores
-
-
-def beam_search(num_beams: int) -> ka.decoding.BeamSearch:
-    return ka.decoding.BeamSearch(num_beams, length_penalty=LENGTH_PENALTY)
-
-
-def exact_match(captions: Sequence[str], references: Sequence[str]) -> float:
-    """Returns the share of captions that are the reference, case ignored."""
-    pairs = zip(captions, references, strict=True)
-    return float(np.mean([a.lower() == b.lower() for a, b in pairs]))
-
-
-def nearest_picture(raw: Splits) -> float:
-    """Returns BLEU of the caption of the most similar training picture.
-
-    Similarity is the cosine of 128 whitened principal components of the pixels.
-    """
-    (x, y), (x_test, references) = raw.train, raw.test
-    train, test = (part["image"].reshape(len(part["image"]), -1) / 255 for part in (x, x_test))
-    components = PCA(min(128, len(train)), whiten=True, random_state=0).fit(train)
-    train, test = map(components.transform, (train, test))
-    # The length of a test vector changes no order.
-    similarity = test @ (train / np.linalg.norm(train, axis=1, keepdims=True)).T
-    return translation.bleu(y[similarity.argmax(axis=1)], references)[0]
-
-
-def draw_pictures(
-    model: keras.Model, raw: Splits, *, num_beams: int, max_new_tokens: int, count: int = 3
-) -> dict:
-    """Draws what the model looks at for each word that it writes about some test pictures."""
-    x, y = raw.test
-    figures = {}
-    for number, row in enumerate(np.linspace(0, len(y) - 1, count).astype(int)):
-        figures[f"attention_{number}" if number else "attention"] = any_model.caption(
-            model,
-            x["image"][row : row + 1],
-            sampler=beam_search(num_beams),
-            max_new_tokens=max_new_tokens,
-            title=f"Test picture: {y[row]}",
-        )
-    return figures

@@ -20,20 +20,15 @@ Keras 3.15.1, torch 2.13.0.
 """
 
 import keras
-import numpy as np
-from sklearn.linear_model import LogisticRegression
 
-import keras_attention as ka
-from keras_attention.explain import plots
-from zoo.data import Arrays, Splits
 from zoo.data import planetoid as data
-from zoo.harness import charts
-from zoo.harness.experiment import Recipe, predict, sizes
+from zoo.harness.experiment import Recipe, sizes
+from zoo.harness.stopping import StopEarly
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
+from zoo.tasks import graphs
 
 VARIANTS = {name: GAT[name] for name in ("default", "gatv2", "tiny", "tiny_gatv2")}
-EPOCHS = 200
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
@@ -49,109 +44,25 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     model = gat(
         **sizes(VARIANTS, variant),
         num_features=splits.train[0]["features"].shape[-1],
-        l2=2.5e-4,  # the gradient of the paper's, which is 5e-4 of half the squares
+        l2=graphs.L2,
         num_classes=len(splits.class_names),
         class_names=splits.class_names,
     )
-    # Constant as in the paper, after a warmup.
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, decay_steps=EPOCHS, alpha=1.0, warmup_target=0.01, warmup_steps=10
-    )
-    # The weights of the epoch with the lowest loss on the validation nodes, without the L2 term.
-    # A training that was interrupted chooses among the epochs since.
-    best = keras.callbacks.EarlyStopping(
-        "val_cross_entropy", mode="min", patience=100, restore_best_weights=True
-    )
-    return Recipe(
+    return graphs.make_recipe(
+        splits,
         name="gat_cora",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
-        optimizer=keras.optimizers.Adam(schedule),
-        # The mean over the nodes that count, not over all.
-        loss=keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
-        ),
-        metrics=(
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", from_logits=True),
-        ),
-        score="accuracy",
-        epochs=5 if smoke else EPOCHS,
-        batch_size=1,  # the whole graph
-        callbacks=(best,),
-        baselines={"words alone": words_alone, "words of two steps": words_of_two_steps},
+        optimizer=graphs.warm_adam(graphs.EPOCHS),
+        epochs=5 if smoke else graphs.EPOCHS,
+        # By the cross-entropy, which is the loss without the L2 term.
+        stop=StopEarly("val_cross_entropy", patience=100),
+        baselines={
+            "words alone": graphs.features_alone,
+            "words of two steps": graphs.features_of_two_steps,
+        },
         published={"GAT (paper, 100 seeds)": 0.830},
-        pictures=draw_pictures,
         next_step="Ask about a graph in an .npz file with `features` and `edges`: "
-        "python scripts/predict.py {folder}/model.keras GRAPH.npz",
-        task="graph-ml",
+        "python scripts/predict.py {folder}/model.keras {folder}/example.npz",
     )
-
-
-def words_alone(splits: Splits) -> float:
-    """Returns the test accuracy of logistic regression on the words of a paper."""
-    return _logistic_regression(splits, splits.train[0]["features"][0])
-
-
-def words_of_two_steps(splits: Splits) -> float:
-    """Returns the test accuracy of logistic regression on words averaged over neighbours.
-
-    It is done twice, as in Wu et al., 2019 (https://arxiv.org/abs/1902.07153).
-    """
-    x = splits.train[0]["features"][0]
-    edges = splits.train[0]["edges"][0]
-    degree = 1 + np.bincount(edges[:, 1], minlength=len(x))
-    scale = (1 / np.sqrt(degree))[:, None]
-    for _ in range(2):
-        scaled = x * scale
-        summed = scaled.copy()
-        np.add.at(summed, edges[:, 1], scaled[edges[:, 0]])
-        x = summed * scale
-    return _logistic_regression(splits, x)
-
-
-def _logistic_regression(splits: Splits, x: np.ndarray) -> float:
-    """Returns the test accuracy of logistic regression, regularised by the validation split."""
-    (train, y), (held, y_held), (test, y_test) = (
-        _nodes(part) for part in (splits.train, splits.validation, splits.test)
-    )
-    models = [LogisticRegression(C=10.0**i, max_iter=1000).fit(x[train], y) for i in range(6)]
-    best = max(models, key=lambda model: model.score(x[held], y_held))
-    return best.score(x[test], y_test)
-
-
-def _nodes(part: Arrays) -> tuple[np.ndarray, np.ndarray]:
-    """Returns indices of the nodes that count in a part, and their classes."""
-    _, y, weights = part
-    nodes = np.flatnonzero(weights[0])
-    return nodes, y[0, nodes]
-
-
-def draw_pictures(model: keras.Model, splits: Splits) -> dict:
-    """Draws the confusion matrix, and the most unequal attention of a test paper."""
-    nodes, y = _nodes(splits.test)
-    predicted = predict(model, splits.test, batch_size=1)[0].argmax(axis=-1)
-    x, labels, _ = splits.test
-    with ka.capture() as maps:
-        model({name: keras.ops.convert_to_tensor(array) for name, array in x.items()})
-    edges = x["edges"][0]
-    path, weights = list(maps.items())[-1]
-    weights = keras.ops.convert_to_numpy(weights)[0].mean(axis=0)  # (E,)
-    degree = np.bincount(edges[:, 1], minlength=labels.shape[1])
-    fits = nodes[(degree[nodes] >= min(4, degree[nodes].max())) & (degree[nodes] <= 10)]
-    node = max(fits, key=lambda node: np.ptp(weights[edges[:, 1] == node]))
-    return {
-        "confusion_matrix": charts.confusion_matrix(
-            y, predicted[nodes], splits.class_names, title=f"Cora, {len(nodes):,} test papers"
-        ),
-        "attention": plots.node_attention(
-            edges,
-            weights,
-            int(node),
-            labels[0],
-            splits.class_names,
-            title=f"Paper {node} and what it cites or is cited by: attention of {path}",
-        ),
-    }

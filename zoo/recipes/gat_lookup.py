@@ -35,6 +35,7 @@ from zoo.harness import charts
 from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
+from zoo.tasks import graphs
 
 VARIANTS = {  # the model's sizes, and the number of keys
     "default": (GAT["lookup"], 10),
@@ -70,18 +71,13 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     epochs = 2 if smoke else 40
     steps = epochs * splits.num_batches(BATCH_SIZE)
     schedule = ka.schedules.warmup_cosine(steps, peak=0.02, warmup_steps=steps // 20)
-    return Recipe(
+    return graphs.make_recipe(
+        splits,
         name="gat_lookup",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
         optimizer=keras.optimizers.Adam(schedule),
-        loss=keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
-        ),
-        metrics=(keras.metrics.SparseCategoricalAccuracy(name="accuracy"),),
-        score="accuracy",
         epochs=epochs,
         batch_size=BATCH_SIZE,
         baselines={"the most frequent value": most_frequent},
@@ -89,7 +85,6 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         published={"GATv2 (paper)": 1.0} if model_sizes["attention"] == "gatv2" else {},
         pictures=draw_pictures,
         next_step="Compare {folder}/attention.png with that of the other attention.",
-        task="graph-ml",
     )
 
 

@@ -38,6 +38,9 @@ from zoo.data import iris as data
 from zoo.harness import charts
 from zoo.harness.experiment import Recipe, sizes
 from zoo.models.iris import VARIANTS, iris
+from zoo.tasks import tabular
+
+PEAK = 1e-3
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
@@ -59,28 +62,26 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
     )
     model.get_layer("columns").adapt(x)
     optimizer = keras.optimizers.AdamW(
-        ka.schedules.InverseSqrtWarmup(50, peak=1e-3), weight_decay=0.1, global_clipnorm=1.0
+        ka.schedules.InverseSqrtWarmup(50, peak=PEAK), weight_decay=0.1, global_clipnorm=1.0
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return Recipe(
+    return tabular.make_class_recipe(
+        splits,
         name="iris",
         variant=variant,
         seed=seed,
         model=model,
-        data=splits,
         optimizer=optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=("accuracy",),
-        score="accuracy",
         epochs=2 if smoke else 40,
         batch_size=16,
+        peak=PEAK,
+        target="species",
         splits=data.FOLDS,
         baselines={"logistic regression": logistic_regression},
         pictures=draw_pictures,
         next_step="look at {folder}/attention.png, and ask the model about a flower, by "
         f"{', '.join(splits.feature_names)}:\n"
         "python scripts/predict.py {folder}/model.keras 5.5,3.5,1.3,0.2",
-        task="tabular-classification",
     )
 
 

@@ -31,23 +31,18 @@ Published are the figures of the dataset's author: a convolutional network and a
 the same larger and on twice the data; the question alone is the first of the baselines here.
 """
 
-from collections import Counter
 from dataclasses import replace
 
 import keras
 import numpy as np
 
 import keras_attention as ka
-from keras_attention.explain import plots
-from keras_attention.explain.attribution.names import name_targets
-from keras_attention.explain.plots import any_model
 from zoo.data import Arrays, Splits
 from zoo.data import easy_vqa as data
-from zoo.harness import charts
 from zoo.harness.experiment import Recipe, predict, sizes
 from zoo.models.vqa import VARIANTS as VQA
 from zoo.models.vqa import vqa
-from zoo.tasks.optimizers import adamw_cosine
+from zoo.tasks import answers
 
 VARIANTS = {
     name: VQA[name]
@@ -65,9 +60,6 @@ VARIANTS = {
 # The ablations have learned by then what there is to be learned.
 EPOCHS = {"question_only": 2, "image_only": 1}
 BATCH_SIZE = 32
-UNKNOWN = "*"  # in no question, and so in no vocabulary
-# How many test questions are explained in the picture, and the rows of a batch of all of them.
-SHOWN, EXPLAINED = 8, 256
 
 
 def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> Recipe:
@@ -95,58 +87,30 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         num_classes=len(raw.class_names),
         class_names=raw.class_names,
     )
-    epochs = 1 if smoke else EPOCHS.get(variant, 6)
-    steps = epochs * raw.num_batches(BATCH_SIZE)
-    return Recipe(
+    train = answers.add_unknown_words(raw.train, seed)
+    return answers.make_recipe(
+        select_inputs(model, replace(raw, train=train)),
         name="vqa_easy",
         variant=variant,
         seed=seed,
         model=model,
-        data=select_inputs(model, replace(raw, train=add_unknown_words(raw.train, seed))),
-        optimizer=adamw_cosine(
-            steps,
-            peak=1.5e-3,
-            warmup_steps=steps // 10,
-            weight_decay=0.05,
-            spared=["table", "tokens"],
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=("accuracy",),
-        score="accuracy",
-        epochs=epochs,
+        epochs=1 if smoke else EPOCHS.get(variant, 6),
         batch_size=BATCH_SIZE,
         measure=measure,
         baselines={
-            "most frequent answer to the question": lambda _: by_question(raw),
+            "most frequent answer to the question": lambda _: answers.by_question(raw),
             "always yes": lambda _: always_yes(raw),
         },
         published={
             "convolutions and a bag of words (author of the dataset)": 0.938,
             "larger, on twice the data (the same)": 0.995,
         },
-        pictures=draw_pictures,
         next_step=(
             "look at {folder}/relevance.png, and ask about an image:\n"
             "python scripts/predict.py {folder}/model.keras --image {folder}/example.png "
             "'is it red?'"
         ),
-        task="visual-question-answering",
     )
-
-
-def add_unknown_words(part: Arrays, seed: int, *, share: float = 0.1) -> Arrays:
-    """Returns a part with an unknown word at a random place in a share of the questions.
-
-    So an unknown word, as in "what colour is the shape?", changes no answer that can do without.
-    """
-    rng = np.random.default_rng(seed)
-    x, y = part
-    texts = x["question_ids"].copy()
-    for row in np.flatnonzero(rng.random(len(texts)) < share):
-        words = texts[row].split(" ")
-        words[rng.integers(len(words))] = UNKNOWN
-        texts[row] = " ".join(words)
-    return {**x, "question_ids": texts}, y
 
 
 def select_inputs(model: keras.Model, raw: Splits) -> Splits:
@@ -157,18 +121,6 @@ def select_inputs(model: keras.Model, raw: Splits) -> Splits:
         return {tensor.name: x[tensor.name] for tensor in model.inputs}, y
 
     return raw.map(part)
-
-
-def by_question(raw: Splits) -> float:
-    """Returns the test accuracy of the most frequent training answer to each text."""
-    answers: dict[str, Counter[int]] = {}
-    x, y = raw.train
-    for text, answer in zip(x["question_ids"], y.tolist(), strict=True):
-        answers.setdefault(text, Counter())[answer] += 1
-    every = Counter(y.tolist())
-    x, y = raw.test
-    predicted = [answers.get(text, every).most_common(1)[0][0] for text in x["question_ids"]]
-    return float(np.mean(predicted == y))
 
 
 def always_yes(raw: Splits) -> float:
@@ -188,7 +140,7 @@ def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
     x, y = splits.test
     on_image = {}
     if "image" in x:
-        answers, on_shape = measure_relevance(model, x)
+        chosen, on_shape = measure_relevance(model, x)
         pixels = data.shapes(x["image"]).mean(axis=(1, 2))
         on_image = {
             "relevance_on_shape": float(on_shape.mean()),
@@ -196,14 +148,14 @@ def measure(model: keras.Model, splits: Splits) -> dict[str, float]:
             "relevance_above_pixels": float((on_shape > pixels).mean()),
         }
     else:
-        answers = np.argmax(predict(model, splits.test, batch_size=EXPLAINED), axis=-1)
+        chosen = np.argmax(predict(model, splits.test, batch_size=answers.EXPLAINED), axis=-1)
     names = np.array(splits.class_names)[y]
     kinds = {
         "yes_no": ~np.isin(names, [*data.SHAPES, *data.COLOURS]),
         "shape": np.isin(names, data.SHAPES),
         "color": np.isin(names, [*data.COLOURS]),
     }
-    right = answers == y
+    right = chosen == y
     return {
         f"accuracy_{kind}": float(right[rows].mean()) for kind, rows in kinds.items()
     } | on_image
@@ -214,9 +166,9 @@ def measure_relevance(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the model's answer to each question, and the share of its relevance on the shape."""
     arrays = ka.encode(model, x)
-    answers, shares = [], []
-    for start in range(0, len(x["image"]), EXPLAINED):
-        rows = slice(start, start + EXPLAINED)
+    chosen, shares = [], []
+    for start in range(0, len(x["image"]), answers.EXPLAINED):
+        rows = slice(start, start + answers.EXPLAINED)
         inputs = keras.tree.map_structure(lambda array, rows=rows: array[rows], arrays)
         explanation = ka.explain.relevance(model, inputs, name="image")
         shapes = data.shapes(x["image"][rows]).astype(np.float64)[..., None]
@@ -224,41 +176,5 @@ def measure_relevance(
         inside = patches.at_elements(shapes) / patches.at_elements(np.ones_like(shapes))
         total = explanation.scores.sum(axis=1)
         shares.append((explanation.scores * inside).sum(axis=1) / np.where(total > 0, total, 1))
-        answers.append(explanation.target)
-    return np.concatenate(answers), np.concatenate(shares)
-
-
-def draw_pictures(model: keras.Model, splits: Splits) -> dict:
-    """Draws the confusion matrix, and relevance and attention for some test questions."""
-    x, y = splits.test
-    predicted = np.argmax(predict(model, splits.test, batch_size=EXPLAINED), axis=-1)
-    figures = {
-        "confusion_matrix": charts.confusion_matrix(
-            y,
-            predicted,
-            splits.class_names,
-            title=f"{splits.source.name}, {len(y):,} test questions",
-        )
-    }
-    first = np.unique(y, return_index=True)[1]  # question with each answer, and then others
-    rows = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])[:SHOWN]
-    shown = {name: column[rows] for name, column in x.items()}
-    title = "Relevance of patches and words for the answer; test questions"
-    explanation, figures["relevance"] = any_model.explain(
-        model, shown, ka.explain.relevance, title=title
-    )
-    if "image" in x:
-        patches = explanation.elements
-        maps = {
-            path: weights
-            for path, weights in ka.explain.attention_maps(model, ka.encode(model, shown)).items()
-            if weights.shape[-1] >= patches.present.shape[1]  # what reads them
-        }
-        by_patch = plots.patch_weights(maps, *patches.grid)
-        figures["attention"] = plots.image_attention(
-            shown["image"],
-            {path: patches.cells(weights) for path, weights in by_patch.items()},
-            name_targets(model, explanation),
-            title="What each layer attends to, mean over heads; test questions",
-        )
-    return figures
+        chosen.append(explanation.target)
+    return np.concatenate(chosen), np.concatenate(shares)

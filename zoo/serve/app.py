@@ -26,7 +26,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_HERE = ("localhost", "127.0.0.1", "[::1]")
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 def make_app(
@@ -35,7 +35,7 @@ def make_app(
     limits: Limits | None = None,
     name: str | None = None,
     card: str = "",
-    hosts: tuple[str, ...] | None = _HERE,
+    hosts: tuple[str, ...] | None = LOCAL_HOSTS,
 ) -> Starlette:
     """Returns the application that serves a model, for any server of ASGI.
 

@@ -147,13 +147,30 @@ class Served:
     def _predict(self, rows: list[Any], is_over: Callable[[], bool]) -> Sequence[Any]:
         # On a backend that compiles each size, few different ones: the last row fills it up.
         size = kernels.round_length(len(rows))
-        raw = self.inputs.join(rows + rows[-1:] * (size - len(rows)))
+        raw = self._round_length(self.inputs.join(rows + rows[-1:] * (size - len(rows))))
         found = ka.predict(self.model, raw)
         if not isinstance(found, list):  # several outputs, in their structure
             outputs = keras.tree.flatten(found)
             found = [[output[row] for output in outputs] for row in range(size)]
         answers.check_size(found[: len(rows)], self._limits)
         return [answers.to_json(answer) for answer in found[: len(rows)]]
+
+    def _round_length(self, texts: Any) -> Any:
+        """Returns texts as ids that are padded to one of few lengths; others as they are.
+
+        They stay as well where answers are made of the texts and the outputs of their tokens.
+        """
+        (layer, *others), model = self.inputs.encoders.values(), self.model
+        hides = roles.encodes(layer) == "texts" and layer.supports_masking and not others
+        lengths = [model.inputs[0].shape[1], *(n for x in model.outputs for n in x.shape[1:])]
+        if not hides or lengths[0] is not None or None in lengths[1:]:
+            return texts
+        ids = layer.encode(texts)
+        limits = (roles.num_positions(model._flatten_layers()), getattr(layer, "max_length", None))
+        most = min((limit for limit in limits if limit is not None), default=ids.shape[1] * 2)
+        more = max(0, min(kernels.round_length(max(1, ids.shape[1])), most) - ids.shape[1])
+        margins = ((0, 0), (0, more), *((0, 0),) * (ids.ndim - 2))
+        return np.pad(ids, margins, constant_values=roles.padding_id(layer))
 
     def _generate(
         self, rows: list[Any], is_over: Callable[[], bool], options: Mapping[str, Any]

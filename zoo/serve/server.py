@@ -8,7 +8,7 @@ import keras
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from zoo.serve.app import _HERE, make_app
+from zoo.serve.app import LOCAL_HOSTS, make_app
 from zoo.serve.limits import Limits
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -69,7 +69,7 @@ def make_server(
         name: of the model.
         card: Markdown about it.
     """
-    hosts = _HERE if host in _LOCAL else None
+    hosts = LOCAL_HOSTS if host in _LOCAL else None
     app = make_app(model, limits=limits, name=name, card=card, hosts=hosts)
     config = uvicorn.Config(
         app,

@@ -17,20 +17,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # so that editors and type checkers know the tasks, a line each
+    from zoo.tasks.answers import questions as questions
     from zoo.tasks.audio import audio_classification as audio_classification
+    from zoo.tasks.captions import captioning as captioning
     from zoo.tasks.forecasting import series as series
+    from zoo.tasks.graphs import graph as graph
     from zoo.tasks.images import image_classification as image_classification
     from zoo.tasks.language import language_model as language_model
+    from zoo.tasks.tabular import table as table
     from zoo.tasks.taggers import tagging as tagging
     from zoo.tasks.text import text_classification as text_classification
     from zoo.tasks.translators import translation as translation
 
 # By task the file that has its function. Nothing is imported before it is asked for.
 MODULES = {
+    "captioning": "captions",
+    "questions": "answers",
     "image_classification": "images",
     "audio_classification": "audio",
+    "graph": "graphs",
     "language_model": "language",
     "series": "forecasting",
+    "table": "tabular",
     "tagging": "taggers",
     "text_classification": "text",
     "translation": "translators",

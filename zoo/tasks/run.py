@@ -26,9 +26,8 @@ def make_request(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
             return str(Path(value).resolve())
         if value is None or isinstance(value, str | int | float | bool):
             return value
-        is_names = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
-        if is_names and sum(map(len, value)) <= _NAMES:  # and no texts
-            return list(value)
+        if isinstance(value, list | tuple) and len(str(value)) <= _NAMES:  # and no texts
+            return [keep(each) for each in value]
         return {"object": type(value).__name__}
 
     return {"task": task, "arguments": {name: keep(value) for name, value in arguments.items()}}

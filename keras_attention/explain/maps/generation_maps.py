@@ -137,8 +137,11 @@ def write_for_first(
     model: keras.Model, inputs: Any, *, max_new_tokens: int | None = None
 ) -> Generated:
     """Returns what a model writes greedily for its first input, `MOST_TOKENS` at most if `None`."""
-    first = inputs if isinstance(inputs, str) else next(iter(inputs))
-    return generation_maps(model, [first], max_new_tokens=max_new_tokens or MOST_TOKENS)[0]
+    if isinstance(inputs, Mapping):  # several, such as an image and a question
+        first: Any = {name: values[:1] for name, values in inputs.items()}
+    else:
+        first = [inputs if isinstance(inputs, str) else next(iter(inputs))]
+    return generation_maps(model, first, max_new_tokens=max_new_tokens or MOST_TOKENS)[0]
 
 
 def by_word(generated: Generated, path: str) -> tuple[list[str], np.ndarray]:
@@ -166,7 +169,7 @@ def _with_ids(parts: Parts, prompt: Any, read: prompts.Prompt) -> Any:
     """Returns the prompt with ids to continue, so that ids come back."""
     if not parts.sources:
         return read.rows
-    prompt = [prompt] if read.single else prompt
+    prompt = prompts.as_batch(prompt) if read.single else prompt
     given = dict(prompt) if isinstance(prompt, Mapping) else {parts.sources[0]: prompt}
     return {**given, parts.target: read.rows}
 

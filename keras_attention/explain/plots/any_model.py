@@ -4,6 +4,7 @@ Unlike the other figures of `plots`, these ask for maps and explanations by them
 imported by `plots`, which explanations import.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -88,20 +89,24 @@ def caption(
 
     Args:
         model: from an image and an input `target_ids`.
-        images: a batch, arrays or paths.
+        images: a batch, arrays or paths; or a mapping by inputs, of a model that reads a text too.
         sampler, max_new_tokens: as in `ka.generate`; greedy if `None`.
         title: of the figure, above the caption.
     """
+    by_input = images if isinstance(images, Mapping) else {model.inputs[0].name: images}
+    first = {name: values[:1] for name, values in by_input.items()}
     written = generation_maps.generation_maps(
-        model, images[:1], sampler=sampler, max_new_tokens=max_new_tokens
+        model, first, sampler=sampler, max_new_tokens=max_new_tokens
     )[0]
     (*_, path) = written.cross_attention
     words, weights = generation_maps.by_word(written, path)
     rows, columns = _regions(model, weights.shape[-1])
+    of_image = weights.mean(axis=0)[:, -rows * columns :]  # behind the words of a question
+    name = model.inputs[0].name
     return plots.word_attention(
-        prediction.encoders(model)[model.inputs[0].name].encode(images[:1])[0],
+        prediction.encoders(model)[name].encode(first[name])[0],
         words,
-        weights.mean(axis=0).reshape(-1, rows, columns),
+        of_image.reshape(-1, rows, columns),
         title=f"{title}\n{written.output or '(no word)'}".strip(),
     )
 
@@ -212,7 +217,8 @@ def _draw_node(
 
 
 def _regions(model: keras.Model, count: int) -> tuple[int, int]:
-    """Returns rows and columns of so many regions of the image, as the last layer has them that
-    puts them in a grid."""
-    shapes: Any = (getattr(layer.output, "shape", ()) for layer in reversed(model.layers))
-    return next(shape[1:3] for shape in shapes if len(shape) == 4 and shape[1] * shape[2] == count)
+    """Returns rows and columns of the image's regions, as a layer has them that puts them in a
+    grid; there are so many, or fewer if a question stands before them."""
+    shapes: Any = (getattr(layer.output, "shape", ()) for layer in model.layers)
+    grids = [shape[1:3] for shape in shapes if len(shape) == 4 and shape[1] * shape[2] <= count]
+    return max(grids, key=math.prod)

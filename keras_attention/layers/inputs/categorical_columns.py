@@ -1,6 +1,6 @@
 """Categories of a table as tokens: the first node of a model of tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ class CategoricalColumns(Entrance, keras.layers.Layer):
 
     As the first node of a model it carries the categories in the `.keras` file, so that the file
     alone goes from a row of a table to an answer (`ka.predict`). Index 0 of a column stands for a
-    category that is not among those, a missing one included.
+    category that is not among those; a missing one has the name `""`, which may be one of them.
 
     Args:
         names: of the F columns.
@@ -82,12 +82,12 @@ class CategoricalColumns(Entrance, keras.layers.Layer):
             return rows.astype(np.int32)
         columns = tables.columns(rows, self.names, self.row_names)
         indices = [
-            [known.get(tables.category(value), 0) for value in columns[name]]
+            [_find(known, value) for value in columns[name]]
             for name, known in zip(self.names, self._index_categories(), strict=True)
         ]
         return np.array(indices, np.int32).T.reshape(-1, len(self.names))
 
-    def _index_categories(self) -> list[dict[str, int]]:
+    def _index_categories(self) -> list[dict[str | None, int]]:
         """Returns for each column the index of each category."""
         return [{word: i for i, word in enumerate(words, 1)} for words in self.vocabularies]
 
@@ -134,3 +134,9 @@ class CategoricalColumns(Entrance, keras.layers.Layer):
             "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }
+
+
+def _find(known: Mapping[str | None, int], value: Any) -> int:
+    """Returns the index of a category; `3.0` is `3` where there is no `3.0`."""
+    index = known.get(tables.category(value))
+    return known.get(tables.whole(value), 0) if index is None else index

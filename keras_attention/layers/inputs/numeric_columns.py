@@ -19,7 +19,8 @@ class NumericColumns(Entrance, keras.layers.Layer):
 
     As the first node of a model it carries the names of the columns and the statistics of the
     training data in the `.keras` file, so that the file alone goes from a row of a table to an
-    answer (`ka.predict`). A missing number counts as the mean, so its token is `b_j`.
+    answer (`ka.predict`). A missing number counts as the mean, so its token is `b_j`; or it has a
+    token of its own.
 
     Args:
         names: of the F columns.
@@ -28,6 +29,7 @@ class NumericColumns(Entrance, keras.layers.Layer):
             `None`.
         kernel_initializer, bias_initializer: of W and b; uniform up to 1 / sqrt(D), as the
             paper's code has it, if `None`.
+        missing_tokens: learn a token for a missing number of each column, initialised as W.
 
     Call arguments:
         numbers: `(B, F)`, NaN where one is missing.
@@ -51,6 +53,7 @@ class NumericColumns(Entrance, keras.layers.Layer):
         row_names: Sequence[str] | None = None,
         kernel_initializer: Any = None,
         bias_initializer: Any = None,
+        missing_tokens: bool = False,
         **kwargs: Any,
     ) -> None:
         # Raw numbers would lose their digits in 16 bits, so nothing is cast before `call` does.
@@ -63,9 +66,11 @@ class NumericColumns(Entrance, keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.kernel_initializer = tables.initializer(kernel_initializer, hidden_dim)
         self.bias_initializer = tables.initializer(bias_initializer, hidden_dim)
+        self.missing_tokens = missing_tokens
 
     def encode(self, rows: Any) -> np.ndarray:
-        """Returns numbers `(B, F)`, NaN for empty fields and `?`; numbers themselves pass.
+        """Returns numbers `(B, F)`, NaN for missing ones, such as empty fields, `?` and `NA`;
+        numbers themselves pass.
 
         Args:
             rows: a mapping from column to values, a frame of pandas, or a list of mappings, of
@@ -91,6 +96,9 @@ class NumericColumns(Entrance, keras.layers.Layer):
         self.scale = self._add_column_weight("scale", (count,), "ones", trainable=False)
         self.kernel = self._add_column_weight("kernel", (count, dim), self.kernel_initializer)
         self.bias = self._add_column_weight("bias", (count, dim), self.bias_initializer)
+        self.missing = None
+        if self.missing_tokens:
+            self.missing = self._add_column_weight("missing", (count, dim), self.kernel_initializer)
         self.built = True
 
     def _add_column_weight(
@@ -104,9 +112,13 @@ class NumericColumns(Entrance, keras.layers.Layer):
     def call(self, numbers: Any) -> Any:
         self._check(numbers.shape)
         x = (ops.cast(numbers, "float32") - self.mean) * self.scale
-        x = ops.cast(ops.where(ops.isfinite(x), x, 0.0), self.compute_dtype)
+        known = ops.isfinite(x)
+        x = ops.cast(ops.where(known, x, 0.0), self.compute_dtype)
         kernel, bias = (ops.cast(w, self.compute_dtype) for w in (self.kernel, self.bias))
-        return x[..., None] * kernel + bias  # (B, F, D)
+        tokens = x[..., None] * kernel + bias  # (B, F, D)
+        if self.missing is None:
+            return tokens
+        return ops.where(known[..., None], tokens, ops.cast(self.missing, self.compute_dtype))
 
     def _check(self, shape: tuple) -> None:
         checks.matches("numbers", shape, (None, len(self.names)), "(B, columns)")
@@ -126,4 +138,5 @@ class NumericColumns(Entrance, keras.layers.Layer):
             "row_names": self.row_names,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "missing_tokens": self.missing_tokens,
         }

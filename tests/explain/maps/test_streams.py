@@ -63,6 +63,14 @@ ZOO = {
         ["attention_0: features@0 <- features@0", "attention_1: features@1 <- features@1"],
         [("features@2", None)],
     ),
+    "generative_vqa": (
+        [
+            "encoder_block_0/attention: sequence@0 <- sequence@0",
+            "decoder_block_0/attention: target_ids@0 <- target_ids@0",
+            "decoder_block_0/cross_attention: target_ids@1 <- sequence@1",
+        ],
+        [("target_ids@2", None)],
+    ),
     "gpt": (
         [
             "block_0/attention: token_ids@0 <- token_ids@0",
@@ -135,6 +143,12 @@ def test_of_the_zoo(name):
     keras.backend.clear_session()  # names without numbers
     case = cases_of(name)[0]
     assert describe(case.make(), feed(case.data(2))) == ZOO[name]
+
+
+def test_of_pre_norm_blocks_of_graphs():
+    keras.backend.clear_session()
+    case = cases_of("gat")[2]
+    assert describe(case.make(), feed(case.data(2))) == ZOO["gat"]
 
 
 def test_of_a_file(tmp_path):

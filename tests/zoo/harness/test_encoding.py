@@ -20,11 +20,8 @@ def test_parts_are_what_all_are_at_once(monkeypatch):
     )
     expected = ka.encode(model, texts)
     monkeypatch.setattr(encoding, "_ROWS", 2)
-    calls = []
-    encode = ka.encode
-    monkeypatch.setattr(
-        ka, "encode", lambda model, raw: calls.append(len(raw)) or encode(model, raw)
-    )
+    calls, encode = [], ka.encode
+    monkeypatch.setattr(ka, "encode", lambda *given: calls.append(given) or encode(*given))
     np.testing.assert_array_equal(encoding.encode(model, texts), expected)
     assert [len(raw) for _, raw in calls] == [2, 2, 2]
     np.testing.assert_array_equal(encoding.encode(model, expected), expected)

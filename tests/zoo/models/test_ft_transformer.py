@@ -9,6 +9,7 @@ from zoo.models.ft_transformer import VARIANTS, ft_transformer
 
 pytestmark = pytest.mark.runs_on("jax")
 
+COLUMNS = {"numbers": ("age",), "dates": ("born", "seen"), "missing_tokens": True}
 TABLE = {"numbers": ("age", "pay"), "categories": {"job": ["a", "b"], "town": ["x", "y", "z"]}}
 
 
@@ -28,6 +29,16 @@ CASES = [
         inputs=lambda rng, batch: {"numbers": rng.normal(size=(batch, 1)).astype("float32")},
         maps=1,
         classes=False,
+    ),
+    ModelCase(
+        model=ft_transformer,
+        sizes=VARIANTS["tiny"],
+        config=COLUMNS,
+        inputs=lambda rng, batch: {
+            "numbers": np.where(np.arange(batch) % 2, np.nan, 1)[:, None].astype("float32"),
+            "dates": np.where(np.eye(batch, 2), np.nan, rng.normal(size=(batch, 2))).astype("f"),
+        },
+        maps=1,
     ),
 ]
 PARAMETERS = {

@@ -1,12 +1,15 @@
 """GAT: cases for the contract, and nodes to named answers."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 
 import keras_attention as ka
 from tests.backend import to_numpy
-from tests.zoo.models.contracts import ModelCase
+from tests.layers.test_graph_attention import numpy_gat
+from tests.zoo.models.contracts import ModelCase, call
 from zoo.data import dictionary_lookup, planetoid
 from zoo.models.gat import VARIANTS, gat
 
@@ -33,16 +36,18 @@ CASES = [
         maps=2,
         padded=more_edges,
     )
-    for variant in ("tiny", "tiny_gatv2")
+    for variant in ("tiny", "tiny_gatv2", "tiny_deep")
 ]
 PARAMETERS = {
     "default": 780,
     "gatv2": 1_424,
     "pubmed": 2_628,
+    "deep": 995_076,
     "lookup": 1_156,
     "lookup_gat": 772,
     "tiny": 84,
     "tiny_gatv2": 208,
+    "tiny_deep": 376,
 }
 
 
@@ -51,6 +56,39 @@ def test_it_has_the_papers_parameters_on_cora():
     model = gat(**VARIANTS["default"], num_features=1433)
     hidden = 1433 * 64 + 2 * 64 + 64
     assert model.count_params() == hidden + 64 * 7 + 2 * 7 + 7
+
+
+def test_pre_norm_blocks_are_those_of_platonov_et_al():
+    """Their model (section 5, and `model.py` of their code) in NumPy, layer after layer."""
+    case = CASES[2]
+    model, data = case.make(preparation=ka.layers.SumNormalization()), case.data(batch=1)
+    layers = {layer.name: layer for layer in model.layers}
+
+    def weights(name):
+        return [to_numpy(w).astype("float64") for w in layers[name].weights]
+
+    def gelu(x):
+        return x * (1 + np.vectorize(math.erf)(x / np.sqrt(2))) / 2
+
+    def norm(name, x):
+        gamma, beta = weights(name)
+        centred = x - x.mean(-1, keepdims=True)
+        return centred / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * gamma + beta
+
+    x = data["features"][0].astype("float64")
+    kernel, bias = weights("projection")
+    x = gelu(x / np.abs(x).sum(-1, keepdims=True) @ kernel + bias)
+    for i in range(2):
+        attended, _ = numpy_gat(norm(f"norm_{i}", x), data["edges"][0], layers[f"attention_{i}"])
+        kernel, bias, output_kernel, output_bias = weights(f"feed_forward_{i}")
+        x = x + gelu(attended @ kernel + bias) @ output_kernel + output_bias
+    kernel, bias = weights("logits")
+    np.testing.assert_allclose(call(model, data)[0], norm("norm", x) @ kernel + bias, atol=1e-4)
+
+
+def test_blocks_have_a_name():
+    with pytest.raises(ValueError, match=r"'plain' or 'pre_norm'\. Received: block='post'"):
+        gat(num_features=3, block="post")
 
 
 def test_nodes_get_names():

@@ -56,19 +56,19 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(folder):
-    """The folder of a training that Ctrl-C interrupted, and that was resumed."""
+    """The folder of a training that SIGTERM interrupted, and that was resumed."""
 
     class Interrupting(experiment.ProgressBar):
         def on_train_batch_end(self, batch, logs=None):
             super().on_train_batch_end(batch, logs)
             if self._done == 3:
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(experiment, "ProgressBar", Interrupting)
         with pytest.raises(SystemExit) as end:
             run(TRAIN)
-    assert end.value.code == 128 + signal.SIGINT
+    assert end.value.code == 128 + signal.SIGTERM
     left = folder / "runs" / "text-classification-reviews"
     assert {path.name for path in left.iterdir()} == {"checkpoints"}
     run(f"{TRAIN} --resume")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.program import commands, main
+from zoo import box
+from zoo.program import commands, main, paths
 
 pytestmark = pytest.mark.runs_on("torch")
 ROOT = Path(__file__).parents[3]
@@ -14,7 +15,8 @@ LIGHT = """
 import sys
 for name in ("keras", "torch", "jax", "tensorflow", "numpy", "pandas", "sklearn", "matplotlib"):
     sys.modules[name] = None
-from zoo.program import commands, main
+from zoo import box
+from zoo.program import commands, main, paths
 lines = [["--help"], *([name, "--help"] for name in commands.names()),
          ["train", "text-classification", "--help"], ["train", "iris", "--help"]]
 for words in lines:
@@ -56,6 +58,7 @@ def test_the_package_is_the_program():
     ("line", "message"),
     [
         ("predict x.keras hi", "there is no file x.keras"),
+        ("predict txt_clinc hi", "there is no file txt_clinc: did you mean text_clinc?"),
         ("predict {} hi", "there is no model.keras in the folder {}."),
         ("predict {}/model.keras", "pass one or more INPUTs, or a table as --data FILE."),
         ("predict {}/model.keras hi --column text", "--column and --output are for a table"),
@@ -95,3 +98,15 @@ def test_a_mistake_is_one_line(line, message, tmp_path, monkeypatch, capsys):
     assert said.err.count("\n") == 1
     assert end.value.code == 2
     assert said.out == ""
+
+
+def test_a_model_is_found_by_its_name_and_by_its_folder(tmp_path):
+    assert paths.model("hf://user/name") == "hf://user/name"
+    named = paths.model("text_clinc")
+    assert named == box.describe("text_clinc").path
+    assert paths.beside(named) == Path()
+    (tmp_path / "model.keras").write_bytes(b"PK")
+    assert paths.model(str(tmp_path)) == tmp_path / "model.keras"
+    assert paths.beside(tmp_path / "model.keras") == tmp_path
+    (tmp_path / "config.json").write_text("{}")
+    assert paths.model(str(tmp_path)) == tmp_path

@@ -46,7 +46,8 @@ def classifier():
 
 
 def tagger():
-    tokenizer = ka.layers.Tokenizer.train(SENTENCES * 2, model="word", min_frequency=1)
+    words = [sentence.split() for sentence in SENTENCES]
+    tokenizer = ka.layers.Tokenizer.train(words, model="word", words=True, min_frequency=1)
     names = ["O", "B-PER", "I-PER"]
     model = transformer_tagger(
         **TAGGER["tiny"], tokenizer=tokenizer, num_classes=3, class_names=names, entities=True

@@ -61,7 +61,7 @@ def test_a_classifier_of_the_users_own(tmp_path, tiny):
     assert run.metrics["request"]["arguments"]["data"] == path
     assert run.metrics["findings"][0] == "Data: 120 rows"
     written = {each.name for each in (tmp_path / "run").iterdir()}
-    assert {"model.keras", "metrics.json", "README.md", "attention.png"} <= written
+    assert {"model.keras", "metrics.json", "model.md", "attention.png"} <= written
     assert {"confusion_matrix.png", "training_curves.png", "history.json"} <= written
     model = ka.load_model(tmp_path / "run" / "model.keras")
     labels = [each.label for each in ka.predict(model, ["bal good dor", "bad fim gur"])]

@@ -29,3 +29,26 @@ def predictions(truth: Any, predicted: Any, *, title: str, unit: str) -> "Figure
     ax.set_aspect("equal")
     figures.set_title(figure, title)
     return figure
+
+
+def residuals(truth: Any, predicted: Any, *, title: str, unit: str) -> "Figure":
+    """Draws how far predicted numbers are off, by the number predicted and by how often.
+
+    Args:
+        truth, predicted: `(B,)` or `(B, 1)`.
+        title: of the figure.
+        unit: of the numbers.
+    """
+    truth, predicted = (np.asarray(values).reshape(-1) for values in (truth, predicted))
+    errors = predicted - truth
+    figure = figures.create(7.2, 3.6)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    for ax in (left, right):
+        ax.axhline(0, color="0.5", linewidth=1)
+    left.scatter(predicted, errors, s=3, alpha=0.3, linewidths=0)
+    left.set_xlabel(f"predicted ({lettering.name(unit)})")
+    left.set_ylabel("predicted - true")
+    right.hist(errors, bins=40, orientation="horizontal", color="#2a788e")
+    right.set_xlabel("rows")
+    figures.set_title(figure, title)
+    return figure

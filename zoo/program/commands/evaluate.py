@@ -3,7 +3,7 @@
 Example:
 
     keras-attention evaluate runs/text-classification-reviews --test new.csv
-    keras-attention evaluate runs/text_clinc
+    keras-attention evaluate text_clinc
 """
 
 import argparse

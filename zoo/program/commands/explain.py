@@ -2,7 +2,7 @@
 
 Example:
 
-    keras-attention explain runs/text_clinc "what is my balance" --html attention.html
+    keras-attention explain text_clinc "what is my balance" --html attention.html
 """
 
 import argparse

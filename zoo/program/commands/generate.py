@@ -2,7 +2,7 @@
 
 Example:
 
-    keras-attention generate runs/gpt_shakespeare_char "To be" --sampler top_p=0.9
+    keras-attention generate gpt_shakespeare_char "To be" --sampler top_p=0.9
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
 Example:
 
-    keras-attention predict runs/text_clinc "what is my balance"
-    keras-attention predict runs/text_clinc --data questions.csv --column question
+    keras-attention predict text_clinc "what is my balance"
+    keras-attention predict text_clinc --data questions.csv --column question
 """
 
 import argparse
@@ -78,7 +78,11 @@ def answer(model: Any, raw: list[Any], args: argparse.Namespace) -> None:
         return
     given = single if args.text is None else [(each, args.text) for each in single]
     paired_inputs = prediction.add_image(model, given, image=args.image and Path(args.image))
-    for name, answer in zip(single, ka.predict(model, paired_inputs), strict=True):
+    if prediction.writes_text(model):
+        answers = ka.generate(model, paired_inputs, max_new_tokens=100)
+    else:
+        answers = ka.predict(model, paired_inputs)
+    for name, answer in zip(single, answers, strict=True):
         print(name)
         print(format_answer(answer, args.top))
 

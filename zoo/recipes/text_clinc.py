@@ -38,6 +38,7 @@ PRECISION = 0.95
 
 FINE_TUNING = FineTuning(
     task="classes",
+    pooling="mean",
     epochs=10,
     batch_size=64,
     peak=3e-4,

@@ -10,7 +10,10 @@ import keras_attention as ka
 import zoo.pretrained
 from zoo.harness.experiment import Recipe
 from zoo.pretrained.checkpoint import open_checkpoint
+from zoo.pretrained.heads import project
 from zoo.tasks.optimizers import adamw_cosine
+
+DROPOUT = 0.1  # in front of a new head
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class FineTuning:
 
     Attributes:
         task: of `zoo.pretrained.load`, `"classes"` or `"tags"`.
+        pooling: of the tokens, see `TokenPooling`, for a new head of classes in place of the
+            checkpoint's own: `"mean"` is what encoders of sentences were trained for.
         epochs, batch_size: of the training.
         peak: the highest learning rate, that of the head.
         lora_peak: the same where adapters are trained.
@@ -42,6 +47,7 @@ class FineTuning:
     """
 
     task: str
+    pooling: str | None = None
     epochs: int
     batch_size: int = 32
     peak: float = 1e-4
@@ -78,12 +84,7 @@ def start_from(
     if init is None:
         return recipe
     keras.utils.set_random_seed(recipe.seed)
-    model = zoo.pretrained.load(
-        init.source,
-        task=settings.task,
-        class_names=recipe.data.class_names,
-        max_length=settings.max_length,
-    )
+    model = _load(init.source, recipe.data.class_names, settings)
     if init.lora is not None:
         ka.enable_lora(model, init.lora)
     checkpoint = open_checkpoint(init.source, revision=None, limits=ka.saving.Limits())
@@ -100,6 +101,18 @@ def start_from(
         batch_size=settings.batch_size,
         buckets=settings.buckets,
     )
+
+
+def _load(source: str, class_names: Sequence[str], settings: FineTuning) -> keras.Model:
+    """Returns a published encoder with a head for the classes."""
+    options = {"max_length": settings.max_length}
+    if settings.pooling is None:
+        return zoo.pretrained.load(source, task=settings.task, class_names=class_names, **options)
+    features = zoo.pretrained.load(source, task="features", **options)
+    x = ka.layers.TokenPooling(settings.pooling, name="pooling")(features.output)  # (B, D)
+    x = project(x, len(class_names), DROPOUT)
+    x = ka.layers.Labels(len(class_names), class_names, name="labels")(x)
+    return keras.Model(features.input, x, name=features.name)
 
 
 def name_of(init: Init) -> str:

@@ -109,9 +109,10 @@ class DateColumns(Entrance, keras.layers.Layer):
     def call(self, dates: Any) -> Any:
         self._check(dates.shape)
         x = ops.cast(dates, "float32")
+        mean = ops.convert_to_tensor(self.mean)
         known = ops.isfinite(x)
-        x = ops.where(known, x, self.mean)
-        features = [(x - self.mean) * self.scale]
+        x = ops.where(known, x, mean)
+        features = [(x - mean) * self.scale]
         for period in _PERIODS:
             angle = (2 * math.pi) * (x / period - ops.floor(x / period))
             features += [ops.sin(angle), ops.cos(angle)]

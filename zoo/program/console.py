@@ -27,6 +27,11 @@ class Parser(argparse.ArgumentParser):
         stop = "" if message.endswith(("?", ".")) else "."
         self.exit(2, f"{self.prog}: {message}{stop} See --help.\n")
 
+    def parse(self, words: Sequence[str] | None) -> argparse.Namespace:
+        """Returns the arguments of a command line, whose inputs may stand behind options."""
+        leaves_rest = any(action.nargs == argparse.REMAINDER for action in self._actions)
+        return self.parse_args(words) if leaves_rest else self.parse_intermixed_args(words)
+
 
 def suggest(name: str, names: Collection[str]) -> str:
     """Returns the end of a sentence: the name that was meant, or the names there are, if few."""
@@ -91,7 +96,7 @@ def run(main: Callable[[argparse.Namespace], Any], parser: Parser, words: Any = 
 
     What the user, our own code or the disk says is one line; a fault has its traceback.
     """
-    args = parser.parse_args(words)
+    args = parser.parse(words)
     try:
         with ending.explain_exit():
             main(args)

@@ -52,7 +52,6 @@ BUCKETS = (14, 24)
 
 FINE_TUNING = FineTuning(
     task="classes",
-    pooling="mean",
     epochs=4,
     batch_size=32,
     peak=1e-4,

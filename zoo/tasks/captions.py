@@ -95,7 +95,7 @@ def captioning(
     )
     raw = Splits(train=train, validation=validation, test=tested, source=name_source(data))
     tokenizer = train_tokenizer(raw.train[1])
-    mean, std = measure_colours(parts[0])
+    mean, std = measure_colours(parts[0], image_size)
     model = default.captioner(
         decoder=decoder,
         image_size=image_size,
@@ -217,12 +217,15 @@ def read_parts(
     return parts
 
 
-def measure_colours(part: Part) -> tuple[list[float], list[float]]:
-    """Returns mean and standard deviation of the colours of up to 500 pictures, as shares of 1."""
+def measure_colours(part: Part, size: int) -> tuple[list[float], list[float]]:
+    """Returns mean and standard deviation of the colours of up to 500 pictures, as shares of 1, as
+    a model sees them whose images have a side of `size`."""
     names = sorted({row[0] for row in part.rows})
     some = np.random.default_rng(0).permutation(len(names))[:500]
     images = part.album.of(names[i] for i in some)
-    pixels = (images if part.album.pixels else _THUMBNAILS.encode(images)) / 255
+    pixels = (
+        images if part.album.pixels else ka.layers.ImageConverter(size, size).encode(images)
+    ) / 255
     axes = (0, 1, 2)
     return pixels.mean(axes).tolist(), np.maximum(pixels.std(axes), 1e-3).tolist()
 

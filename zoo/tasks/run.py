@@ -1,5 +1,6 @@
 """A training of a user's own data."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,16 +22,26 @@ def make_request(task: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     task cannot be asked again.
     """
 
-    def keep(value: Any) -> Any:
-        if isinstance(value, str | Path) and Path(value).exists():
+    def keep(name: str, value: Any) -> Any:
+        if isinstance(value, Path) or (isinstance(value, str) and _is_path(name, value)):
             return str(Path(value).resolve())
         if value is None or isinstance(value, str | int | float | bool):
             return value
         if isinstance(value, list | tuple) and len(str(value)) <= _NAMES:  # and no texts
-            return [keep(each) for each in value]
+            return [keep(name, each) for each in value]
         return {"object": type(value).__name__}
 
-    return {"task": task, "arguments": {name: keep(value) for name, value in arguments.items()}}
+    return {
+        "task": task,
+        "arguments": {name: keep(name, value) for name, value in arguments.items()},
+    }
+
+
+def _is_path(name: str, value: str) -> bool:
+    """Whether an argument is the path of a file or folder, and not the name of a column that some
+    file has too."""
+    looks_so = name == "data" or bool(Path(value).suffix) or Path(value).name != value
+    return looks_so and os.path.exists(value)
 
 
 class Run:

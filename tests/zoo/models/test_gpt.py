@@ -214,4 +214,4 @@ def test_sizes_have_defaults():
     with keras.StatelessScope(initialize_variables=False):
         model = gpt(vocabulary_size=65)
     assert model.get_layer("position").max_length == 1024
-    assert model.get_layer("block_3").num_heads == 4
+    assert model.get_layer("block_3").get_config()["num_heads"] == 4

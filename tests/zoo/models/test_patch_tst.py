@@ -89,4 +89,4 @@ def test_sizes_have_defaults():
     with keras.StatelessScope(initialize_variables=False):
         model = patch_tst(names=NAMES)
     assert model.output.shape == (None, 96, len(NAMES))
-    assert model.get_layer("block_1").num_heads == 4
+    assert model.get_layer("block_1").get_config()["num_heads"] == 4

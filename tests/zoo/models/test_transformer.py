@@ -151,4 +151,4 @@ def test_sizes_have_defaults():
     with keras.StatelessScope(initialize_variables=False):
         model = transformer(source_vocabulary_size=9, target_vocabulary_size=8)
     assert model.output.shape == (None, None, 8)
-    assert model.get_layer("decoder_block_2").num_heads == 4
+    assert model.get_layer("decoder_block_2").get_config()["num_heads"] == 4

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_attention import prediction, roles
 from keras_attention.ops import batches, checks
+from keras_attention.training.batches import as_weights
 
 _POOL = 50  # batches whose rows are sorted together by their length
 _CHUNK = 1024  # rows that are measured at a time
@@ -75,6 +76,8 @@ class RawBatches(keras.utils.PyDataset):
         self._beside = [
             batches.numbers(name, array) for name, array in given.items() if array is not None
         ]
+        if sample_weight is not None:
+            self._beside[-1] = as_weights(self._beside[-1])
         counts = {name: len(rows) for name, rows in columns.items()}
         counts |= dict(zip(("y", "sample_weight"), map(len, self._beside), strict=False))
         if len(set(counts.values())) > 1:

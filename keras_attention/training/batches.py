@@ -95,7 +95,7 @@ class Batches(keras.utils.PyDataset):
         y = self._cut(self.y[rows], length)
         if self.sample_weight is None:
             return x, y
-        return x, y, self._cut(self.sample_weight[rows], length)
+        return x, y, as_weights(self._cut(self.sample_weight[rows], length))
 
     def on_epoch_begin(self) -> None:
         if self.workers > 1 or self.use_multiprocessing:
@@ -144,3 +144,12 @@ class Batches(keras.utils.PyDataset):
         if length is None or array.ndim < 2 or array.shape[1] != self._width:
             return array
         return array[:, :length]
+
+
+def as_weights(weights: np.ndarray) -> np.ndarray:
+    """Returns the weights of a batch, as float64.
+
+    Keras on PyTorch multiplies those of the loss's own type by a model's mask where they stand, and
+    metrics read them next; of another type it multiplies a copy.
+    """
+    return weights.astype("float64")

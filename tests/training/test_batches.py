@@ -172,3 +172,20 @@ def test_a_loader_of_pytorch_takes_them_in_other_processes():
     copy = pickle.loads(pickle.dumps(batches))  # as spawned processes get them
     for i in range(batches.num_batches):
         np.testing.assert_array_equal(copy[i], batches[i])
+
+
+def test_metrics_weigh_rows_as_they_are_given():
+    """Keras on PyTorch multiplies weights by the mask, scaled by padding, where they stand."""
+    tokens = np.array([[1, 2, 3, 0], [1, 0, 0, 0], [2, 3, 0, 0]], "int32")
+    x = keras.Input((None,), dtype="int32")
+    hidden = keras.layers.Embedding(4, 3, mask_zero=True, embeddings_initializer="normal")(x)
+    model = keras.Model(x, keras.layers.Dense(2, kernel_initializer="normal")(hidden))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, weighted_metrics=["accuracy"])
+    predicted = np.argmax(keras.ops.convert_to_numpy(model(tokens)), axis=-1)
+    y = predicted.copy()
+    y[1:] = 1 - y[1:]  # so that the first row alone is right
+    weights = (tokens > 0).astype("float32")
+    batches = Batches(tokens, y, weights, batch_size=1, shuffle=False)
+    accuracy = model.evaluate(batches, verbose=0, return_dict=True)["accuracy"]
+    assert accuracy == pytest.approx(3 / 6)

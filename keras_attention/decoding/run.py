@@ -155,7 +155,7 @@ class Run:
         loop = self._known.get(key)
         if loop is None:
             loop = self._known[key] = kind(self.parts, steps, *values, room, self._banned)
-            loops = [each for each in list(self._known) if each[:1] == ("loop",)]
+            loops = [key for key in [*self._known] if isinstance(key, tuple) and key[0] == "loop"]
             for oldest in loops[:-_MOST_LOOPS]:
                 self._known.pop(oldest, None)
         return loop

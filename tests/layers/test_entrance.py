@@ -51,7 +51,14 @@ OF_ARRAYS = {
     "an axis too few": (lambda x: x[0], "{name} of shape {shape}"),
     "a batch of its own": (lambda x: np.concatenate([x, x]), "{name} of shape {shape}"),
 }
-ANY_RANK = (L.ActionValues, L.Labels, L.Quantities, L.RMSNormalization, L.TokenEmbedding)
+ANY_RANK = (
+    L.ActionValues,
+    L.Labels,
+    L.Quantities,
+    L.RMSNormalization,
+    L.SumNormalization,
+    L.TokenEmbedding,
+)
 OF_MASKS = {
     "a word": (lambda m: "hello", "{name}='hello'."),
     "words": (lambda m: m.astype(str), "an array of dtype <U"),

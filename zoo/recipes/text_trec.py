@@ -10,10 +10,10 @@ and the models are then trained on all of them.
         --init hf://sentence-transformers/all-MiniLM-L6-v2
 
 From that published encoder of 22.7 M weights: 97.0 and 97.8 %, seeds 0 and 1, in 12 and 5 minutes
-(JAX, one or two cores with other work). From scratch: 89.5 ± 0.5 % (mean ± standard deviation of seeds 0 to 2, JAX; beside
-three other trainings on two cores, so 465 s each), and hierarchical attention 89.5 ± 0.8 % (113,
-536 and 118 s), where 91.0 was the aim: both fell short, also of a linear support vector machine on
-words and pairs, 90.8 %.
+(JAX, one or two cores with other work). From scratch: 89.5 ± 0.5 % (mean ± standard deviation of
+seeds 0 to 2, JAX; beside three other trainings on two cores, so 465 s each), and hierarchical
+attention 89.5 ± 0.8 % (113, 536 and 118 s), where 91.0 was the aim: both fell short, also of a
+linear support vector machine on words and pairs, 90.8 %.
 
 What the held-out questions said, one seed each: byte pairs are worse than words (80.7 to 81.6 %
 at much dropout), and so is much dropout of embeddings and of whole words (81.6 to 84 %). That words

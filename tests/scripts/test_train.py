@@ -47,6 +47,7 @@ def test_leaves_every_file(run):
         "confusion_matrix.png",
         "attention.png",
         "example.csv",
+        "mistakes.csv",
         "checkpoints",
     }
     for picture in folder.glob("*.png"):

@@ -71,7 +71,9 @@ def test_computing_and_waiting_take_their_time_at_most(model, gate):
 
 def test_too_many_requests_at_a_time(model, gate):
     with serving(model, limits=Limits(requests=2)) as client:
-        threads = [post_in_thread(client, {"inputs": ["the dog"]}) for _ in range(2)]
+        first = post_in_thread(client, {"inputs": ["the dog"]})
+        wait_for(lambda: gate.calls)  # or both would be computed together
+        threads = [first, post_in_thread(client, {"inputs": ["the dog"]})]
         wait_for(lambda: client.send("GET", "/health")[2]["waiting"] == 1)
         connection_status, headers, _ = client.send("GET", "/model")
         assert connection_status == 503

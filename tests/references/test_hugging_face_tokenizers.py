@@ -343,6 +343,7 @@ def test_models_of_sentencepiece(tmp_path, kind):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
     ours = published.read(Files(tmp_path))
     processor = sentencepiece.SentencePieceProcessor(model_proto=content)
+    written = {"<unk>", "<s>", "</s>", "<pad>", "<mask>", *special.values()} - {*range(4)}
     front = {"deberta-v2": 0, "xlm-roberta": 1, "camembert": 4}[kind]
     unknown = {"deberta-v2": 3, "xlm-roberta": 3, "camembert": 3}[kind]
 
@@ -354,6 +355,7 @@ def test_models_of_sentencepiece(tmp_path, kind):
     @given(ANY)
     def compare(text):
         assume(not any(c.isspace() and c not in " \n\t" for c in text))  # published files drop it
+        assume(not any(piece in text for piece in written))  # which transformers reads as such
         assert row(ours, text)[1:-1] == encode(text)
 
     for text in TEXTS:

@@ -35,11 +35,11 @@ SEEN = 36_000  # rows that a training from scratch sees, epochs times rows, for 
 FINE_TUNED = 30_000  # the same of a published encoder
 LONGEST = 512  # tokens of a text
 MOST_UNKNOWN = 0.3  # of the words that a vocabulary of words may lack
-PEAK = 1e-3
+MANY = 30  # classes, of which there are few rows each
+PEAK, PEAK_OF_MANY = 1e-3, 2e-3  # the highest learning rates
 MOST_CLASSES = 30  # that a confusion matrix can be read of
 DRAWN = 80  # tokens of a text in a picture
 IN_MEMORY = 50_000_000  # token ids; of more texts they are made a batch at a time
-DROPOUT = dict(dropout=0.5, embedding_dropout=0.1, token_dropout=0.0)
 
 
 def text_classification(
@@ -89,14 +89,14 @@ def text_classification(
         name="text-classification",
         seed=seed,
         model=default.text_classifier(
-            **{**default.VARIANTS["default"], **DROPOUT},
+            **default.VARIANTS["default"],
             tokenizer=tokenizer,
             num_classes=classes,
             class_names=splits.class_names,
         ),
         epochs=epochs or choose_epochs(rows, classes),
         batch_size=batch_size,
-        peak=PEAK,
+        peak=PEAK if classes < MANY else PEAK_OF_MANY,
         buckets=() if streams else choose_buckets(lengths),
         stream=streams,
         stop=StopEarly("val_accuracy", mode="max"),

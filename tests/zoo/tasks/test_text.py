@@ -43,7 +43,6 @@ def tiny(monkeypatch):
     monkeypatch.setitem(
         text.default.VARIANTS, "default", {**text.default.VARIANTS["tiny"], "hidden_dim": 16}
     )
-    monkeypatch.setattr(text, "DROPOUT", {})
 
 
 def read(data, test=None, **others):

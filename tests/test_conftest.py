@@ -28,13 +28,14 @@ EVERYWHERE = (
 WITHOUT_BACKEND = "tests/references/test_hugging_face_tokenizers.py"  # texts to ids alone
 # What composes that: on one backend each.
 ON_ONE = ("tests/scripts/", "tests/zoo/")
-# But each backend has peers of its own, must compute what published checkpoints do, trains on a
-# user's data, and serves several at once.
+# But each backend has peers of its own, must compute what published checkpoints and the trained
+# models do, trains on a user's data, and serves several at once.
 BOTH = (
     "tests/scripts/test_benchmark.py",
     "tests/zoo/pretrained/",
     "tests/zoo/serve/test_clients.py",
     "tests/zoo/tasks/",
+    "tests/zoo/test_box.py",
 )
 
 

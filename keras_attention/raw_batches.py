@@ -1,6 +1,6 @@
 """Raw values in batches for `model.fit`, encoded one batch at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -84,9 +84,10 @@ class RawBatches(keras.utils.PyDataset):
             each = ", ".join(f"{name} {count}" for name, count in counts.items())
             raise ValueError(f"All must have as many rows. Received: {each}")
         self._count = next(iter(counts.values()))
-        self._longest: dict[str, int] = {}  # tokens of the longest row, by the input of texts
+        self._tokens = self._count_tokens()
+        self._longest = {name: int(counts.max()) for name, counts in self._tokens.items()}
         self._lengths = self._measure()
-        self._batches = self._split()
+        self._batches, self._widths = self._split()
 
     @property
     def num_batches(self) -> int:
@@ -102,15 +103,51 @@ class RawBatches(keras.utils.PyDataset):
         x = prediction.encode(self.model, raw)
         layers = prediction.encoders(self.model)
         named = x if isinstance(x, dict) else dict.fromkeys(layers, x)
-        named = {name: self._pad(name, layers[name], array) for name, array in named.items()}
+        named = {
+            name: _pad(array, self._widths[name][index], layers[name])
+            if name in self._widths
+            else array
+            for name, array in named.items()
+        }
         beside = (self._cut(array[rows], named) for array in self._beside)
         return (named if isinstance(x, dict) else next(iter(named.values())), *beside)
 
     def on_epoch_begin(self) -> None:
-        self._batches = self._split()
+        self._batches, self._widths = self._split()
 
-    def _split(self) -> list[np.ndarray]:
-        """Returns the rows of each batch."""
+    def _split(self) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+        """Returns the rows of each batch, and the length of its ids by input.
+
+        Keras on TensorFlow takes a length for fixed that the first two batches share, so they
+        share none that others do not have.
+        """
+        batches = self._order()
+        widths = self._round(batches)
+        if self.shuffle and len(batches) > 2:
+            differ = sum((width[0] != width for width in widths.values()), np.zeros(len(batches)))
+            other = int(np.argmax(differ))  # the first batch differs from itself in nothing
+            if differ[other] > differ[1]:
+                batches[1], batches[other] = batches[other], batches[1]
+                widths = self._round(batches)
+        for name, width in widths.items():
+            if np.all(width[:2] == width[0]) and np.any(width != width[0]):
+                if width[0] < self._longest[name]:
+                    width[0] = self._longest[name]
+                else:
+                    width[:] = self._longest[name]
+        return batches, widths
+
+    def _round(self, batches: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the length of the ids of each batch by input: that of its longest row, rounded
+        up, but not beyond the longest row of all."""
+        rounded = {}
+        for name, counts in self._tokens.items():
+            longest = np.array([counts[rows].max() for rows in batches])
+            rounded[name] = np.minimum(-(-longest // self.multiple) * self.multiple, counts.max())
+        return rounded
+
+    def _order(self) -> list[np.ndarray]:
+        """Returns the rows of each batch, in this epoch's order."""
         size = self.batch_size
         if not self.shuffle:
             return [np.arange(i, min(i + size, self._count)) for i in range(0, self._count, size)]
@@ -122,31 +159,26 @@ class RawBatches(keras.utils.PyDataset):
             rows_by_batch += [pool[i : i + size] for i in range(0, len(pool), size)]
         return [rows_by_batch[i] for i in np.random.permutation(len(rows_by_batch))]
 
-    def _measure(self) -> np.ndarray:
-        """Returns the lengths of the rows: tokens of texts, else samples."""
-        lengths = np.zeros(self._count, int)
-        texts = _text_layers(prediction.encoders(self.model))
-        for name, layer in texts.items():
+    def _count_tokens(self) -> dict[str, np.ndarray]:
+        """Returns the number of tokens of each row by input of texts."""
+        counts = {}
+        for name, layer in _text_layers(prediction.encoders(self.model)).items():
             rows = self._raw[name] if isinstance(self._raw, dict) else self._raw
+            chunks = []
             for start in range(0, self._count, _CHUNK):
                 ids = layer.encode(rows[start : start + _CHUNK])
                 present = ids.reshape(*ids.shape[:2], -1) != roles.padding_id(layer)
-                there = present.any(axis=-1).sum(axis=1)
-                self._longest[name] = max(self._longest.get(name, 0), *there.tolist())
-                some = lengths[start : start + _CHUNK]
-                np.maximum(some, there, out=some)
-        if not texts and not isinstance(self._raw, dict):
-            lengths[:] = [len(x) if isinstance(x, np.ndarray) else 0 for x in self._raw]
-        return lengths
+                chunks.append(present.any(axis=-1).sum(axis=1))
+            counts[name] = np.concatenate(chunks)
+        return counts
 
-    def _pad(self, name: str, layer: Any, array: np.ndarray) -> np.ndarray:
-        """Returns ids with their length rounded up, but not beyond the longest row of all."""
-        if roles.encodes(layer) != "texts":
-            return array
-        length = min(-(-array.shape[1] // self.multiple) * self.multiple, self._longest[name])
-        more = max(0, length - array.shape[1])
-        room = [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)]
-        return np.pad(array, room, constant_values=roles.padding_id(layer))
+    def _measure(self) -> np.ndarray:
+        """Returns the lengths of the rows: tokens of texts, else samples."""
+        if self._tokens:
+            return np.max(list(self._tokens.values()), axis=0)
+        if isinstance(self._raw, dict):
+            return np.zeros(self._count, int)
+        return np.array([len(x) if isinstance(x, np.ndarray) else 0 for x in self._raw])
 
     def _cut(self, array: np.ndarray, named: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns values that belong to tokens, cut off where the ids of the batch are."""
@@ -162,3 +194,9 @@ class RawBatches(keras.utils.PyDataset):
 def _text_layers(layers: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the layers that encode texts, by input."""
     return {name: layer for name, layer in layers.items() if roles.encodes(layer) == "texts"}
+
+
+def _pad(ids: np.ndarray, length: int, layer: Any) -> np.ndarray:
+    """Returns ids padded to a length."""
+    room = [(0, 0), (0, max(0, length - ids.shape[1])), *[(0, 0)] * (ids.ndim - 2)]
+    return np.pad(ids, room, constant_values=roles.padding_id(layer))

@@ -1,22 +1,21 @@
 """Dates of a table as tokens: the first node of a model of tables."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.layers.entrance import Entrance, tensors
-from keras_attention.ops import checks, tables
-from keras_attention.ops.initializers import fresh
+from keras_attention.layers.entrance import tensors
+from keras_attention.layers.inputs.column_tokens import ColumnTokens
+from keras_attention.ops import tables
 
 _PERIODS = (365.2425, 7.0, 1.0)  # days of a year, of a week and of a day
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class DateColumns(Entrance, keras.layers.Layer):
+class DateColumns(ColumnTokens):
     """A token for each date of a row: `b_j + f(x_j) W_j`, after the tokens of numbers of Gorishniy
     et al., 2021 (https://arxiv.org/abs/2106.11959, section 3.3).
 
@@ -45,28 +44,6 @@ class DateColumns(Entrance, keras.layers.Layer):
 
     takes = tensors(dates="any numbers (B, F)")
 
-    encodes = "tables"
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        hidden_dim: int,
-        row_names: Sequence[str] | None = None,
-        kernel_initializer: Any = None,
-        bias_initializer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        # Days would lose their hours in 16 bits, so nothing is cast before `call` does.
-        super().__init__(**{**kwargs, "autocast": False})
-        checks.positive_int(hidden_dim=hidden_dim)
-        self.names = [str(name) for name in names]
-        self.row_names = self.names if row_names is None else [str(name) for name in row_names]
-        if not self.names:
-            raise ValueError("`names` must name at least one column. Received: names=[]")
-        self.hidden_dim = hidden_dim
-        self.kernel_initializer = tables.initializer(kernel_initializer, hidden_dim)
-        self.bias_initializer = tables.initializer(bias_initializer, hidden_dim)
-
     def encode(self, rows: Any) -> np.ndarray:
         """Returns days `(B, F)` since 2000 began, NaN for missing dates; such numbers pass.
 
@@ -78,36 +55,19 @@ class DateColumns(Entrance, keras.layers.Layer):
             return rows.astype(np.float32)
         return tables.numbers(tables.columns(rows, self.names, self.row_names), tables.day)
 
-    def adapt(self, dates: np.ndarray) -> None:
-        """Takes mean and standard deviation from training data `(B, F)`."""
-        if not self.built:
-            self.build(np.shape(dates))
-        known = np.where(np.isfinite(dates), dates, np.nan).astype(np.float64)
-        spread = np.nanstd(known, axis=0)
-        self.mean.assign(np.nan_to_num(np.nanmean(known, axis=0)))
-        self.scale.assign(1 / np.where(spread > 0, spread, 1.0))
-
     def build(self, dates_shape: tuple) -> None:
-        self._check(dates_shape)
-        count, dim = len(self.names), self.hidden_dim
-
-        def statistic(name: str, initializer: str) -> Any:
-            settings = {"initializer": initializer, "trainable": False, "dtype": "float32"}
-            return self.add_weight(name=name, shape=(count,), **settings)
-
-        def vectors(name: str, shape: tuple, initializer: Any) -> Any:
-            return self.add_weight(name=name, shape=shape, initializer=fresh(initializer))
-
-        self.mean = statistic("mean", "zeros")
-        self.scale = statistic("scale", "ones")
-        features = 1 + 2 * len(_PERIODS)
-        self.kernel = vectors("kernel", (count, features, dim), self.kernel_initializer)
-        self.bias = vectors("bias", (count, dim), self.bias_initializer)
-        self.missing = vectors("missing", (count, dim), self.kernel_initializer)
+        self._check("dates", dates_shape)
+        self._add_statistics()
+        features = (1 + 2 * len(_PERIODS),)
+        self.kernel = self._add_vectors(
+            "kernel", features=features, initializer=self.kernel_initializer
+        )
+        self.bias = self._add_vectors("bias", initializer=self.bias_initializer)
+        self.missing = self._add_vectors("missing", initializer=self.kernel_initializer)
         self.built = True
 
     def call(self, dates: Any) -> Any:
-        self._check(dates.shape)
+        self._check("dates", dates.shape)
         x = ops.cast(dates, "float32")
         mean = ops.convert_to_tensor(self.mean)
         known = ops.isfinite(x)
@@ -123,22 +83,9 @@ class DateColumns(Entrance, keras.layers.Layer):
         tokens = ops.einsum("bfk,fkd->bfd", features, kernel) + bias
         return ops.where(known[..., None], tokens, missing)  # (B, F, D)
 
-    def _check(self, shape: tuple) -> None:
-        checks.matches("dates", shape, (None, len(self.names)), "(B, columns)")
-
     def compute_output_shape(self, dates_shape: tuple) -> tuple:
-        self._check(dates_shape)
+        self._check("dates", dates_shape)
         return (*dates_shape, self.hidden_dim)
 
     def compute_output_spec(self, dates: Any) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(dates.shape), dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "names": self.names,
-            "hidden_dim": self.hidden_dim,
-            "row_names": self.row_names,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.layers.entrance import Entrance, tensors
-from keras_attention.ops import checks, tables
-from keras_attention.ops.initializers import fresh
+from keras_attention.layers.entrance import tensors
+from keras_attention.layers.inputs.column_tokens import ColumnTokens
+from keras_attention.ops import tables
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
-class NumericColumns(Entrance, keras.layers.Layer):
+class NumericColumns(ColumnTokens):
     """A token for each number of a row, as in Gorishniy et al., 2021
     (https://arxiv.org/abs/2106.11959, section 3.3): `b_j + x_j W_j` of the standardised x_j.
 
@@ -44,8 +44,6 @@ class NumericColumns(Entrance, keras.layers.Layer):
 
     takes = tensors(numbers="any numbers (B, F)")
 
-    encodes = "tables"
-
     def __init__(
         self,
         names: Sequence[str],
@@ -56,16 +54,9 @@ class NumericColumns(Entrance, keras.layers.Layer):
         missing_tokens: bool = False,
         **kwargs: Any,
     ) -> None:
-        # Raw numbers would lose their digits in 16 bits, so nothing is cast before `call` does.
-        super().__init__(**{**kwargs, "autocast": False})
-        checks.positive_int(hidden_dim=hidden_dim)
-        self.names = [str(name) for name in names]
-        self.row_names = self.names if row_names is None else [str(name) for name in row_names]
-        if not self.names:
-            raise ValueError("`names` must name at least one column. Received: names=[]")
-        self.hidden_dim = hidden_dim
-        self.kernel_initializer = tables.initializer(kernel_initializer, hidden_dim)
-        self.bias_initializer = tables.initializer(bias_initializer, hidden_dim)
+        super().__init__(
+            names, hidden_dim, row_names, kernel_initializer, bias_initializer, **kwargs
+        )
         self.missing_tokens = missing_tokens
 
     def encode(self, rows: Any) -> np.ndarray:
@@ -80,37 +71,18 @@ class NumericColumns(Entrance, keras.layers.Layer):
             return rows.astype(np.float32)
         return tables.numbers(tables.columns(rows, self.names, self.row_names))
 
-    def adapt(self, numbers: np.ndarray) -> None:
-        """Takes mean and standard deviation from training data `(B, F)`."""
-        if not self.built:
-            self.build(np.shape(numbers))
-        known = np.where(np.isfinite(numbers), numbers, np.nan).astype(np.float64)
-        spread = np.nanstd(known, axis=0)
-        self.mean.assign(np.nan_to_num(np.nanmean(known, axis=0)))
-        self.scale.assign(1 / np.where(spread > 0, spread, 1.0))
-
     def build(self, numbers_shape: tuple) -> None:
-        self._check(numbers_shape)
-        count, dim = len(self.names), self.hidden_dim
-        self.mean = self._add_column_weight("mean", (count,), "zeros", trainable=False)
-        self.scale = self._add_column_weight("scale", (count,), "ones", trainable=False)
-        self.kernel = self._add_column_weight("kernel", (count, dim), self.kernel_initializer)
-        self.bias = self._add_column_weight("bias", (count, dim), self.bias_initializer)
+        self._check("numbers", numbers_shape)
+        self._add_statistics()
+        self.kernel = self._add_vectors("kernel", initializer=self.kernel_initializer)
+        self.bias = self._add_vectors("bias", initializer=self.bias_initializer)
         self.missing = None
         if self.missing_tokens:
-            self.missing = self._add_column_weight("missing", (count, dim), self.kernel_initializer)
+            self.missing = self._add_vectors("missing", initializer=self.kernel_initializer)
         self.built = True
 
-    def _add_column_weight(
-        self, name: str, shape: tuple, initializer: Any, trainable: bool = True
-    ) -> Any:
-        dtype = self.variable_dtype if trainable else "float32"
-        return self.add_weight(
-            name=name, shape=shape, initializer=fresh(initializer), trainable=trainable, dtype=dtype
-        )
-
     def call(self, numbers: Any) -> Any:
-        self._check(numbers.shape)
+        self._check("numbers", numbers.shape)
         x = (ops.cast(numbers, "float32") - self.mean) * self.scale
         known = ops.isfinite(x)
         x = ops.cast(ops.where(known, x, 0.0), self.compute_dtype)
@@ -120,23 +92,12 @@ class NumericColumns(Entrance, keras.layers.Layer):
             return tokens
         return ops.where(known[..., None], tokens, ops.cast(self.missing, self.compute_dtype))
 
-    def _check(self, shape: tuple) -> None:
-        checks.matches("numbers", shape, (None, len(self.names)), "(B, columns)")
-
     def compute_output_shape(self, numbers_shape: tuple) -> tuple:
-        self._check(numbers_shape)
+        self._check("numbers", numbers_shape)
         return (*numbers_shape, self.hidden_dim)
 
     def compute_output_spec(self, numbers: Any) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(numbers.shape), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "names": self.names,
-            "hidden_dim": self.hidden_dim,
-            "row_names": self.row_names,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "missing_tokens": self.missing_tokens,
-        }
+        return {**super().get_config(), "missing_tokens": self.missing_tokens}

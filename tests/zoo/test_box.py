@@ -114,8 +114,24 @@ def check_questions(model):
     assert [answer.label for answer in answers] == ["red", "circle", "no"]
 
 
+def check_captions(model):
+    """The colours of discs that no emoji has."""
+    rows, columns = np.indices((72, 72))
+    disc = ((rows - 35.5) ** 2 + (columns - 35.5) ** 2 < 30**2)[..., None]
+    colours = {
+        "green": (124, 179, 66),
+        "yellow": (253, 216, 53),
+        "purple": (171, 71, 188),
+        "black": (40, 40, 40),
+    }
+    images = np.stack([np.where(disc, colour, 255) for colour in colours.values()])
+    captions = ka.generate(model, images.astype("uint8"), max_new_tokens=6)
+    assert [caption.split()[0] for caption in captions] == list(colours)
+
+
 CHECKS = {
     "audio_fsdd": check_spoken_digits,
+    "caption_emoji": check_captions,
     "cartpole": check_pole,
     "gat_cora": check_papers,
     "gpt_shakespeare_char": check_verse,

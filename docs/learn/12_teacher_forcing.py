@@ -17,9 +17,7 @@
 # %%
 import os
 
-os.environ.setdefault(
-    "KERAS_BACKEND", "torch"
-)  # or "jax" or "tensorflow", before Keras is imported
+os.environ.setdefault("KERAS_BACKEND", "torch")  # or "jax" or "tensorflow", before Keras
 
 import keras
 import matplotlib.pyplot as plt
@@ -90,7 +88,8 @@ np.testing.assert_allclose(np.mean(-np.log(p)), 1.7329, atol=1e-4)
 START, END = 8, 9
 ids = np.array([[START, 0, 1, END]])  # (B, T + 1): start a b end
 inputs, targets = ids[:, :-1], ids[:, 1:]  # (B, T) each
-assert inputs.tolist() == [[START, 0, 1]] and targets.tolist() == [[0, 1, END]]
+assert inputs.tolist() == [[START, 0, 1]]
+assert targets.tolist() == [[0, 1, END]]
 
 # %% [markdown]
 # Then the claim of the title. A causal pass over all $T$ places must give what $T$ separate
@@ -237,7 +236,8 @@ print(losses, shares)
 
 # %%
 np.testing.assert_allclose((2 * np.log(8) + 13 * np.log(2)) / 16, 0.823, atol=1e-3)
-assert losses["honest"] > 0.8 and shares["honest"] > 0.95
+assert losses["honest"] > 0.8
+assert shares["honest"] > 0.95
 if not causal:
     assert losses["changed"] < 0.2 < losses["honest"]  # too good to be true
     assert shares["changed"] < 0.5  # and useless: a guess is right in one of four
@@ -263,8 +263,8 @@ if not causal:
 #
 # 1. The text counts: 0 1 2 3 4 5 6 7. Shift twice, so that each token learns what stands two places
 #    on. Start with 0 and write. What comes out?
-# 2. Compute the loss of two texts, of three tokens and of one, each token with probability 1/2
-#    and 1/8. Why is the mean over tokens another number than the mean over texts?
+# 2. One text has three tokens, each with the probability 1/2. Another one has a single token, with
+#    1/8. What is the mean loss over tokens, and over texts? Why do they differ?
 
 # %% tags=["hide-cell"]
 # 1. 0 2 4 6: every other word is skipped.
@@ -295,8 +295,9 @@ np.testing.assert_allclose(float(value), 1.5 * np.log(2), rtol=1e-5)
 # its own it is in a place that it never saw. This is called exposure bias. Training is parallel;
 # writing is not, and [lesson 13](13_cache.py) makes it cheap.
 #
-# Sources: teacher forcing, Williams and Zipser, 1989; the masked decoder, Vaswani et al., 2017,
-# [arXiv 1706.03762](https://arxiv.org/abs/1706.03762), section 3.1 and figure 1; exposure bias,
-# Ranzato et al., 2016, [arXiv 1511.06732](https://arxiv.org/abs/1511.06732).
+# - Teacher forcing: Williams and Zipser, 1989.
+# - The masked decoder: Vaswani et al., 2017,
+#   [arXiv 1706.03762](https://arxiv.org/abs/1706.03762), section 3.1 and figure 1.
+# - Exposure bias: Ranzato et al., 2016, [arXiv 1511.06732](https://arxiv.org/abs/1511.06732).
 #
 # Next: [Why keep keys, and how many?](13_cache.py)

@@ -16,9 +16,7 @@
 # %%
 import os
 
-os.environ.setdefault(
-    "KERAS_BACKEND", "torch"
-)  # or "jax" or "tensorflow", before Keras is imported
+os.environ.setdefault("KERAS_BACKEND", "torch")  # or "jax" or "tensorflow", before Keras
 
 import keras
 import matplotlib.pyplot as plt
@@ -63,9 +61,10 @@ import keras_attention as ka
 # $$2 \cdot L \cdot K \cdot H \cdot T$$
 #
 # numbers for each text: keys and values, in each layer, for each key head. **Grouped-query
-# attention** (Ainslie et al., 2023, [arXiv 2305.13245](https://arxiv.org/abs/2305.13245), section
-# 2.2) makes $K$ smaller than $N$: query head $n$ reads key head $\lfloor n K / N \rfloor$. With $K
-# = 1$ it is multi-query attention ([arXiv 1911.02150](https://arxiv.org/abs/1911.02150)).
+# attention** (section 2.2 of Ainslie et al., 2023,
+# [arXiv 2305.13245](https://arxiv.org/abs/2305.13245)) makes $K$ smaller than $N$: query head $n$
+# reads key head $\lfloor n K / N \rfloor$. With $K = 1$ it is multi-query attention
+# ([arXiv 1911.02150](https://arxiv.org/abs/1911.02150)).
 
 # %% [markdown]
 # ## By hand
@@ -166,7 +165,8 @@ np.testing.assert_allclose(step[0, 0], whole[-1], atol=1e-5)
 # %% mystnb={"image": {"alt": "Two six by six tables of numbers. Left, without a cache: 6 in the top left corner down to 1 at the edge. Right, with a cache: 1 in the lower triangle, nothing above."}}
 again = T - np.maximum(*np.indices((T, T)))  # how often a score is computed
 once = np.tril(np.ones((T, T), int))
-assert again.sum() == sum(t * t for t in range(1, T + 1)) and once.sum() == 21
+assert again.sum() == sum(t * t for t in range(1, T + 1))
+assert once.sum() == 21
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.7), layout="constrained")
 titles = ("Without a cache: 91 scores", "With a cache: 21 scores")
 assert again.sum() == 91

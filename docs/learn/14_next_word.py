@@ -16,9 +16,7 @@
 # %%
 import os
 
-os.environ.setdefault(
-    "KERAS_BACKEND", "torch"
-)  # or "jax" or "tensorflow", before Keras is imported
+os.environ.setdefault("KERAS_BACKEND", "torch")  # or "jax" or "tensorflow", before Keras
 
 import keras
 import matplotlib.pyplot as plt
@@ -141,7 +139,8 @@ table[A, [X, Y, Z]] = 0.5, 0.3, 0.2
 table[B, X] = 1
 ((greedy, greedy_score),) = search(table, START, steps=2, beams=1)
 (best, best_score), _ = search(table, START, steps=2, beams=2)
-assert greedy == (START, A, X) and best == (START, B, X)
+assert greedy == (START, A, X)
+assert best == (START, B, X)
 np.testing.assert_allclose(np.exp([greedy_score, best_score]), [0.3, 0.4])
 s = np.log(p)
 np.testing.assert_allclose(softmax(cool(s, 1 / 2)), squares)
@@ -268,7 +267,8 @@ np.testing.assert_allclose(probabilities, [0.2, 0.2, 0.25])
 # 2. By the sum the short one, by the mean the long one. The library divides by
 # length ** length_penalty: 0 is the sum, 1 the mean.
 short, long = np.log([0.3]), np.log([0.7] * 4)
-assert short.sum() > long.sum() and short.mean() < long.mean()
+assert short.sum() > long.sum()
+assert short.mean() < long.mean()
 
 # %% tags=["hide-cell"]
 # 3. All of them look at softmax probabilities, and those do not change.

@@ -228,7 +228,10 @@ print("draws:", np.size(draws), "of which mat:", share)
 # %%
 assert np.size(draws) == 2000
 np.testing.assert_allclose(share, softmax(s / temperature)[0], atol=0.05)
-assert share > 0.6 if temperature < 0.7 else temperature < 1 or share < 0.55
+if temperature <= 1 / 2:
+    assert share > 0.5
+if temperature >= 2:
+    assert share < 0.5
 
 # %% [markdown]
 # ## Mistakes

@@ -1,0 +1,71 @@
+"""The library's docstrings for Sphinx: Markdown's fences, shapes as types, links to the code."""
+
+import importlib
+import inspect
+import re
+
+from code_pages import CODE, ROOT
+
+# `Float[Tensor, "B T D"]` is an `Annotated` when it is asked for.
+SHAPE = re.compile(r"~?(?:typing\.)?Annotated\[~?(?:typing\.)?Any, '\s*([^']*)'\]")
+
+
+def convert_markdown(app, what, name, obj, options, lines):
+    """Makes reStructuredText, in place, of code between fences and of links."""
+    converted, fenced = [], False
+    for line in lines:
+        if line.lstrip().startswith("```"):
+            indent = line[: len(line) - len(line.lstrip())]
+            language = line.strip().strip("`") or "text"
+            fenced = not fenced
+            converted += ["", f"{indent}.. code-block:: {language}", ""] if fenced else [""]
+        elif fenced:
+            converted.append(f"   {line}" if line else "")
+        else:
+            converted.append(re.sub(r"\[([^]`]+)\]\((https?://[^)]+)\)", r"`\1 <\2>`__", line))
+    lines[:] = converted
+
+
+def write_shapes(app, what, name, obj, options, signature, returns):
+    """Returns a signature in which a tensor's type is its shape."""
+
+    def as_shape(match):
+        return repr(f"({', '.join(match[1].split())})")
+
+    return tuple(text and SHAPE.sub(as_shape, text) for text in (signature, returns))
+
+
+def find_public(app, env, node, content):
+    """Returns the link to a class by its public name, where a type names the file it is in."""
+    name = node.get("reftarget", "").rpartition(".")[2]
+    if node.get("refdomain") != "py" or not name:
+        return None
+    objects = env.domains["py"].objects
+    for full in (f for f in objects if f.rpartition(".")[2] == name):
+        return env.domains["py"].resolve_xref(
+            env, node["refdoc"], app.builder, "obj", full, node, content
+        )
+    return None
+
+
+def source_of(domain, info):
+    """Returns the address of the lines of an object, from a page in `api/`."""
+    thing = importlib.import_module(info["module"])
+    for name in info["fullname"].split("."):
+        thing = getattr(thing, name, None)
+    thing = inspect.unwrap(getattr(thing, "fget", None) or thing) if thing is not None else None
+    try:
+        path, (_, line) = inspect.getsourcefile(thing), inspect.getsourcelines(thing)
+    except (TypeError, OSError):  # a value, or a method that a dataclass wrote
+        return None
+    if not path.startswith(str(ROOT)):
+        return None
+    return f"../{CODE}{path[len(str(ROOT)) + 1 :]}.html#L{max(line, 1)}"
+
+
+def setup(app):
+    """Connects to Sphinx."""
+    app.connect("autodoc-process-docstring", convert_markdown, priority=100)  # before napoleon
+    app.connect("autodoc-process-signature", write_shapes)
+    app.connect("missing-reference", find_public)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

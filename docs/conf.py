@@ -41,6 +41,8 @@ nitpicky = True
 # Markdown, and learning pages
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
+# benchmarks.md has no second level, and results.md and faithfulness.md link to folders of their names.
+suppress_warnings = ["myst.header", "myst.xref_ambiguous"]
 highlight_language = "default"
 nb_custom_formats = {".py": "notebooks.read_page"}
 nb_execution_mode = "cache"
@@ -70,7 +72,11 @@ napoleon_use_ivar = True
 napoleon_custom_sections = [("Call arguments", "params_style"), ("Output", "returns_style")]
 linkcode_resolve = source_of
 # What others document is not looked up, because a build needs no network.
-nitpick_ignore_regex = [("py:.*", r"(?!keras_attention\.|zoo\.).*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!keras_attention\.|zoo\.).*"),
+    # Types that only files of the library pass to each other, and aliases of Python's.
+    ("py:class", r"keras_attention\..*\.(Memory|Piece|Softmax|TaggedWords|Text)"),
+]
 
 html_theme = "furo"
 html_title = "Keras Attention"

@@ -11,19 +11,57 @@ SHAPE = re.compile(r"~?(?:typing\.)?Annotated\[~?(?:typing\.)?Any, '\s*([^']*)'\
 
 
 def convert_markdown(app, what, name, obj, options, lines):
-    """Makes reStructuredText, in place, of code between fences and of links."""
-    converted, fenced = [], False
+    """Makes reStructuredText of a docstring's Markdown, in place."""
+    lines[:] = convert_links(convert_tables(convert_fences(join_names(lines))))
+
+
+def join_names(lines):
+    """Yields the lines, those joined where the names of arguments go on in the next one."""
+    begun = ""
     for line in lines:
-        if line.lstrip().startswith("```"):
-            indent = line[: len(line) - len(line.lstrip())]
-            language = line.strip().strip("`") or "text"
-            fenced = not fenced
-            converted += ["", f"{indent}.. code-block:: {language}", ""] if fenced else [""]
-        elif fenced:
-            converted.append(f"   {line}" if line else "")
+        if re.fullmatch(r"\s*(?:\w+, )*\w+,", begun + line.strip() if begun else line):
+            begun = f"{begun}{line.strip()} " if begun else f"{line} "
         else:
-            converted.append(re.sub(r"\[([^]`]+)\]\((https?://[^)]+)\)", r"`\1 <\2>`__", line))
-    lines[:] = converted
+            yield begun + (line.strip() if begun else line)
+            begun = ""
+
+
+def convert_fences(lines):
+    """Yields the lines, with directives for code between fences."""
+    fenced = False
+    for line in lines:
+        text = line.lstrip()
+        if text.startswith("```"):
+            fenced = not fenced
+            indent = line[: len(line) - len(text)]
+            yield from ("", f"{indent}.. code-block:: {text.strip('`') or 'text'}") * fenced
+            yield ""
+        else:
+            yield f"   {line}" if fenced and line else line
+
+
+def convert_tables(lines):
+    """Yields the lines, with directives for tables."""
+    inside = False
+    for line in lines:
+        if not re.match(r"\|.*\|$", line):
+            yield from [""] * inside
+            inside = False
+            yield line
+        elif not re.fullmatch(r"[|:-]+", line):
+            if not inside:
+                yield from ("", ".. list-table::", "   :header-rows: 1", "")
+            inside = True
+            cells = line.strip("|").split("|")
+            yield from (
+                f"   {'* -' if number == 0 else '  -'} {cell.strip()}"
+                for number, cell in enumerate(cells)
+            )
+
+
+def convert_links(lines):
+    """Returns the lines with links as reStructuredText has them."""
+    return [re.sub(r"\[([^]`]+)\]\((https?://[^)]+)\)", r"`\1 <\2>`__", line) for line in lines]
 
 
 def write_shapes(app, what, name, obj, options, signature, returns):

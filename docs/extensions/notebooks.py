@@ -18,12 +18,16 @@ BACKEND = """import os
 
 os.environ["KERAS_BACKEND"] = "torch"  # or "jax" or "tensorflow", before Keras is imported"""
 
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
 
 def read_page(program: str) -> nbformat.NotebookNode:
     """Returns the cells of a learning page, without the docstring of the program."""
     notebook = jupytext.reads(program, fmt="py:percent")
     if notebook.cells and notebook.cells[0].source.startswith('"""'):
         del notebook.cells[0]
+    notebook.metadata["kernelspec"] = KERNEL
+    notebook.metadata["language_info"] = {"name": "python"}
     return notebook
 
 
@@ -46,11 +50,6 @@ def make_notebook(page: Path, requirement: str) -> nbformat.NotebookNode:
     notebook.cells = [*title, *first, *rest]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # the same each time
-    notebook.metadata["kernelspec"] = {
-        "name": "python3",
-        "display_name": "Python 3",
-        "language": "python",
-    }
     return notebook
 
 

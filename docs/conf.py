@@ -41,7 +41,7 @@ nitpicky = True
 # Markdown, and learning pages
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
-# benchmarks.md has no second level, and results.md and faithfulness.md link to folders of their names.
+# benchmarks.md has no second level; results.md and faithfulness.md link to folders of their names.
 suppress_warnings = ["myst.header", "myst.xref_ambiguous"]
 highlight_language = "default"
 nb_custom_formats = {".py": "notebooks.read_page"}
@@ -54,7 +54,8 @@ nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
 copybutton_exclude = ".linenos, .gp, .go"
 
-# Formulas; Node may start slowly where other programs run
+# Formulas: a wrong one fails the build. Node may start slowly where other programs run.
+katex.KATEX_DEFAULT_OPTIONS["throwOnError"] = True
 katex_prerender = True
 katex_css_path = "katex/katex.min.css"
 katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60
@@ -75,7 +76,8 @@ linkcode_resolve = source_of
 nitpick_ignore_regex = [
     ("py:.*", r"(?!keras_attention\.|zoo\.).*"),
     # Types that only files of the library pass to each other, and aliases of Python's.
-    ("py:class", r"keras_attention\..*\.(Memory|Piece|Softmax|TaggedWords|Text)"),
+    ("py:class", r"keras_attention\..*\.(Memory|Piece|Slot|Softmax|TaggedWords|Text)"),
+    ("py:class", r"zoo\.harness\..*\.(Player|StopEarly)"),
 ]
 
 html_theme = "furo"

@@ -5,6 +5,7 @@ import inspect
 import re
 
 from code_pages import CODE, ROOT
+from sphinx.util import inspect as sphinx_inspect
 
 # `Float[Tensor, "B T D"]` is an `Annotated` when it is asked for.
 SHAPE = re.compile(r"~?(?:typing\.)?Annotated\[~?(?:typing\.)?Any, '\s*([^']*)'\]")
@@ -70,6 +71,9 @@ def write_shapes(app, what, name, obj, options, signature, returns):
     def as_shape(match):
         return repr(f"({', '.join(match[1].split())})")
 
+    if what == "class" and signature == "(*args, **kwargs)":  # of `keras.layers.Layer.__new__`
+        written = sphinx_inspect.signature(obj.__init__, bound_method=True)
+        signature = sphinx_inspect.stringify_signature(written, unqualified_typehints=True)
     return tuple(text and SHAPE.sub(as_shape, text) for text in (signature, returns))
 
 

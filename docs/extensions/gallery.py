@@ -112,8 +112,8 @@ def shrink(image):
     return image.quantize(128)
 
 
-def write_page(sentences):
-    """Writes `docs/gallery.md`."""
+def format_page(sentences):
+    """Returns `docs/gallery.md`; the sentences tell by recipe what its picture is of."""
     from zoo import recipes
 
     lines = [
@@ -137,7 +137,7 @@ def write_page(sentences):
             "```",
             "",
         ]
-    (DOCS / "gallery.md").write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
+    return "\n".join(lines[:-1]) + "\n"
 
 
 def main():
@@ -156,7 +156,7 @@ def main():
         shrink(image).save(PICTURES / f"{name}.png", optimize=True)
         print(name, sentences[name], (PICTURES / f"{name}.png").stat().st_size, flush=True)
         kept.write_text(json.dumps(sentences, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    write_page(sentences)
+    (DOCS / "gallery.md").write_text(format_page(sentences), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 DOCS = ROOT / "docs"
 PICTURES = DOCS / "gallery"
 BEST = ("attention", "alignment", "reading", "importance")  # of the pictures that recipes draw
+EXPLAINED = {"audio_fsdd": 2, "vit_digits": 3}  # how many inputs, where recipes draw many in a row
 WIDTH = 900  # pixels
 
 
@@ -50,10 +51,14 @@ def draw(name, runs):
 
 def draw_boxed(name):
     """Returns what the recipe draws of the trained model of its name."""
+    import keras_attention as ka
     import zoo
     from zoo import recipes
 
     recipe = recipes.load(name)(variant="default", seed=0, smoke=False)
+    if name in EXPLAINED:
+        inputs = recipe.data.test[0][: EXPLAINED[name]]
+        return ka.explain.relevance(zoo.load(name), inputs).figure()
     figures = recipe.pictures(zoo.load(name), recipe.data)
     return next((figures[best] for best in BEST if best in figures), next(iter(figures.values())))
 

@@ -161,14 +161,13 @@ for axes, heights, title in (
     colours = plt.cm.cividis([0.15, 0.5, 0.85])
     bars = axes.bar(animals, heights, color=colours, edgecolor="black")
     labels = [
-        f"{share:.0%}\nof {kilograms[animal]} kg"
+        f"{8 * share:.0f}/8\nof {kilograms[animal]} kg"
         for animal, share in zip(animals, heights, strict=True)
     ]
     axes.bar_label(bars, labels)
     axes.set(title=title, ylim=(0, 1.3), yticks=[0, 0.5, 1])
 left.set_ylabel("share of each value")
 figure.suptitle("A dictionary takes one entry, attention a share of each")
-assert [f"{share:.0%}" for share in weights[0]] == ["12%", "25%", "62%"]  # rounded
 
 # %% [markdown]
 # *How to read it: each bar is the share that a lookup takes of one entry. The shares of each picture

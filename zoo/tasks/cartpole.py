@@ -43,6 +43,7 @@ def make_recipe(
     keras.utils.set_random_seed(seed)
     splits = data.load(make, **(dict(test=GAMES, validation=GAMES, train=2) if smoke else {}))
     observations = splits.train[0].reshape(-1, len(names))
+    attends = network.get("attention", "state") is not None
     model = q_network(
         **network,
         names=names,
@@ -90,7 +91,7 @@ def make_recipe(
             "where the pole falls": lambda splits: _mean(make, data.falling, splits),
         },
         pictures=lambda model, splits: draw_pictures(
-            model, make, splits, names, attends=network["attention"] is not None, smoke=smoke
+            model, make, splits, names, attends=attends, smoke=smoke
         ),
         task="reinforcement-learning",
         **about,

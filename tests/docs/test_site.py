@@ -1,0 +1,175 @@
+"""The site is built without a warning, needs no network, and fits a phone.
+
+Building it runs each learning page that has changed, on PyTorch.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+pytestmark = pytest.mark.runs_on("torch")
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "build" / "site"
+LESSONS = sorted((ROOT / "docs/learn").glob("[0-9]*.py"))
+LOOKED_AT = ["index", "learn/01_query_key_value", "gallery", "layers", "results", "api/layers"]
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The folder of the site, built as the first page of `docs/` says."""
+    build(["-b", "dummy", "-j", "2"])  # runs two pages at a time
+    build(["-b", "html"])  # one process, because each would leave a Node behind
+    return SITE
+
+
+def build(options):
+    command = [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", *options]
+    built = subprocess.run(
+        [*command, "-d", "build/doctrees", "docs", "build/site"],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr[-6000:]
+
+
+class Page(HTMLParser):
+    """What a page refers to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.links, self.loaded, self.anchors, self.images = path, [], [], set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.anchors |= {attributes[key] for key in ("id", "name") if attributes.get(key)}
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"])
+        if tag == "link" and "canonical" not in attributes.get("rel", ""):
+            self.loaded.append(attributes.get("href", ""))
+        if attributes.get("src"):
+            self.loaded.append(attributes["src"])
+        if tag == "img":
+            self.images.append(attributes)
+
+
+@pytest.fixture(scope="session")
+def pages(site):
+    return {path: Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+def test_each_lesson_has_a_page_with_its_figures(site):
+    for lesson in LESSONS:
+        page = Page(site / "learn" / lesson.with_suffix(".html").name)
+        figures = [image for image in page.images if "_images" in image["src"]]
+        assert figures, lesson
+
+
+def test_nothing_is_loaded_from_elsewhere(site, pages):
+    for path, page in pages.items():
+        remote = [source for source in page.loaded if re.match(r"(?:https?:)?//", source)]
+        assert remote == [], path
+    for style in site.rglob("*.css"):
+        text = style.read_text(encoding="utf-8")
+        assert not re.search(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//", text), style
+
+
+def test_links_lead_somewhere(site, pages):
+    """To pages that are there, and to places that they have."""
+    broken = []
+    for path, page in pages.items():
+        for link in page.links:
+            target, _, place = unquote(link).partition("#")
+            if re.match(r"\w+:|//", link) or path.name in ("search.html", "genindex.html"):
+                continue
+            other = (path.parent / target).resolve() if target else path
+            known = pages[other].anchors if other in pages else {place}
+            if not other.exists() or (place and place not in known):
+                broken.append((str(path.relative_to(site)), link))
+    assert broken == []
+
+
+def test_images_have_a_description(pages):
+    for path, page in pages.items():
+        for image in page.images:
+            assert image.get("alt", "").strip(), (path, image)
+            assert not image["alt"].endswith((".png", ".svg")), (path, image)
+
+
+def test_learning_pages_are_small(site):
+    """A page and its pictures have a megabyte at most."""
+    for lesson in LESSONS:
+        path = site / "learn" / lesson.with_suffix(".html").name
+        files = {path, *((path.parent / i["src"]).resolve() for i in Page(path).images)}
+        assert sum(file.stat().st_size for file in files) <= 1_000_000, lesson
+
+
+def documented(site):
+    """The names in the inventory of the site."""
+    content = (site / "objects.inv").read_bytes().split(b"\n", 4)[4]
+    lines = zlib.decompress(content).decode().splitlines()
+    return {line.split()[0] for line in lines if " py:" in line}
+
+
+def test_every_public_name_is_in_the_reference(site):
+    import keras_attention as ka
+    import zoo
+
+    names = {name.rpartition(".")[2] for name in documented(site)}
+    modules = [ka, ka.layers, ka.explain, ka.explain.plots, ka.decoding, ka.saving, ka.training]
+    for module in [*modules, ka.callbacks, zoo, zoo.tasks, zoo.pretrained]:
+        for name in module.__all__:
+            is_module = isinstance(getattr(module, name), type(sys))
+            assert is_module or name == "__version__" or name in names, (module, name)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(flag)
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")  # no network
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_fit_the_screen(site, chromium, width):
+    """No page scrolls to the side, on a desktop or a phone, and none asks for the network."""
+    chromium.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+    for name in LOOKED_AT:
+        chromium.get_log("performance")
+        chromium.get((site / f"{name}.html").as_uri())
+        size = chromium.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert size[0] <= size[1], (name, size)
+        assert chromium.execute_script(
+            "return [...document.images].filter(i => i.complete && !i.naturalWidth).length == 0"
+        ), name
+        messages = (json.loads(e["message"])["message"] for e in chromium.get_log("performance"))
+        asked = [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+        assert asked, "the browser tells what it loads"
+        assert [url for url in asked if url.startswith("http")] == [], name

@@ -81,7 +81,7 @@ def describe_inputs(
     edges = given.get("edges") if isinstance(given, Mapping) else None
     present = np.ones(first.shape[:2], bool) if found is None else found.present
     where = _choose_positions(first, present, position)
-    reasons = describe_reasons(model, positions, where) if why else [[]] * len(first)
+    reasons = describe_reasons(model, positions, where) if why and found else [[]] * len(first)
     examples = []
     for row, output in enumerate(first):
         named = _Named()

@@ -107,10 +107,9 @@ def make_view(title: str, examples: Sequence[dict[str, Any]], note: str = "") ->
 def _refer(content: Any, images: dict[str, int]) -> Any:
     """Returns content of JSON with indices for images."""
     if isinstance(content, dict):
-        return {
-            key: images.setdefault(value, len(images)) if key == "image" else _refer(value, images)
-            for key, value in content.items()
-        }
+        if isinstance(content.get("image"), str):  # and no sequence of that name
+            content = {**content, "image": images.setdefault(content["image"], len(images))}
+        return {key: _refer(value, images) for key, value in content.items()}
     if isinstance(content, list) and content and isinstance(content[0], (dict, list)):
         return [_refer(value, images) for value in content]
     return content

@@ -108,7 +108,9 @@ class Positions:
         if key not in self._pictures:
             if name not in self._spectrograms:
                 layer: Any = framing(self.model, name)
-                whole = keras.Model(self.model.inputs, layer.output)(found.inputs, training=False)
+                several = len(self.model.inputs) > 1
+                whole_input = self.model.inputs if several else self.model.inputs[0]
+                whole = keras.Model(whole_input, layer.output)(found.inputs, training=False)
                 self._spectrograms[name] = (layer, keras.ops.convert_to_numpy(whole))
             layer, whole = self._spectrograms[name]
             length = stretches * (found.hop // layer.hop_length)

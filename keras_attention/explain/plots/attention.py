@@ -144,7 +144,8 @@ def head_overview(
     figures.set_title(figure, title, size=12)
     figures.set_caption(
         figure,
-        "1 key read: the head looks at one position; 0 positions away: at itself. Empty where there "
+        "1 key read: the head looks at one position; 0 positions away: at itself. Empty where "
+        "there "
         "is no such head, or rows and columns are of different sequences.",
     )
     return figure

@@ -54,7 +54,8 @@ def faithfulness_curves(result: "Faithfulness", *, title: str = "") -> "Figure":
     figures.set_title(figure, title or "Do the scores tell what the model reads?")
     figures.set_caption(
         figure,
-        f"Mean over {len(result.whole)} inputs, in a band of one standard error. A method tells what "
+        f"Mean over {len(result.whole)} inputs, in a band of one standard error. A method tells "
+        f"what "
         "the model reads where it is better than random, which is dashed. Dotted: its ranking "
         "reversed.",
     )

@@ -43,7 +43,8 @@ def _family_with(letter: str) -> str | None:
     script = unicodedata.name(letter, "").split(" ")[0]
     package = _PACKAGES.get(script, _PACKAGES[""])
     warnings.warn(
-        f"No font on this computer has a glyph for {letter!r} (U+{ord(letter):04X}), which is drawn "
+        f"No font on this computer has a glyph for {letter!r} (U+{ord(letter):04X}), which is "
+        f"drawn "
         f"as a box. Install one, such as apt-get install {package}, and remove {get_cachedir()}, "
         "where matplotlib keeps the list of fonts.",
         stacklevel=2,

@@ -72,7 +72,8 @@ def node_attention(
     figures.set_caption(
         figure,
         "In the middle the node that reads, around it those that it reads: the wider a line, the "
-        "larger the weight, which stands beside; in the middle what is left for itself. Colours are "
+        "larger the weight, which stands beside; in the middle what is left for itself. Colours "
+        "are "
         "the answers of the model.",
     )
     return figure

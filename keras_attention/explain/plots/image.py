@@ -68,7 +68,8 @@ def image_attention(
     figures.set_title(figure, title)
     figures.set_caption(
         figure,
-        "Above the images, below them pale, with the patches that a layer reads in red: the darker, "
+        "Above the images, below them pale, with the patches that a layer reads in red: the "
+        "darker, "
         "the more, on one scale for all. Where there is a class token, the token that is put in "
         "front and from which the answer is read, the weights are its own; else the mean over all "
         "patches that read.",
@@ -113,7 +114,8 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
     if len(words):
         figures.set_caption(
             figure,
-            "First the image, then pale, with what was read of it for each word in red: the darker, "
+            "First the image, then pale, with what was read of it for each word in red: the "
+            "darker, "
             "the more, on one scale for all words.",
         )
     return figure

@@ -51,7 +51,8 @@ def column_attention(model: keras.Model, rows: Any, columns: Sequence[str]) -> "
     figure.colorbar(image, ax=list(axes), label="weight, one scale for all", shrink=0.8, pad=0.02)
     figures.set_caption(
         figure,
-        "The class token is put in front of the columns, and the answer is read from it. Each row is "
+        "The class token is put in front of the columns, and the answer is read from it. Each "
+        "row is "
         "a head, and its weights sum to 1.",
         left_out,
     )
@@ -109,7 +110,8 @@ def column_importance(
     figures.set_title(figure, title)
     figures.set_caption(
         figure,
-        "Left how much is read of a column, right how much worse the model is without what it says, "
+        "Left how much is read of a column, right how much worse the model is without what it "
+        "says, "
         "its values permuted among rows. The two agree where attention carries the answer.",
     )
     return figure

@@ -2,9 +2,9 @@
 
 const DENSE_FROM = 150; // tokens that are written smaller
 const DARKEST = 0.85; // opacity of the largest weight
-const SVG = "http://www.w3.org/2000/svg";
 
 const byId = (id) => document.getElementById(id);
+const SVG = byId("drawing").namespaceURI;
 
 const element = (tag, className, text = "") => {
   const made = document.createElement(tag);

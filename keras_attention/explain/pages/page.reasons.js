@@ -1,6 +1,6 @@
 // ---- the model's answer, and why: relevance, weights, and what deleting elements does
 
-const percent = (p) => (p >= 0.9995 ? "100 %" : p < 0.0005 ? "0 %" : `${(100 * p).toFixed(1)} %`);
+const percent = (p) => (p >= 0.9995 ? "> 99.9 %" : p < 0.0005 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 const rounded = (value) => String(Number(value.toPrecision(4)));
 
 /** Fills the panel of the answer; an answer may be one for each position of a sequence. */

@@ -311,14 +311,17 @@ function choosePosition(position) {
   point(null);
 }
 
-const onInput = (id, act) => byId(id).addEventListener("input", ({ target }) => act(Number(target.value)));
+const onEvent = (type) => (id, act) =>
+  byId(id).addEventListener(type, ({ target }) => act(Number(target.value)));
+const onInput = onEvent("input");
+const onChange = onEvent("change");
 onInput("temperature", () => (adjust(), show()));
 onInput("window", () => (adjust(), show()));
 onInput("head", chooseHead);
 onInput("position", (number) => choosePosition(number - 1));
-onInput("example", chooseExample);
-onInput("layer", chooseLayer);
-byId("heads").addEventListener("change", (event) => chooseHead(Number(event.target.value)));
+onChange("example", chooseExample);
+onChange("layer", chooseLayer);
+onChange("heads", chooseHead);
 document.addEventListener("keydown", (event) => event.key === "Escape" && release());
 window.addEventListener("resize", () => state.layer && show());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

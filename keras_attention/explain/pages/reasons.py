@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.attribution.methods import attention, relevance
-from keras_attention.explain.attribution.names import class_names, name_targets
+from keras_attention.explain.attribution.names import class_names
 from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.evaluation import ranks
 from keras_attention.explain.pages.positions import Positions, name_input_of
@@ -40,12 +40,13 @@ def describe_reasons(
         if name in beside:
             continue
         how: dict[str, Any] = {"name": name, "position": position}
-        try:
-            explanations = {
-                kind: method(model, positions.elements[name].inputs, **how)
-                for kind, (method, _) in _METHODS.items()
-            }
-        except ValueError:  # its output is not known to come from these elements by attention
+        explanations = {}
+        for kind, (method, _) in _METHODS.items():
+            try:
+                explanations[kind] = method(model, positions.elements[name].inputs, **how)
+            except ValueError:  # no attention is known to lead from these elements to the output
+                continue
+        if not explanations:
             continue
         for row, entry in enumerate(_describe(model, positions, name, explanations, position)):
             reasons[row].append(entry)
@@ -60,7 +61,7 @@ def _describe(
     position: np.ndarray | None,
 ) -> list[dict[str, Any]]:
     elements = positions.elements[name]
-    targets = [line.removeprefix("for ") for line in name_targets(model, explanations["relevance"])]
+    targets = _name_targets(model, next(iter(explanations.values())))
     counts, curves = [[]] * len(targets), {}
     places = _rank(explanations, elements.present)
     if class_names(model):
@@ -91,6 +92,14 @@ def _describe(
         }
         entries.append({**entry, "counts": counts[row].tolist()} if curves else entry)
     return entries
+
+
+def _name_targets(model: keras.Model, explanation: Explanation) -> list[str]:
+    names, position = class_names(model), explanation.position
+    targets = [str(names[target]) if names else f"output {target}" for target in explanation.target]
+    if position is None or explanation.elements.kind == "nodes":
+        return targets
+    return [f"{target} at {place + 1}" for target, place in zip(targets, position, strict=True)]
 
 
 def _rank(explanations: dict[str, Explanation], present: np.ndarray) -> dict[str, np.ndarray]:

@@ -219,12 +219,13 @@ def test_words_and_patches_of_an_image(page):
     width = page.driver.execute_script("return document.querySelector('img').naturalWidth")
     assert width == 12
     page.hover("queries", 5)  # the second patch of the second row, after the class token
-    assert page.told.startswith("patch 1,1 attends to")
+    assert page.told.startswith("row 2, column 2 attends to")
     page.layer("cross")
     page.hover("queries", 1)
     expected = values[0].mean(axis=0)[1]
     np.testing.assert_allclose(page.shares("keys"), expected / expected.max(), atol=0.01)
-    assert f"patch {divmod(int(expected.argmax()), 3)[0]},{expected.argmax() % 3}" in page.told
+    row, column = divmod(int(expected.argmax()), 3)
+    assert f"row {row + 1}, column {column + 1}" in page.told
 
 
 def test_the_keyboard_is_enough(page):
@@ -233,7 +234,7 @@ def test_the_keyboard_is_enough(page):
     values = weights(1, 2, 3, 3)
     page.show(to_html({"a": values}, WORDS))
     page.press(Keys.TAB, Keys.TAB, Keys.ARROW_RIGHT)  # the layer, the heads: from the mean to 0
-    page.press(Keys.TAB, Keys.ARROW_DOWN)
+    page.press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.TAB, Keys.ARROW_DOWN)  # past three sliders
     np.testing.assert_allclose(page.numbers("keys"), values[0, 0, 1], atol=6e-3)
     page.press(Keys.ENTER, Keys.TAB, Keys.END)
     assert page.told.startswith("cat attends to sat with weight")

@@ -150,8 +150,9 @@ def test_text_is_data_and_nothing_else():
     assert data.isascii()
     assert not set(data) & set("<>&")
     content = json.loads(data)
-    assert content["sequences"]["tokens"] == [{"tokens": HOSTILE}]
-    assert (content["title"], content["maps"][0]["path"]) == (HOSTILE[1], HOSTILE[0])
+    (example,) = content["examples"]
+    assert example["sequences"]["tokens"] == [{"tokens": HOSTILE}]
+    assert (content["title"], example["maps"][0]["path"]) == (HOSTILE[1], HOSTILE[0])
 
 
 def test_nothing_is_fetched():

@@ -62,7 +62,8 @@ def _describe(
 ) -> list[dict[str, Any]]:
     elements = positions.elements[name]
     targets = _name_targets(model, next(iter(explanations.values())))
-    counts, curves = [[]] * len(targets), {}
+    counts: list[np.ndarray] = []
+    curves: dict[str, list[np.ndarray]] = {}
     places = _rank(explanations, elements.present)
     if class_names(model):
         question = Question(model, elements.inputs, None, position, {"name": name})
@@ -71,6 +72,7 @@ def _describe(
     for row, target in enumerate(targets):
         items = positions.of_elements(name, row)
         kept = [i for i, item in enumerate(items) if item is not None]
+        shown = [item for item in items if item is not None]
         methods = []
         for kind, of_elements in places.items():
             order = np.argsort(of_elements[row][kept], kind="stable")
@@ -87,7 +89,7 @@ def _describe(
             "of": name_input_of(name),
             "kind": elements.kind,
             "target": target,
-            "parts": describe_items([items[i] for i in kept]),
+            "parts": describe_items(shown),
             "methods": methods,
         }
         entries.append({**entry, "counts": counts[row].tolist()} if curves else entry)

@@ -135,7 +135,10 @@ def explain(
     names = prediction.image_and_text(model)
     if names is None or "name" in how:
         explanation = method(model, inputs, **how)
-        return explanation, explanation.figure(name_reasons(model, explanation), title=title)
+        lines = name_reasons(model, explanation)
+        if explanation.elements.kind == "tokens":  # which have one line each
+            lines = [line.replace("\n", ", ") for line in lines]
+        return explanation, explanation.figure(lines, title=title)
     image, text = (method(model, inputs, name=name, **how) for name in names)
     lines = name_reasons(model, image)
     return image, plots.image_and_text(image, text, lines, title=title)

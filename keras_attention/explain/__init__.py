@@ -34,6 +34,7 @@ from keras_attention.explain.maps.generation_maps import Generated, generation_m
 from keras_attention.explain.pages.any_model import page
 from keras_attention.explain.pages.html import to_html
 from keras_attention.explain.pages.image import Patches
+from keras_attention.explain.pages.toys import mask_painter, score_toy
 from keras_attention.explain.pages.view import View
 from keras_attention.explain.plots.any_model import heads
 
@@ -53,6 +54,7 @@ __all__ = [
     "heads",
     "integrated_gradients",
     "leave_one_out",
+    "mask_painter",
     "neighborhoods",
     "page",
     "plots",
@@ -60,5 +62,6 @@ __all__ = [
     "relevance",
     "rollout",
     "rollout_matrix",
+    "score_toy",
     "to_html",
 ]

@@ -42,6 +42,48 @@ def graphs():
     return gat(**GAT["tiny"], num_features=4, num_classes=3), inputs
 
 
+def data_of(page):
+    return json.loads(re.search(r"<script[^>]*json[^>]*>(.*?)</script>", str(page), re.S)[1])
+
+
+def test_a_page_has_answers_relevance_and_recorded_deletions(images):
+    model, pixels = images
+    data = data_of(ka.explain.page(model, np.repeat(pixels, 8, axis=0)))
+    assert len(data["examples"]) == 12
+    assert data["note"].startswith("The first 12 of 16 inputs")
+    example, explanation = data["examples"][8], ka.explain.relevance(model, pixels)
+    answer = ka.predict(model, pixels)[1]
+    (choices,) = example["answer"]["choices"]
+    assert [name for name, _ in choices] == [name for name, _ in answer.ranking]
+    np.testing.assert_allclose([p for _, p in choices], [p for _, p in answer.ranking], atol=1e-5)
+    (reason,) = example["reasons"]
+    scores = explanation.scores[1]
+    by_relevance = reason["methods"][0]
+    assert by_relevance["name"] == "relevance"
+    np.testing.assert_allclose(by_relevance["shares"], scores / np.abs(scores).max(), atol=1e-3)
+    for count, probability in zip(reason["counts"], by_relevance["curve"], strict=True):
+        removed = np.zeros((1, 4), bool)
+        removed[0, by_relevance["order"][:count]] = True
+        without = explanation.elements.without(removed, [1])
+        ranking = dict(ka.predict(model, without)[0].ranking)
+        assert ranking[reason["target"]] == pytest.approx(probability, abs=1e-4)
+    plain = data_of(ka.explain.page(model, pixels, why=False))
+    assert [example["reasons"] for example in plain["examples"]] == [[], []]
+
+
+def test_the_page_of_a_graph_has_an_example_for_each_node(graphs):
+    model, inputs = graphs
+    example, alone = data_of(ka.explain.page(model, inputs, position=[2, 4], why=False))["examples"]
+    assert (example["name"], alone["name"]) == ("node 2", "node 4")
+    (part,) = example["sequences"]["features"]
+    assert [label.split()[0] for label in part["nodes"]] == ["2", "0", "1"]
+    assert part["edges"] == [[1, 0], [2, 0]]
+    assert [choices[0][0] for choices in example["answer"]["choices"]] == [
+        ka.predict(model, inputs)[0][2].label
+    ]
+    assert len(alone["sequences"]["features"][0]["nodes"]) == 2
+
+
 def test_the_page_of_an_image_has_its_class_token_and_its_patches(images):
     page = str(ka.explain.page(*images))
     assert "block_0/attention" in page
@@ -74,8 +116,6 @@ def test_heads_of_a_node_are_its_edges(graphs):
     assert sorted(texts[:2]) == sorted(f"{weights[edge]:.2f}" for edge in (0, 1))
     with pytest.raises(ValueError, match="Pass its `position`"):
         ka.explain.heads(model, inputs)
-    with pytest.raises(ValueError, match="A page shows sequences and images"):
-        ka.explain.page(model, inputs)
     explanation = ka.explain.rollout(model, inputs, position=2)
     assert names.name_targets(model, explanation)[0].endswith(" at 2")
 
@@ -86,10 +126,14 @@ def test_heads_of_recordings_lie_on_the_spectrogram():
     figure = ka.explain.heads(model, waves)
     assert "spectrogram" in [ax.get_ylabel() for ax in figure.axes]
     page = str(ka.explain.page(model, waves))
-    tokens = re.findall(r'"(0\.\d\d s[^"]*)"', page)
     frames = ka.explain.elements(model, waves)
-    assert len(tokens) >= frames.present[0].sum() * frames.bands
-    assert json.dumps(tokens[0])
+    for example, present in zip(data_of(page)["examples"], frames.present, strict=True):
+        (part,) = example["sequences"]["audio"]
+        assert part["labels"] == frames.labels[0][: present.sum()]
+        assert (part["rows"], part["columns"]) == (frames.bands, present.sum())
+        assert {tuple(m["shape"][1:]) for m in example["maps"]} >= {
+            (present.sum() * frames.bands,) * 2
+        }
 
 
 def test_what_a_translator_reads_while_it_writes():
@@ -120,8 +164,12 @@ def test_what_a_language_model_reads_for_each_new_token():
     assert written.keys[path] == [*texts[0].split(), *written.output.split()[:-1]]
     assert written.axes[path] == ("written", "read")
     for inputs in (texts, texts[0]):
-        page = str(ka.explain.page(model, inputs, max_new_tokens=4))
-        data = json.loads(re.search(r"<script[^>]*json[^>]*>(.*?)</script>", page, re.S)[1])
+        examples = data_of(ka.explain.page(model, inputs, max_new_tokens=4))["examples"]
+        assert len(examples) == (6 if inputs is texts else 1)
+        data = examples[0]
+        named = [[name for name, _ in choices] for choices in data["answer"]["choices"]]
+        assert [best for best, *_ in named] == data["answer"]["chosen"] == written.queries[path]
+        assert {m["offset"] for m in data["maps"]} == {5}
         assert data["sequences"] == {
             "written": [{"tokens": written.queries[path]}],
             "read": [{"tokens": written.keys[path]}],

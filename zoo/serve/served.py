@@ -201,7 +201,7 @@ class Served:
             return {"weights": answers.to_json(maps)}
         if prediction.image_and_text(self.model) or node is not None:
             return self._draw(raw, node)
-        return str(ka.explain.page(self.model, raw, max_new_tokens=most))
+        return str(ka.explain.page(self.model, raw, max_new_tokens=most, why=False))
 
     def _draw(self, raw: Any, node: int | None) -> str:
         """Returns a page with the figure of what has no interactive one."""

@@ -17,6 +17,7 @@ from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.attribution.gradients import Ground, by_weights
 from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.maps.attention_maps import to_numpy
+from keras_attention.explain.maps.stream import Stream
 from keras_attention.explain.maps.streams import streams
 from keras_attention.ops import checks
 
@@ -232,6 +233,11 @@ def _positive(question: Question) -> tuple[scope.Recording, dict[str, np.ndarray
     }
 
 
+def _holds(stream: Stream, part: Stream) -> bool:
+    """Whether a stream is another one, or is put together of it and more."""
+    return stream == part or any(_holds(of, part) for of, _ in stream.parts)
+
+
 def _last(
     question: Question, recording: scope.Recording, weights: Mapping[str, np.ndarray]
 ) -> np.ndarray:
@@ -243,14 +249,7 @@ def _last(
         )
     along = streams(question.model, recording)
     name = question.elements.name or question.model.inputs[0].name
-    holders = {along.inputs[name]}
-    for read in along.reads:  # what is put together of the elements holds them too
-        holders |= {
-            stream
-            for stream in (read.query, read.key)
-            if any(part in holders for part, _ in stream.parts)
-        }
-    reads = [read for read in along.reads if read.key in holders]
+    reads = [read for read in along.reads if _holds(read.key, along.inputs[name])]
     if not reads:
         raise ValueError(f"No attention that was recorded reads the input {name!r}.")
     last = reads[-1]

@@ -55,13 +55,27 @@ def name_targets(model: keras.Model, explanation: Explanation) -> list[str]:
 
 def name_highest(explanation: Explanation, count: int = 5) -> list[tuple[str, float]]:
     """Returns the names of the elements of the first input with the largest scores, and these."""
-    scores, elements = explanation.scores[0], explanation.elements
-    order = np.argsort(-np.abs(scores), kind="stable")[: min(count, elements.present[0].sum())]
+    return _highest(explanation, 0, count)
+
+
+def name_reasons(model: keras.Model, explanation: Explanation) -> list[str]:
+    """Returns for each input two lines: the output that is explained, and the element that has the
+    largest score."""
+    lines = []
+    for row, target in enumerate(name_targets(model, explanation)):
+        highest = _highest(explanation, row, 1)
+        lines.append(f"{target}\nmost: {highest[0][0]}" if highest else target)
+    return lines
+
+
+def _highest(explanation: Explanation, row: int, count: int) -> list[tuple[str, float]]:
+    scores, elements = explanation.scores[row], explanation.elements
+    order = np.argsort(-np.abs(scores), kind="stable")[: min(count, elements.present[row].sum())]
     columns = max(1, elements.grid[1])
 
     def name(index: int) -> str:
         if elements.labels:
-            return elements.labels[0][index]
+            return elements.labels[row][index]
         return f"row {index // columns + 1}, column {index % columns + 1}"
 
     return [(name(int(i)), float(scores[i])) for i in order]

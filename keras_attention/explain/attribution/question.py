@@ -12,6 +12,7 @@ from keras_attention.explain.attribution.elements import Nodes, elements
 from keras_attention.explain.attribution.explanation import Explanation
 from keras_attention.explain.maps import attention_maps
 from keras_attention.explain.maps.stream import Readout, Streams
+from keras_attention.explain.probabilities import to_probabilities
 
 _CHUNK = 8  # batches of perturbed inputs that are in memory at a time
 
@@ -163,19 +164,13 @@ class Question:
         outputs = inference.outputs(self.model, inputs, batch_size=batch_size)
         outputs = np.asarray(_first(outputs), np.float64)
         each = np.arange(len(outputs))
-        probabilities = getattr(prediction.decoder(self.model), "probabilities", None)
-        if probabilities is not None:  # such as shares of all positions
-            outputs = probabilities(outputs)
-        if self.position is not None:
-            outputs = outputs[each, self.position[rows]]
-        if probabilities is None and outputs.shape[-1] > 1 and not _are_probabilities(outputs):
-            outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-            outputs /= outputs.sum(axis=-1, keepdims=True)
-        return outputs[each, self.target[rows]]
-
-
-def _are_probabilities(outputs: np.ndarray) -> bool:
-    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3))
+        if self.position is None:
+            return to_probabilities(self.model, outputs)[each, self.target[rows]]
+        if not hasattr(prediction.decoder(self.model), "probabilities"):
+            outputs = outputs[each, self.position[rows]]  # fewer to compute
+            return to_probabilities(self.model, outputs)[each, self.target[rows]]
+        shares = to_probabilities(self.model, outputs)  # such as those of all positions
+        return shares[each, self.position[rows], self.target[rows]]
 
 
 def _first(outputs: Any) -> Any:

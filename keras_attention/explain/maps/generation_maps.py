@@ -12,7 +12,8 @@ from keras_attention.decoding import BeamSearch, Greedy, prompts
 from keras_attention.decoding.arguments import Samplers, Stop
 from keras_attention.decoding.parts import Parts, parts_of
 from keras_attention.decoding.run import Run
-from keras_attention.explain.maps.attention_maps import as_list, record, to_numpy
+from keras_attention.explain.maps.attention_maps import as_list, predicted, record, to_numpy
+from keras_attention.explain.probabilities import rank_tokens
 from keras_attention.explain.token_names import name_tokens
 
 MOST_TOKENS = 64  # of a translation or a caption that is drawn as a whole
@@ -33,6 +34,8 @@ class Generated:
         cross_attention: paths of the layers by which the decoder reads the source, in their order.
         axes: by layer path, which sequences its rows and columns are: `"written"`, `"read"` or
             `"source"`.
+        choices: for each token that was written, the most probable ones at its place, and their
+            probabilities: those of the model, whatever the sampler made of them.
     """
 
     output: Any
@@ -42,6 +45,7 @@ class Generated:
     words: list[int]
     cross_attention: tuple[str, ...] = ()
     axes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    choices: Sequence[Sequence[tuple[str, float]]] = ()
 
 
 def generation_maps(
@@ -98,12 +102,10 @@ def generation_maps(
         # On the right, where a decoder does not look.
         parts.target: prompts.pad_right(ids, parts.padding[parts.target]),
     }
-    recording = record(
-        model,
-        inputs if parts.sources else inputs[parts.target],
-        layers=as_list(layers),
-        heads=as_list(heads),
-    )
+    given = inputs if parts.sources else inputs[parts.target]
+    outputs = predicted(model, given)
+    recording = record(model, given, expected=outputs, layers=as_list(layers), heads=as_list(heads))
+    scores = to_numpy(keras.tree.flatten(outputs)[0])  # (B, T, V)
     maps = {path: to_numpy(weights) for path, weights in recording.maps.items()}
     places = {path: _place(parts, recording, path) for path in maps}
     crossing = tuple(path for path, place in places.items() if place == ("written", "source"))
@@ -129,7 +131,9 @@ def generation_maps(
                 names[side][path] = labels
         output = prompts.answer(parts, before, new[row], read.text)
         words = _words(parts, before, new[row]) if read.text else []
-        by_row.append(Generated(output, kept, *names, words, crossing, places))
+        at = slice(len(before) - 1, len(before) - 1 + len(after))
+        choices = rank_tokens(parts.tokenizer, scores[row, at])
+        by_row.append(Generated(output, kept, *names, words, crossing, places, choices))
     return by_row[0] if read.single else by_row
 
 

@@ -1,14 +1,28 @@
-"""An image on a page: the tokens that its patches are, and its PNG file."""
+"""Pictures on a page, each of which is many tokens: images, spectrograms and graphs."""
 
 import base64
 import struct
 import zlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from keras import ops
 
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # of PNG, by the number of channels
+
+
+@runtime_checkable
+class Picture(Protocol):
+    """Something of which each of so many positions is a part."""
+
+    def __len__(self) -> int:
+        """Returns how many positions it has."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Returns it as JSON has it."""
+        ...
 
 
 class Patches:
@@ -36,9 +50,61 @@ class Patches:
     def __len__(self) -> int:
         return self.rows * self.columns
 
+    def describe(self) -> dict[str, Any]:
+        """Returns the image as JSON has it."""
+        height, width = self.pixels.shape[:2]
+        size = {"rows": self.rows, "columns": self.columns, "width": width, "height": height}
+        return {"image": self.to_url(), **size}
+
     def to_url(self) -> str:
         """Returns a `data:` URL with the image, so that a page need not fetch it."""
         return "data:image/png;base64," + base64.b64encode(_png(self.pixels)).decode("ascii")
+
+
+class Spectrogram(Patches):
+    """A spectrogram whose patches are tokens: all bands of the first stretch of time, then all of
+    the second.
+
+    Args:
+        frames: `(frames, M)` energies.
+        grid: stretches of time and bands of the patches.
+        labels: of the stretches, such as `"0.10 s"`.
+    """
+
+    def __init__(self, frames: Any, grid: tuple[int, int], labels: Sequence[str]) -> None:
+        frames = np.asarray(frames, np.float64)
+        low, high = frames.min(), frames.max()
+        loud = (frames - low) / max(high - low, 1e-12)
+        super().__init__(np.rint(255 * (1 - loud.T[::-1])), grid[::-1])  # low bands below
+        self.labels = list(labels)
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the picture as JSON has it; `upright` says that its tokens go up and then to the
+        right."""
+        return {**super().describe(), "labels": self.labels, "upright": True}
+
+
+class Graph:
+    """A graph whose nodes are tokens, with lines between them.
+
+    Args:
+        labels: of the nodes.
+        places: `(nodes, 2)`, to the right and down, from 0 to 1.
+        edges: `(E, 2)`, (source, target).
+    """
+
+    def __init__(self, labels: Sequence[str], places: Any, edges: Any) -> None:
+        self.labels = list(labels)
+        self.places = np.asarray(places, np.float64)
+        self.edges = np.asarray(edges)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the graph as JSON has it, its places in percent."""
+        places = np.round(100 * self.places, 1).tolist()
+        return {"nodes": self.labels, "places": places, "edges": self.edges.tolist()}
 
 
 def _pixels(image: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_attention import scope
-from keras_attention.explain.pages.image import Patches
+from keras_attention.explain.pages.image import Picture
 
 Axes = Mapping[str, tuple[str, str]]  # names of queries and of keys, by path or pattern of layers
 
@@ -15,10 +15,10 @@ class Sequences:
     """The sequences that the positions of a page are in.
 
     Args:
-        items: by name, what stands at each position: a string, or the `Patches` it is one of.
+        items: by name, what stands at each position: a string, or the picture it is one of.
     """
 
-    def __init__(self, items: Mapping[str, list[str | Patches]]) -> None:
+    def __init__(self, items: Mapping[str, list[str | Picture]]) -> None:
         self._items = dict(items)
 
     @classmethod
@@ -79,7 +79,7 @@ class Sequences:
 
     def describe(self, names: set[str]) -> dict[str, list[dict[str, Any]]]:
         """Returns the sequences with these names as JSON has them."""
-        return {name: _describe(items) for name, items in self._items.items() if name in names}
+        return {name: describe_items(items) for name, items in self._items.items() if name in names}
 
     def _fitting(self, path: str, length: int, used: int) -> list[str]:
         """Returns the sequences that may be along an axis: those as long as the axis, or else as
@@ -111,26 +111,24 @@ class Sequences:
                 )
 
 
-def _items(name: str, sequence: Any) -> list[str | Patches]:
+def _items(name: str, sequence: Any) -> list[str | Picture]:
     """Returns what stands at each position of a sequence, in which an image is many positions."""
     if isinstance(sequence, str):
         raise ValueError(f"{name!r} must be a list of strings. Received: the string {sequence!r}")
-    items: list[str | Patches] = []
-    for part in [sequence] if isinstance(sequence, Patches) else sequence:
-        items += [part] * len(part) if isinstance(part, Patches) else [str(part)]
+    items: list[str | Picture] = []
+    for part in [sequence] if isinstance(sequence, Picture) else sequence:
+        items += [part] * len(part) if isinstance(part, Picture) else [str(part)]
     return items
 
 
-def _describe(items: list[str | Patches]) -> list[dict[str, Any]]:
-    """Returns the runs of tokens and the images of a sequence."""
+def describe_items(items: list[str | Picture]) -> list[dict[str, Any]]:
+    """Returns the runs of tokens and the pictures of a sequence as JSON has them."""
     runs: list[dict[str, Any]] = []
     position = 0
     while position < len(items):
         item = items[position]
-        if isinstance(item, Patches):
-            height, width = item.pixels.shape[:2]
-            size = {"rows": item.rows, "columns": item.columns, "width": width, "height": height}
-            runs.append({"image": item.to_url(), **size})
+        if isinstance(item, Picture):
+            runs.append(item.describe())
             position += len(item)
             continue
         if not runs or "tokens" not in runs[-1]:

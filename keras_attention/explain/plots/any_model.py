@@ -21,7 +21,7 @@ from keras_attention.explain.attribution.elements import (
 )
 from keras_attention.explain.attribution.elements.frames import framing
 from keras_attention.explain.attribution.explanation import Explanation
-from keras_attention.explain.attribution.names import class_names, name_targets
+from keras_attention.explain.attribution.names import class_names, name_reasons
 from keras_attention.explain.maps import generation_maps
 from keras_attention.explain.maps.attention_maps import attention_maps
 
@@ -56,7 +56,7 @@ def heads(
     Raises:
         ValueError: no layer has weights of these elements, or `position` is missing.
     """
-    title = f"Attention weights of {model.name}"
+    title = f"What each token reads, head by head ({model.name})"
     if max_new_tokens is not None or prediction.writes_text(model):
         if len(model.inputs[0].shape) == 4:  # an image
             most = max_new_tokens or generation_maps.MOST_TOKENS
@@ -65,12 +65,13 @@ def heads(
         return _draw_writing(written, title)
     batch = elements(model, inputs)
     maps = attention_maps(model, batch.inputs)
+    by_layer = f"What each layer reads, mean over heads ({model.name})"
     if isinstance(batch, ImagePatches):
-        return _draw_patches(batch, maps, title)
+        return _draw_patches(batch, maps, by_layer)
     if isinstance(batch, Frames):
-        return _draw_frames(model, batch, maps, title)
+        return _draw_frames(model, batch, maps, by_layer)
     if isinstance(batch, Nodes):
-        return _draw_node(model, batch, maps, position, title)
+        return _draw_node(model, batch, maps, position)
     return _draw_tokens(model, batch, maps, title)
 
 
@@ -134,9 +135,13 @@ def explain(
     names = prediction.image_and_text(model)
     if names is None or "name" in how:
         explanation = method(model, inputs, **how)
-        return explanation, explanation.figure(name_targets(model, explanation), title=title)
+        lines = name_reasons(model, explanation)
+        if explanation.elements.kind == "tokens":  # which have one line each
+            lines = [line.replace("\n", ", ") for line in lines]
+        return explanation, explanation.figure(lines, title=title)
     image, text = (method(model, inputs, name=name, **how) for name in names)
-    return image, plots.image_and_text(image, text, name_targets(model, image), title=title)
+    lines = name_reasons(model, image)
+    return image, plots.image_and_text(image, text, lines, title=title)
 
 
 def _draw_writing(written: generation_maps.Generated, title: str) -> "Figure":
@@ -197,7 +202,7 @@ def _draw_frames(
 
 
 def _draw_node(
-    model: keras.Model, batch: Nodes, maps: Mapping[str, Any], position: int | None, title: str
+    model: keras.Model, batch: Nodes, maps: Mapping[str, Any], position: int | None
 ) -> "Figure":
     if position is None or not isinstance(batch.inputs, Mapping) or "edges" not in batch.inputs:
         raise ValueError(
@@ -212,7 +217,7 @@ def _draw_node(
         position,
         outputs.argmax(axis=-1),
         class_names(model) or [str(i) for i in range(outputs.shape[-1])],
-        title=f"{title}, {path}, node {position}",
+        title=f"Whom node {position} reads, mean over heads ({path} of {model.name})",
     )
 
 

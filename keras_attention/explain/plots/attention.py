@@ -77,13 +77,18 @@ def attention_heads(
                 ax, weights[head], highest, cmap="viridis", room=width / columns
             )
             ax.set_title(f"{lettering.name(path)}, head {head + 1}", fontsize=9)
-            figures.name_ticks(ax.yaxis, labels, room=width / columns)
-            figures.name_ticks(ax.xaxis, key_labels, room=width / columns)
+            of_rows = figures.name_ticks(ax.yaxis, labels, room=width / columns)
+            of_columns = figures.name_ticks(ax.xaxis, key_labels, room=width / columns)
             ax.label_outer(remove_inner_ticks=True)
-    figure.supxlabel("attended to (key)", fontsize=10)
-    figure.supylabel("attending (query)", fontsize=10)
     figures.set_title(figure, title, size=12)
-    figure.colorbar(image, ax=axes, label="weight", shrink=0.8, pad=0.02)
+    figure.colorbar(image, ax=axes, label="weight, one scale for all", shrink=0.8, pad=0.02)
+    figures.set_caption(
+        figure,
+        "A row is a position that reads (a query), a column one that is read (a key); a row's "
+        "weights sum to 1. Bright cells are read most.",
+        of_rows,
+        of_columns,
+    )
     return figure
 
 
@@ -137,6 +142,12 @@ def head_overview(
         figures.name_ticks(ax.yaxis, list(maps), room=side / heads)
         figure.colorbar(image, ax=ax, shrink=0.8)
     figures.set_title(figure, title, size=12)
+    figures.set_caption(
+        figure,
+        "1 key read: the head looks at one position; 0 positions away: at itself. Empty where "
+        "there "
+        "is no such head, or rows and columns are of different sequences.",
+    )
     return figure
 
 

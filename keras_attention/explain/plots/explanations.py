@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_attention.explain.attribution.elements import Frames, ImagePatches, Nodes, Tokens
 from keras_attention.explain.plots import figures, lettering
+from keras_attention.explain.plots.image import draw_pale
 from keras_attention.explain.plots.text import (
     CAPTION,
     LETTER,
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 _WIDTH = 8.6  # inches of a line of text
 _NODES = 24  # that a picture of a graph has room for, beside the one that is explained
 _COLOURS = "RdBu"  # red speaks against, blue for; also to the colour-blind
+_TITLES = {  # what one should see, by the method
+    "attention": "What the last layer of attention reads",
+    "attention_gradient": "What the last layer of attention reads that speaks for the answer",
+    "gradient_x_input": "What the answer grows with, to first order",
+    "integrated_gradients": "What makes the answer, on the way from an empty input",
+    "leave_one_out": "What the answer loses when an element is taken away",
+    "relevance": "What the attention of all layers finds for the answer",
+    "rollout": "What the attention of all layers leads to, whatever the answer",
+}
+_SCALES = "each input has a scale of its own, up to its largest score."
 
 
 def explanation(result: "Explanation", titles: Sequence[str] = (), *, title: str = "") -> "Figure":
@@ -35,7 +46,7 @@ def explanation(result: "Explanation", titles: Sequence[str] = (), *, title: str
     Args:
         result: of any method of `ka.explain`.
         titles: a line above each input.
-        title: of the figure; the method if empty.
+        title: of the figure; what the method shows if empty.
 
     Raises:
         ValueError: another number of titles than of inputs.
@@ -50,18 +61,23 @@ def explanation(result: "Explanation", titles: Sequence[str] = (), *, title: str
         Frames: _draw_recordings,
         Nodes: _draw_graphs,
     }
-    return kinds[type(result.elements)](result, titles, title or result.method.replace("_", " "))
+    return kinds[type(result.elements)](result, titles, title or _title(result))
+
+
+def _title(result: "Explanation") -> str:
+    name = result.method.replace("_", " ")
+    return f"{_TITLES[result.method]} ({name})" if result.method in _TITLES else name
 
 
 def _draw_texts(result: "Explanation", titles: list[str], title: str) -> "Figure":
     tokens = [[lettering.name(token) for token in text] for text in result.elements.labels]
     starts, places, rows = place_tokens(tokens, list(map(bool, titles)), _WIDTH)
     ends = [
-        (column + len(token)) * LETTER
+        (column + lettering.cells(token)) * LETTER
         for text, of_text in zip(tokens, places, strict=True)
         for token, (_, column) in zip(text, of_text, strict=True)
     ]
-    width = max(4.0, *ends, *(0.8 * LETTER * len(caption) for caption in titles))
+    width = max(4.0, *ends, *(0.8 * LETTER * lettering.cells(caption) for caption in titles))
     figure = figures.create(width + 0.3, rows * LINE + 1.0)
     ax = figure.subplots()
     ax.set_xlim(-0.1, width)
@@ -74,6 +90,7 @@ def _draw_texts(result: "Explanation", titles: list[str], title: str) -> "Figure
             draw_token(ax, token, row, column, colour=colour, ink=_ink(colour))
     _add_scale(figure, ax, result, orientation="horizontal")
     figures.set_title(figure, title)
+    _caption(figure, result, "Each line is a text, its tokens under their scores")
     return figure
 
 
@@ -130,7 +147,12 @@ def image_and_text(
     for ax in axes.flat:
         ax.set_axis_off()
     _add_scale(figure, axes, image)
-    figures.set_title(figure, title or image.method.replace("_", " "))
+    figures.set_title(figure, title or _title(image))
+    figures.set_caption(
+        figure,
+        f"Above the image, below it pale under the scores of its patches, then the text: "
+        f"{_colours(image)}; an image and its text have a scale each, up to their largest score.",
+    )
     return figure
 
 
@@ -153,14 +175,15 @@ def _draw_images(result: "Explanation", titles: list[str], title: str) -> "Figur
         above.set_title(lettering.caption(titles[number]), fontsize=8)
     _add_scale(figure, axes, result)
     figures.set_title(figure, title)
+    _caption(figure, result, "Above each image, below it pale under the scores of its patches")
     return figure
 
 
 def _draw_scored_image(above: Any, below: Any, image: np.ndarray, shares: np.ndarray) -> None:
     """Draws an image `(height, width, C)`, and below it with shares `(height, width)` on it."""
     above.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-    below.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
-    below.imshow(shares, cmap=_COLOURS, vmin=-1, vmax=1, alpha=0.65)
+    draw_pale(below, image.mean(axis=-1))
+    below.imshow(shares, cmap=_heat(), vmin=-1, vmax=1)
 
 
 def _draw_recordings(result: "Explanation", titles: list[str], title: str) -> "Figure":
@@ -176,14 +199,14 @@ def _draw_recordings(result: "Explanation", titles: list[str], title: str) -> "F
         highest = max(float(np.abs(wave).max(initial=0)), 1e-6)
         ax.imshow(
             shares[None, : present.sum()],
-            cmap=_COLOURS,
+            cmap=_heat(),
             vmin=-1,
             vmax=1,
             aspect="auto",
             extent=(0, end, -highest, highest),
         )
         times = np.arange(len(wave)) * seconds / elements.hop
-        ax.plot(times, wave, color="black", linewidth=0.5)
+        ax.plot(times, wave, color="0.35", linewidth=0.5)
         ax.set_xlim(0, end)
         ax.set_yticks([])
         ax.tick_params(labelsize=7)
@@ -191,6 +214,7 @@ def _draw_recordings(result: "Explanation", titles: list[str], title: str) -> "F
     axes[-1].set_xlabel("seconds", fontsize=8)
     _add_scale(figure, axes, result)
     figures.set_title(figure, title)
+    _caption(figure, result, "The waves, under the scores of stretches of time")
     return figure
 
 
@@ -210,6 +234,11 @@ def _draw_graphs(result: "Explanation", titles: list[str], title: str) -> "Figur
         ax.set_axis_off()
     _add_scale(figure, axes, result)
     figures.set_title(figure, title)
+    _caption(
+        figure,
+        result,
+        "A node among those with the largest scores, the one that is explained in the middle",
+    )
     return figure
 
 
@@ -244,6 +273,28 @@ def _shares(result: "Explanation") -> np.ndarray:
     """Returns scores as shares of the largest one of each input, from -1 to 1."""
     largest = np.abs(result.scores).max(axis=1, keepdims=True)
     return result.scores / np.where(largest == 0, 1, largest)
+
+
+def _heat() -> Any:
+    """Returns the colours of scores over a picture, the more opaque the larger a score is."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    shares = np.linspace(-1, 1, 255)
+    colours = np.where(shares[:, None] < 0, colormaps[_COLOURS](0.06), colormaps[_COLOURS](0.94))
+    colours[:, 3] = 0.9 * np.abs(shares)
+    return ListedColormap(colours)
+
+
+def _colours(result: "Explanation") -> str:
+    """Returns in words what the colours of scores mean."""
+    against = ", red against it" if (result.scores < 0).any() else ""
+    return f"dark blue speaks most for the answer{against}"
+
+
+def _caption(figure: "Figure", result: "Explanation", begin: str) -> None:
+    """Writes below the figure how it is read: what is drawn, and what its colours mean."""
+    figures.set_caption(figure, f"{begin}: {_colours(result)}; {_SCALES}")
 
 
 def _colour(share: float) -> Any:

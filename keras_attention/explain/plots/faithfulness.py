@@ -22,7 +22,7 @@ def faithfulness_curves(result: "Faithfulness", *, title: str = "") -> "Figure":
 
     Args:
         result: of `ka.explain.faithfulness`.
-        title: of the figure; the number of inputs if empty.
+        title: of the figure; a question if empty.
     """
     from matplotlib import colormaps
 
@@ -50,9 +50,13 @@ def faithfulness_curves(result: "Faithfulness", *, title: str = "") -> "Figure":
     axes[0].set_xlabel("share of elements taken away, most important first", fontsize=9)
     axes[1].set_xlabel("share of elements put in, most important first", fontsize=9)
     axes[0].set_ylabel("probability of the target", fontsize=9)
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    figures.set_title(figure, title or "Do the scores tell what the model reads?")
+    figures.set_caption(
+        figure,
+        f"Mean over {len(result.whole)} inputs, in a band of one standard error. A method tells "
+        f"what "
+        "the model reads where it is better than random, which is dashed. Dotted: its ranking "
+        "reversed.",
     )
-    title = title or f"{len(result.whole)} inputs; dotted: reversed rankings"
-    figures.set_title(figure, title)
     return figure

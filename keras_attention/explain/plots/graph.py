@@ -69,4 +69,11 @@ def node_attention(
     ax.set_aspect("equal")
     ax.set_axis_off()
     figures.set_title(figure, title)
+    figures.set_caption(
+        figure,
+        "In the middle the node that reads, around it those that it reads: the wider a line, the "
+        "larger the weight, which stands beside; in the middle what is left for itself. Colours "
+        "are "
+        "the answers of the model.",
+    )
     return figure

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WORDS_IN_A_ROW = 6  # with the image itself
+_PALE = 0.62  # how light black is in a picture below heat
+_HEAT = (0.80, 0.20, 0.0)  # red, green, blue: no hue of a grey picture, and dark on a pale one
 
 
 def image_attention(
@@ -23,8 +25,8 @@ def image_attention(
     Args:
         images: `(B, H, W, 1)` or `(B, H, W, 3)`, 0 to 255.
         maps: by name, at least one, weights `(B, rows, columns)` of cells of each image, all of
-            one size, or of its pixels, as the `cells` of its elements gives. Each picture has a
-            scale of its own, from no weight to its largest.
+            one size, or of its pixels, as the `cells` of its elements gives. All pictures have one
+            scale, from no weight to the largest of all.
         titles: B titles.
         title: of the figure.
 
@@ -44,6 +46,7 @@ def image_attention(
     figure = figures.create(1.35 * len(images) + 0.9, 1.5 * (1 + len(weights)) + 0.3)
     axes = figure.subplots(1 + len(weights), len(images), squeeze=False)
     grey = images.mean(axis=-1)
+    highest = max(float(value.max(initial=0)) for value in weights.values())
     for column in range(len(images)):
         pixels = images[column, ..., 0] if images.shape[-1] == 1 else images[column]
         axes[0, column].imshow(pixels, cmap="gray", vmin=0, vmax=255)
@@ -51,7 +54,7 @@ def image_attention(
             axes[0, column].set_title(lettering.caption(titles[column]), fontsize=8)
         for row, (name, value) in enumerate(weights.items(), 1):
             ax = axes[row, column]
-            _draw_overlay(ax, grey[column], value[column])
+            draw_heat(ax, grey[column], value[column], highest)
             if column == 0:
                 ax.set_ylabel(
                     "/\n".join(lettering.name(part, 20) for part in name.split("/")[-3:]),
@@ -61,8 +64,16 @@ def image_attention(
         ax.set_xticks([])
         ax.set_yticks([])
     axes[0, 0].set_ylabel("image", fontsize=8)
-    _add_scale(figure, axes[1:])
+    add_scale(figure, axes[1:], highest)
     figures.set_title(figure, title)
+    figures.set_caption(
+        figure,
+        "Above the images, below them pale, with the patches that a layer reads in red: the "
+        "darker, "
+        "the more, on one scale for all. Where there is a class token, the token that is put in "
+        "front and from which the answer is read, the weights are its own; else the mean over all "
+        "patches that read.",
+    )
     return figure
 
 
@@ -72,8 +83,8 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
     Args:
         image: `(H, W, 1)` or `(H, W, 3)`, 0 to 255.
         words: T words. Of none, the image stands alone.
-        weights: `(T, rows, columns)` of the image's regions. Each picture has a scale of its own,
-            from no weight to its largest.
+        weights: `(T, rows, columns)` of the image's regions. All pictures have one scale, from no
+            weight to the largest of all.
         title: of the figure.
 
     Raises:
@@ -93,12 +104,20 @@ def word_attention(image: Any, words: Sequence[str], weights: Any, *, title: str
     for ax in axes.flat:
         ax.set_axis_off()
     axes[0, 0].imshow(image[..., 0] if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=255)
+    highest = float(weights.max(initial=0))
     for ax, word, of_word in zip(axes.flat[1:], words, weights, strict=False):
-        _draw_overlay(ax, image.mean(axis=-1), of_word)
+        draw_heat(ax, image.mean(axis=-1), of_word, highest)
         ax.set_title(lettering.name(word, 20), fontsize=8)
     if len(words):
-        _add_scale(figure, axes)
+        add_scale(figure, axes, highest)
     figures.set_title(figure, *title.splitlines())
+    if len(words):
+        figures.set_caption(
+            figure,
+            "First the image, then pale, with what was read of it for each word in red: the "
+            "darker, "
+            "the more, on one scale for all words.",
+        )
     return figure
 
 
@@ -132,23 +151,32 @@ def patch_weights(maps: Mapping[str, Any], rows: int, columns: int) -> dict[str,
     return weights_by_layer
 
 
-def _draw_overlay(ax: "Axes", grey: np.ndarray, weights: np.ndarray) -> None:
-    """Draws weights `(rows, columns)` over an image `(H, W)`."""
+def draw_pale(ax: "Axes", grey: np.ndarray) -> None:
+    """Draws an image `(H, W)` in light greys, on which colours can be seen."""
+    ax.imshow(grey, cmap="gray", vmin=-255 * _PALE / (1 - _PALE), vmax=255)
+
+
+def draw_heat(ax: "Axes", grey: np.ndarray, weights: np.ndarray, highest: float) -> None:
+    """Draws weights `(rows, columns)` over an image `(H, W)`, as dark as they are large."""
     height, width = grey.shape
-    ax.imshow(grey, cmap="gray", vmin=0, vmax=255)
-    ax.imshow(
-        weights,
-        cmap="inferno",
-        alpha=0.7,
-        vmin=0,
-        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-    )
+    draw_pale(ax, grey)
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    ax.imshow(weights, cmap=heat(), vmin=0, vmax=max(highest, 1e-12), extent=extent)
 
 
-def _add_scale(figure: "Figure", axes: Any) -> None:
+def heat() -> Any:
+    """Returns the colours of weights: one hue, the more opaque the larger a weight is."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("heat", [(*_HEAT, 0.0), (*_HEAT, 0.9)])
+
+
+def add_scale(figure: "Figure", axes: Any, highest: float) -> None:
     """Adds a bar that says what the colours of the pictures mean."""
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
 
-    scale = figure.colorbar(ScalarMappable(cmap="inferno"), ax=axes, ticks=(0, 1), aspect=40)
-    scale.set_ticklabels(["0", "largest"], fontsize=8)
-    scale.set_label("weight of a patch", fontsize=8, labelpad=-18)
+    colours = ScalarMappable(Normalize(0, max(highest, 1e-12)), heat())
+    scale = figure.colorbar(colours, ax=axes, ticks=(0, highest), aspect=40)
+    scale.set_ticklabels(["0", f"{highest:.2g}"], fontsize=8)
+    scale.set_label("weight, one scale for all", fontsize=8, labelpad=-12)

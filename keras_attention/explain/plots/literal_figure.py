@@ -6,11 +6,13 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from keras_attention.explain.plots.fonts import families
 from keras_attention.explain.plots.lettering import printable
 
 
 class LiteralFigure(Figure):
-    """A figure that draws every text as it is: `$` is a dollar, not the start of a formula.
+    """A figure that draws every text as it is: `$` is a dollar, not the start of a formula, and a
+    letter that the first font lacks is drawn in another one.
 
     Its texts come from users: tokens, names of classes and layers, captions. The numbers at ticks
     are matplotlib's own, which may set them as formulas.
@@ -24,4 +26,6 @@ class LiteralFigure(Figure):
         for text in self.findobj(Text):
             if text not in numbers:
                 text.set(text=printable(text.get_text()), parse_math=False, usetex=False)
+            if not text.get_text().isascii():
+                text.set_family(families(text.get_text(), text.get_fontproperties()))
         super().draw(renderer)

@@ -44,11 +44,18 @@ def column_attention(model: keras.Model, rows: Any, columns: Sequence[str]) -> "
         ax.set_aspect("auto")
         ax.set_title(lettering.name(path), fontsize=9)
         figures.name_ticks(ax.yaxis, [f"head {head + 1}" for head in range(len(weights))])
-        figures.name_ticks(ax.xaxis, names, room=cell)
+        left_out = figures.name_ticks(ax.xaxis, names, room=cell)
         ax.label_outer()
     title = f"What the class token attends to, mean over {_count(encoded):,} rows"
     figures.set_title(figure, title)
-    figure.colorbar(image, ax=list(axes), label="weight", shrink=0.8, pad=0.02)
+    figure.colorbar(image, ax=list(axes), label="weight, one scale for all", shrink=0.8, pad=0.02)
+    figures.set_caption(
+        figure,
+        "The class token is put in front of the columns, and the answer is read from it. Each "
+        "row is "
+        "a head, and its weights sum to 1.",
+        left_out,
+    )
     return figure
 
 
@@ -101,6 +108,12 @@ def column_importance(
     figures.name_ticks(left.yaxis, [columns[i] for i in order])
     title = f"Attention and permutation importance, {len(rows[columns[0]]):,} rows"
     figures.set_title(figure, title)
+    figures.set_caption(
+        figure,
+        "Left how much is read of a column, right how much worse the model is without what it "
+        "says, "
+        "its values permuted among rows. The two agree where attention carries the answer.",
+    )
     return figure
 
 

@@ -66,7 +66,7 @@ def shaded_tokens(
                 ax.add_patch(
                     Rectangle(
                         ((column - 0.5) * LETTER, (row + 0.36) * LINE),
-                        (len(token) + 1) * LETTER,
+                        (lettering.cells(token) + 1) * LETTER,
                         0.1 * LINE,
                         color="red",
                         alpha=float(lines[number][index]),
@@ -74,6 +74,12 @@ def shaded_tokens(
                     )
                 )
     figures.set_title(figure, title)
+    figures.set_caption(
+        figure,
+        "The darker a token, the larger its weight; each text has a scale of its own, up to its "
+        "largest weight.",
+        "" if segments is None else "The red line below is the weight of its segment.",
+    )
     return figure
 
 
@@ -83,7 +89,7 @@ def place_tokens(
     """Places tokens of texts in lines of a `width` in inches.
 
     Returns:
-        The row that each text begins in, the row and the column in letters of its tokens, and the
+        The row that each text begins in, the row and the column in cells of its tokens, and the
         number of rows. Those with a caption have a row for it above.
     """
     fits = int(width / LETTER)
@@ -93,10 +99,11 @@ def place_tokens(
         starts.append(rows)
         column, of_text = 0, []
         for token in text:
-            if column and column + len(token) > fits:
+            length = lettering.cells(token)
+            if column and column + length > fits:
                 rows, column = rows + 1, 0
             of_text.append((rows, column))
-            column += len(token) + 1
+            column += length + 1
         places.append(of_text)
         rows += 1.4
     return starts, places, rows
@@ -113,7 +120,8 @@ def draw_token(ax: Any, token: str, row: float, column: int, *, colour: Any, ink
     from matplotlib.patches import Rectangle
 
     box = ((column - 0.3) * LETTER, (row - 0.38) * LINE)
-    ax.add_patch(Rectangle(box, (len(token) + 0.6) * LETTER, 0.72 * LINE, color=colour, lw=0))
+    width = (lettering.cells(token) + 0.6) * LETTER
+    ax.add_patch(Rectangle(box, width, 0.72 * LINE, color=colour, lw=0))
     ax.text(
         column * LETTER,
         row * LINE,

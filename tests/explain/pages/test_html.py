@@ -35,7 +35,10 @@ def parts_of(view):
 
 
 def data_of(view):
-    return json.loads(parts_of(view)[1])
+    """Returns the data, with those of its one example."""
+    data = json.loads(parts_of(view)[1])
+    (example,) = data["examples"]
+    return {**data, **example}
 
 
 def stored(layer):
@@ -43,10 +46,17 @@ def stored(layer):
     heads, queries, _ = layer["shape"]
     largest = np.frombuffer(base64.b64decode(layer["largest"]), "<f4").reshape(heads, queries, 1)
     levels = np.frombuffer(zlib.decompress(base64.b64decode(layer["levels"])), np.uint8)
-    return (levels.reshape(layer["shape"]) / 255) ** 2 * largest, largest
+    if layer["bits"] == 8:
+        return (levels.reshape(layer["shape"]) / 255) ** 2 * largest, largest
+    low, high = levels.reshape(2, *layer["shape"]).astype(float)
+    steps = low + 256 * high
+    return np.where(steps == 65535, 0, 2 ** (-steps / 256)) * largest, largest
 
 
-def test_weights_come_back_within_the_stated_rounding():
+@pytest.mark.parametrize("bits", [8, 16])
+def test_weights_come_back_within_the_stated_rounding(bits, monkeypatch):
+    if bits == 8:
+        monkeypatch.setattr("keras_attention.explain.pages.weights._MOST_FINE", 0)
     maps = {"a/attention": ops.convert_to_tensor(weights(2, 3, 5, 5)), "b": weights(1, 5, 5)}
     maps["b"][0, 3] = 0  # a query with nothing to see
     data = data_of(to_html(maps, list("abcde"), example=1, title="Two layers"))
@@ -54,7 +64,9 @@ def test_weights_come_back_within_the_stated_rounding():
     assert [layer["path"] for layer in data["maps"]] == ["a/attention", "b"]
     for layer, expected in zip(data["maps"], (weights(2, 3, 5, 5)[1], maps["b"]), strict=True):
         restored, largest = stored(layer)
-        allowed = np.sqrt(expected * largest) / 255 + largest / 510**2
+        assert layer["bits"] == bits
+        rounding = np.sqrt(expected * largest) / 255 + largest / 510**2
+        allowed = rounding if bits == 8 else 0.0014 * expected
         assert (np.abs(restored - expected) <= 1.001 * allowed).all()
         np.testing.assert_allclose(largest[..., 0], expected.max(axis=-1), rtol=1e-6)
 
@@ -115,10 +127,13 @@ def test_images_are_png_files(shape):
     pillow = pytest.importorskip("PIL.Image")
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     view = to_html({"vit": weights(2, 7, 7)}, ["class", Patches(pixels, (2, 3))])
-    first, image = data_of(view)["sequences"]["tokens"]
+    data = data_of(view)
+    first, image = data["sequences"]["tokens"]
     assert first == {"tokens": ["class"]}
     assert [image[key] for key in ("rows", "columns", "width", "height")] == [2, 3, 6, 4]
-    file = io.BytesIO(base64.b64decode(image["image"].removeprefix("data:image/png;base64,")))
+    file = io.BytesIO(
+        base64.b64decode(data["images"][image["image"]].removeprefix("data:image/png;base64,"))
+    )
     np.testing.assert_array_equal(np.asarray(pillow.open(file)), pixels.squeeze())
 
 
@@ -135,8 +150,9 @@ def test_text_is_data_and_nothing_else():
     assert data.isascii()
     assert not set(data) & set("<>&")
     content = json.loads(data)
-    assert content["sequences"]["tokens"] == [{"tokens": HOSTILE}]
-    assert (content["title"], content["maps"][0]["path"]) == (HOSTILE[1], HOSTILE[0])
+    (example,) = content["examples"]
+    assert example["sequences"]["tokens"] == [{"tokens": HOSTILE}]
+    assert (content["title"], example["maps"][0]["path"]) == (HOSTILE[1], HOSTILE[0])
 
 
 def test_nothing_is_fetched():

@@ -14,6 +14,7 @@ from keras_attention.explain.maps.generation_maps import generation_maps
 from keras_attention.explain.pages.html import to_html
 from keras_attention.explain.pages.image import Patches
 from tests.zoo.pretrained import texts
+from zoo.models.vit import VARIANTS, vit
 
 pytestmark = [
     pytest.mark.runs_on("torch"),
@@ -219,12 +220,13 @@ def test_words_and_patches_of_an_image(page):
     width = page.driver.execute_script("return document.querySelector('img').naturalWidth")
     assert width == 12
     page.hover("queries", 5)  # the second patch of the second row, after the class token
-    assert page.told.startswith("patch 1,1 attends to")
+    assert page.told.startswith("row 2, column 2 attends to")
     page.layer("cross")
     page.hover("queries", 1)
     expected = values[0].mean(axis=0)[1]
     np.testing.assert_allclose(page.shares("keys"), expected / expected.max(), atol=0.01)
-    assert f"patch {divmod(int(expected.argmax()), 3)[0]},{expected.argmax() % 3}" in page.told
+    row, column = divmod(int(expected.argmax()), 3)
+    assert f"row {row + 1}, column {column + 1}" in page.told
 
 
 def test_the_keyboard_is_enough(page):
@@ -233,7 +235,7 @@ def test_the_keyboard_is_enough(page):
     values = weights(1, 2, 3, 3)
     page.show(to_html({"a": values}, WORDS))
     page.press(Keys.TAB, Keys.TAB, Keys.ARROW_RIGHT)  # the layer, the heads: from the mean to 0
-    page.press(Keys.TAB, Keys.ARROW_DOWN)
+    page.press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.TAB, Keys.ARROW_DOWN)  # past three sliders
     np.testing.assert_allclose(page.numbers("keys"), values[0, 0, 1], atol=6e-3)
     page.press(Keys.ENTER, Keys.TAB, Keys.END)
     assert page.told.startswith("cat attends to sat with weight")
@@ -289,6 +291,78 @@ def test_long_inputs_stay_fluid(page):
     assert statistics.median(milliseconds) < 200  # 10 on an idle core; CI has busy ones
     row = maps["block_0"][:, (37 * 39) % length].mean(axis=0)
     assert f"token{row.argmax()}" in page.told
+
+
+def slide(page, slider, value):
+    """Moves a slider as its reader does, and returns how long the page took, in milliseconds."""
+    return page.driver.execute_script(
+        """
+        const [slider, value] = arguments;
+        slider.value = value;
+        const start = performance.now();
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+        document.body.getBoundingClientRect();
+        return performance.now() - start;
+        """,
+        page.one(slider),
+        value,
+    )
+
+
+def softmax(logits):
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+def test_temperature_and_window_are_those_of_softmax(page):
+    """Scores of a softmax are its weights' logarithms; what a window hides is masked before it."""
+    length = 6
+    logits = np.random.default_rng(0).normal(size=(1, 2, length, length)).astype("float32") * 4
+    page.show(to_html({"a": softmax(logits)}, list("abcdef")))
+    for power, window in ((1, 6), (-2, 6), (2, 1), (0, 0)):
+        slide(page, "#temperature", power)
+        slide(page, "#window", window)
+        away = np.abs(np.subtract.outer(range(length), range(length)))
+        expected = softmax(np.where(away > window, -np.inf, logits / 2**power))[0].mean(axis=0)
+        for query in (0, 4):
+            page.hover("queries", query)
+            np.testing.assert_allclose(page.numbers("keys"), expected[query], atol=6e-3)
+            np.testing.assert_allclose(page.numbers("queries"), expected[:, query], atol=6e-3)
+    slide(page, "#head", 1)
+    page.hover("queries", 4)
+    np.testing.assert_allclose(page.numbers("keys"), np.eye(length)[4], atol=6e-3)
+    assert page.one("#window").get_attribute("aria-valuetext") == "0 on each side"
+    assert "what later layers would then read is not computed" in page.one("#hypothetical").text
+    assert not page.errors
+
+
+def test_examples_answers_and_deletions(page):
+    from selenium.webdriver.support.ui import Select
+
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1)).astype("float32")
+    names = ["no", "<b>yes</b>"]
+    model = vit(**VARIANTS["tiny"], image_size=8, channels=1, class_names=names, num_classes=2)
+    page.show(ka.explain.page(model, pixels))
+    Select(page.one("#example")).select_by_index(2)
+    page.wait()
+    answer = ka.predict(model, pixels)[2]
+    shown = [line.text.split() for line in page.all("#choices li")]
+    assert [name for name, *_ in shown] == [name for name, _ in answer.ranking]
+    assert float(shown[0][1]) == pytest.approx(100 * answer.probability, abs=0.06)
+    slide(page, ".deletion", 2)
+    away = [len(panel.find_elements("css selector", ".away")) for panel in page.all(".panel")]
+    assert away == [2, 2]
+    assert page.one("#why .told").text.startswith(f"Without 2 of 4 patches, {answer.label} has: by")
+    images = page.all("section.keys img, .panel img")
+    assert {float(image.value_of_css_property("opacity")) for image in images} == {0.35}
+    assert not page.errors
+
+
+def test_sliders_stay_fluid_at_512_tokens(page):
+    page.show(to_html({"a": weights(1, 512, 512)}, [f"token{i}" for i in range(512)]))
+    times = [slide(page, "#temperature", power / 4) for power in range(-12, 13)]
+    times += [slide(page, "#window", width) for width in range(1, 500, 20)]
+    assert statistics.median(times) < 200  # as above
 
 
 def test_cells_of_a_notebook_do_not_meet(page, tmp_path):

@@ -51,6 +51,12 @@ def test_large_maps_have_no_numbers_and_as_many_names_as_can_be_read():
     (ax,) = heatmaps(figure)
     assert not ax.texts
     assert names(ax.xaxis) == names(ax.yaxis) == tuple(f"token {i}" for i in range(0, 64, 2))
+    assert "Of the 64 rows every second is named, 32 are not." in " ".join(
+        figure.get_supxlabel().split()
+    )
+    assert "Of the 64 columns every second is named, 32 are not." in " ".join(
+        figure.get_supxlabel().split()
+    )
 
 
 def test_cross_attention_names_keys_apart():

@@ -14,7 +14,7 @@ def test_a_column_per_recording_and_a_row_per_map():
         SPECTROGRAMS, MAPS, ["zero", "one"], frames=[16, 12], seconds=0.01, title="Digits"
     )
     above, below = figure.axes[0], figure.axes[3]
-    assert len(figure.axes) == 4
+    assert len(figure.axes) == 5  # with the scale
     assert above.get_title() == "zero"
     np.testing.assert_allclose(above.images[0].get_array(), SPECTROGRAMS[0, ..., 0].T, rtol=1e-6)
     np.testing.assert_allclose(below.images[1].get_array(), MAPS["pooling"][1].T)

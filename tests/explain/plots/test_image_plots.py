@@ -47,7 +47,24 @@ def test_a_column_per_image_and_a_row_per_map(tmp_path):
     np.testing.assert_array_equal(grey.get_array(), images[1, ..., 0])
     np.testing.assert_allclose(heat.get_array(), maps["block_0"][1])
     assert heat.get_extent() == [-0.5, 7.5, 7.5, -0.5]
+    scales = {ax.images[1].get_clim() for ax in grid[3:]}
+    assert scales == {(0, max(value.max() for value in maps.values()))}
+    assert "one scale for all" in " ".join(figure.get_supxlabel().split())
+    assert "class token" in " ".join(figure.get_supxlabel().split())
     figure.savefig(tmp_path / "attention.png")
+
+
+def test_heat_is_seen_on_black_and_on_white():
+    """The darkest is far from both, and what is not read is the pale picture itself."""
+    images = np.array([0, 255], "float32").reshape(1, 1, 2, 1)
+    figure = plots.image_attention(images.repeat(2, axis=1), {"a": np.array([[[0, 0], [1, 1]]])})
+    ax = pictures(figure)[1]
+    grey, heat = ax.images
+    pale = grey.cmap(grey.norm(grey.get_array()))[0, :, :3]
+    assert pale.min() > 0.6
+    *colour, opacity = heat.cmap(heat.norm(1.0))
+    assert np.abs(np.array(colour) * opacity - pale * opacity).max(axis=-1).min() > 0.35
+    assert heat.cmap(heat.norm(0.0))[3] == 0
 
 
 def test_colours_are_drawn_as_they_are():

@@ -1,20 +1,25 @@
 """Texts of users in figures are drawn as they are."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_attention.explain import plots
 from keras_attention.explain.attribution.elements import ImagePatches, Tokens
 from keras_attention.explain.attribution.explanation import Explanation
-from keras_attention.explain.plots import lettering
+from keras_attention.explain.plots import fonts, lettering
 from keras_attention.explain.plots.literal_figure import LiteralFigure
 from tests.explain.plots.contract import check_texts_are_literal
 
 pytestmark = pytest.mark.runs_on("torch")
+
+
+INSTALLED = tuple(font_manager.fontManager.ttflist)
 
 
 def ones(*shape):
@@ -88,3 +93,59 @@ def test_long_names_lose_their_middle():
     assert lettering.name("a\nb\tc") == r"a\nb\tc"
     assert lettering.caption("8\n(as 9)\t") == "8\n(as 9)\\t"
     assert lettering.name("\ud83d\u202ex") == "\\ud83d\u202ex"
+
+
+def test_wide_letters_take_two_cells():
+    assert lettering.cells("ab") == 2
+    assert lettering.cells("天气") == 4
+    assert lettering.cells("e\u0301") == 1  # an accent of its own
+    assert lettering.name("天" * 9, 9) == "天天\u2026天天"
+    figure = plots.shaded_tokens([["天气", "ok"]], [np.ones(2)])
+    wide, narrow = (box.get_width() for box in figure.axes[0].patches)
+    assert (wide - narrow) * 72 / (0.6 * 9) == pytest.approx(2)
+
+
+def test_a_font_that_has_the_letter_is_found(tmp_path, monkeypatch):
+    path = tmp_path / "square.ttf"
+    make_font(path, "天")
+    entry = font_manager.ttfFontProperty(font_manager.get_font(str(path)))
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [*INSTALLED, entry])
+    fonts._family_with.cache_clear()
+    own = font_manager.FontProperties()
+    assert fonts.families("a天", own) == [*own.get_family(), "Square"]
+    figure = LiteralFigure(figsize=(2, 1))
+    figure.suptitle("a天")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as matplotlib warns of a glyph that is missing
+        figure.savefig(io.BytesIO())
+
+
+def test_where_no_font_has_the_letter_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    fonts._family_with.cache_clear()
+    with pytest.warns(UserWarning, match="glyph for '天'.*apt-get install fonts-noto-cjk"):
+        fonts.families("天", font_manager.FontProperties())
+    fonts._family_with.cache_clear()
+
+
+def make_font(path, letter):
+    """Writes a font in which a letter is a square."""
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    pen = TTGlyphPen(None)
+    pen.moveTo((100, 0))
+    for corner in ((100, 700), (800, 700), (800, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    glyph = pen.glyph()
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", "square"])
+    builder.setupCharacterMap({ord(letter): "square"})
+    builder.setupGlyf({".notdef": glyph, "square": glyph})
+    builder.setupHorizontalMetrics({".notdef": (1000, 100), "square": (1000, 100)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Square", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(path)

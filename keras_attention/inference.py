@@ -133,6 +133,8 @@ def _is_lost(variable: keras.Variable) -> bool:
 
 def _forward(model: keras.Model) -> Callable:
     """Returns the compiled pass of a model as it is now."""
+    if kernels.BACKEND == "torch":  # which compiles nothing that would have to be kept
+        return kernels.compile_forward(lambda inputs: model(inputs, training=False), ())
     functions = compiled_for(model)
     if "outputs" not in functions:
         itself = proxy(model)  # a function that held the model would keep it alive

@@ -53,6 +53,7 @@ def outputs_by_length(
     """Returns the outputs of a model for texts, as `outputs` does, but faster.
 
     Texts of like lengths are computed together, and the padding that all of them have is cut off.
+    Where each size is compiled, sizes are few: see `kernels.round_length`.
 
     Args:
         model: functional, of one input, whose outputs do not depend on padding.
@@ -61,13 +62,16 @@ def outputs_by_length(
         batch_size: rows computed at a time.
     """
     order = np.argsort(lengths, kind="stable")[::-1]
+    size = min(batch_size, kernels.round_length(len(order)))
     batches = []
-    for start in range(0, len(order), batch_size):
-        rows = np.resize(order[start : start + batch_size], batch_size)  # so that one size compiles
+    for start in range(0, len(order), size):
+        rows = np.resize(order[start : start + size], size)  # so that one size compiles
         longest = kernels.round_length(max(1, int(lengths[rows].max())))
-        batches.append(outputs(model, ids[rows, :longest], batch_size=batch_size))
+        batches.append(outputs(model, ids[rows, :longest], batch_size=size))
     back = np.argsort(order)
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[back], *batches)
+    return keras.tree.map_structure(
+        lambda *parts: np.concatenate(parts)[: len(order)][back], *batches
+    )
 
 
 def stream(model: keras.Model, arrays: Any, *, batch_size: int = 32) -> Iterator[Any]:
@@ -129,6 +133,8 @@ def _is_lost(variable: keras.Variable) -> bool:
 
 def _forward(model: keras.Model) -> Callable:
     """Returns the compiled pass of a model as it is now."""
+    if kernels.BACKEND == "torch":  # which compiles nothing that would have to be kept
+        return kernels.compile_forward(lambda inputs: model(inputs, training=False), ())
     functions = compiled_for(model)
     if "outputs" not in functions:
         itself = proxy(model)  # a function that held the model would keep it alive

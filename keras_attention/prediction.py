@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention import inference, reading, roles, token_answers
+from keras_attention import inference, kernels, reading, roles, token_answers
 from keras_attention.ops import batches
 
 
@@ -208,11 +208,12 @@ def predict(
         answers = [*texts.answer(model, encode(model, texts.raw), batch_size)]
         return answers[0] if single else answers
     arrays = encode(model, raw, max_bytes=max_bytes)
-    lengths = _find_lengths(model, inputs, arrays) if len(arrays) > batch_size else None
+    lengths = _find_lengths(model, inputs, arrays) if len(arrays) else None
     if lengths is None:
         outputs = inference.outputs(model, arrays, batch_size=batch_size)
     else:
-        outputs = inference.outputs_by_length(model, arrays, lengths, batch_size=batch_size)
+        ids = _pad(next(iter(inputs.values())), arrays)
+        outputs = inference.outputs_by_length(model, ids, lengths, batch_size=batch_size)
     if last is None and not isinstance(outputs, np.ndarray):  # several, in their structure
         return keras.tree.map_structure(lambda x: x[0] if single else x, outputs)
     first = keras.tree.flatten(outputs)[0]
@@ -254,6 +255,16 @@ def _find_lengths(model: keras.Model, inputs: Mapping[str, Any], arrays: Any) ->
         return None
     visible = (arrays.reshape(*arrays.shape[:2], -1) != roles.padding_id(layer)).any(axis=-1)
     return visible.shape[1] - np.argmax(visible[:, ::-1], axis=1)
+
+
+def _pad(encoder: Any, ids: np.ndarray) -> np.ndarray:
+    """Returns ids `(B, T)` or `(B, T, ...)` with T rounded up, where the encoder may go so far."""
+    length = ids.shape[1]
+    more = min(kernels.round_length(length), getattr(encoder, "max_length", None) or 0) - length
+    if more <= 0:
+        return ids
+    padding = [(0, more if axis == 1 else 0) for axis in range(ids.ndim)]
+    return np.pad(ids, padding, constant_values=roles.padding_id(encoder))
 
 
 def _read(path: Path, model: keras.Model, max_bytes: int) -> Any:

@@ -70,6 +70,30 @@ def test_texts_of_like_lengths_are_computed_together(monkeypatch):
     assert shapes == [(2, 6), (2, of_three), (2, 1)]
 
 
+def test_few_texts_are_of_few_sizes(monkeypatch):
+    """On JAX, which compiles each size; no text gets longer than the vocabulary's layer allows."""
+    tokenizer = ka.layers.Tokenizer.train(TEXTS, model="word", min_frequency=1, max_length=6)
+    ids = keras.Input((None,), dtype="int32", name="token_ids")
+    x = keras.layers.Embedding(9, 2, mask_zero=True)(tokenizer(ids))
+    model, shapes, compute = (
+        keras.Model(ids, ka.layers.AttentionPooling()(x)),
+        [],
+        inference.outputs,
+    )
+
+    def watch(model, arrays, **options):
+        shapes.append(arrays.shape)
+        return compute(model, arrays, **options)
+
+    monkeypatch.setattr(inference, "outputs", watch)
+    for texts in (["a red red"], ["a", "red", "a red red"], ["a red red a red"]):
+        answers = ka.predict(model, texts)
+        expected = model(ka.encode(model, texts))
+        np.testing.assert_allclose(answers, keras.ops.convert_to_numpy(expected), atol=1e-6)
+    on_jax = [(1, 4), (4, 4), (1, 6)]
+    assert shapes == (on_jax if keras.backend.backend() == "jax" else [(1, 3), (3, 3), (1, 5)])
+
+
 @TORCH
 def test_outputs_of_tokens_keep_the_padding():
     """As they do of models that take one length alone, and of ids that are padded on the left."""

@@ -1,15 +1,19 @@
 """The members of a `.keras` file, or of a folder of them, read with nothing taken on trust."""
 
+import errno
 import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import stat
 import struct
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,40 +26,57 @@ TRAINING = "training.json"  # ours; Keras leaves it alone
 ASSETS = "assets/"
 REQUIRED = (METADATA, CONFIG, WEIGHTS)
 _MEMBERS = 1000
+_CHUNK = MIB  # bytes that are copied at a time: what a processor keeps close
+# Of names that no file can have, or that are a file's and a folder's.
+_NO_NAME = (errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR)
 _END = struct.Struct("<10xHI6x")  # the last record: number of members, bytes of their directory
 _END_64, _LOCATOR = struct.Struct("<32xQQ8x"), 20  # the same of a large file, before a pointer
 _ASSET_NAME = re.compile(r"assets(/[A-Za-z0-9_\- ]+(\.[A-Za-z0-9_\-]+)*)+")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Archive:
-    """A model as a file holds it.
+    """A model as a file holds it, in a folder of this process where nobody else changes it.
 
     Attributes:
-        members: content by name: `config.json`, `metadata.json`, `model.weights.h5`, perhaps
+        folder: has the members as files, as Keras lays a folder out.
+        names: of the members: `config.json`, `metadata.json`, `model.weights.h5`, perhaps
             `training.json`, and what is under `assets/`.
     """
 
-    members: dict[str, bytes] = field(default_factory=dict)
+    folder: Path
+    names: Sequence[str]
 
     @property
-    def assets(self) -> dict[str, bytes]:
-        return {name: self.members[name] for name in self.members if name.startswith(ASSETS)}
+    def weights(self) -> Path:
+        """The file of weights."""
+        return self.folder / WEIGHTS
+
+    @property
+    def assets(self) -> list[str]:
+        return [name for name in self.names if name.startswith(ASSETS)]
 
     def write(self, path: str | Path) -> None:
         """Writes a `.keras` file that Keras reads."""
         with zipfile.ZipFile(path, "w") as file:
-            for name, content in self.members.items():
+            for name in self.names:
                 info = zipfile.ZipInfo(name)  # of 1980; a clock may be out of a zip file's range
                 info.external_attr = 0o600 << 16
-                file.writestr(info, content)
+                info.file_size = (self.folder / name).stat().st_size
+                with (self.folder / name).open("rb") as source, file.open(info, "w") as target:
+                    shutil.copyfileobj(source, target, _CHUNK)
 
     def write_folder(self, path: str | Path) -> None:
         """Writes the members as the files of a folder, which Keras reads too."""
-        for name, content in self.members.items():
+        for name in self.names:
             target = Path(path) / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            shutil.copyfile(self.folder / name, target)
+
+    def put_json(self, name: str, content: Any) -> "Archive":
+        """Returns the archive with a member of that name, in place of one that was there."""
+        (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
+        return Archive(self.folder, list(dict.fromkeys([*self.names, name])))
 
     def json(self, name: str) -> Any:
         """A member as JSON.
@@ -65,7 +86,7 @@ class Archive:
         """
         try:
             return json.loads(
-                self.members[name],
+                (self.folder / name).read_bytes(),
                 parse_constant=_no_constant,
                 parse_float=_finite,
                 object_pairs_hook=_no_twins,
@@ -78,11 +99,22 @@ class Archive:
             )
 
 
-def read(path: str | Path, limits: Limits, *, sha256: str | None = None) -> Archive:
+def find(folder: Path) -> Archive:
+    """Returns the archive in a folder that Keras wrote."""
+    names = list(files_of(folder))
+    for name in names:
+        _check_name(name)
+    return Archive(folder, names)
+
+
+def unpack(path: str | Path, folder: Path, limits: Limits, *, sha256: str | None = None) -> Archive:
     """Returns the members of a `.keras` file, or of a folder in Keras's layout.
+
+    They are read once and written once, piece by piece: memory for the file is not needed.
 
     Args:
         path: of the file or folder.
+        folder: an empty one of this process, which gets the members.
         limits: of sizes.
         sha256: the digest, as `digest` gives it, of what is read here and nowhere again.
 
@@ -91,28 +123,46 @@ def read(path: str | Path, limits: Limits, *, sha256: str | None = None) -> Arch
         DamagedFileError: it is no such file, or not whole.
         RefusedFileError: it has members that it should not have, is too large, or has another
             digest.
+        OSError: the disk of `folder` is full.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        if path.is_dir():
-            archive = _read_folder(path, limits)
-            if sha256 is not None:
-                _check_digest(digest_of(archive.members), sha256)
-        else:
-            archive = _read_file(path, limits, sha256)
-        absent = [name for name in REQUIRED if name not in archive.members]
+        pieces = (_read_folder if path.is_dir() else _read_file)(path, limits, sha256)
+        names = _write_members(pieces, folder)
+        absent = [name for name in REQUIRED if name not in names]
         if absent:
             raise DamagedFileError(f"It lacks {' and '.join(absent)}.")
     except FileError as error:
         raise error.of(path) from error.__cause__
-    return archive
+    return Archive(folder, names)
 
 
-def digest_of(members: Mapping[str, bytes]) -> str:
-    """The digest of a folder with these members, as `ka.saving.digest` describes it."""
-    return list_digest({name: hashlib.sha256(each).hexdigest() for name, each in members.items()})
+def _write_members(pieces: Iterable[tuple[str, bytes]], folder: Path) -> list[str]:
+    """Writes members to a folder and returns their names.
+
+    Args:
+        pieces: name and content; one member follows the other.
+        folder: to write to.
+    """
+    names = []
+    for name, parts in groupby(pieces, itemgetter(0)):
+        target = folder / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file = target.open("xb", buffering=0)
+        except OSError as error:
+            if error.errno not in _NO_NAME:
+                raise
+            raise RefusedFileError(
+                f"It has a member {name[:200]!r}, which cannot be a file beside the others."
+            ) from None
+        with file:
+            for _, part in parts:
+                file.write(part)
+        names.append(name)
+    return names
 
 
 def _check_digest(digest: str, sha256: str) -> None:
@@ -123,7 +173,8 @@ def _check_digest(digest: str, sha256: str) -> None:
         )
 
 
-def _read_file(path: Path, limits: Limits, sha256: str | None) -> Archive:
+def _read_file(path: Path, limits: Limits, sha256: str | None) -> Iterator[tuple[str, bytes]]:
+    """Yields the members of a `.keras` file, each in pieces."""
     if not path.is_file():
         raise DamagedFileError("It is not a regular file.")
     with path.open("rb") as opened:
@@ -131,19 +182,24 @@ def _read_file(path: Path, limits: Limits, sha256: str | None) -> Archive:
         if size > limits.file_bytes:
             raise exceeded("The file's size", f"{size:,} bytes", "file_bytes", limits.file_bytes)
         if sha256 is None:
-            return _read_zip(opened, limits)
-        content = opened.read()
+            yield from _read_zip(opened, limits)
+            return
+        content = opened.read()  # or another could be unpacked than what has the digest
     _check_digest(hashlib.sha256(content).hexdigest(), sha256)
-    return _read_zip(io.BytesIO(content), limits)
+    yield from _read_zip(io.BytesIO(content), limits)
 
 
-def _read_zip(opened: BinaryIO, limits: Limits) -> Archive:
+def _read_zip(opened: BinaryIO, limits: Limits) -> Iterator[tuple[str, bytes]]:
     _check_type(opened)
     _check_directory(opened)
     try:
         with zipfile.ZipFile(opened) as file:
             _check_members(file, limits)
-            return Archive({info.filename: file.read(info) for info in file.infolist()})
+            for info in file.infolist():
+                yield info.filename, b""
+                with file.open(info) as member:
+                    while piece := member.read(_CHUNK):
+                        yield info.filename, piece
     except FileError:
         raise
     except zipfile.BadZipFile as error:
@@ -237,14 +293,27 @@ def _check_total(total: int, limits: Limits) -> None:
         raise exceeded("Its size", f"{total:,} bytes", "expanded_bytes", limits.expanded_bytes)
 
 
-def _read_folder(path: Path, limits: Limits) -> Archive:
-    """The members in a folder; other files in it, such as a model card, are left alone."""
+def _read_folder(path: Path, limits: Limits, sha256: str | None) -> Iterator[tuple[str, bytes]]:
+    """Yields the members in a folder; other files in it, such as a model card, are left alone."""
     files = files_of(path)
-    for name, file in files.items():
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    for name, size in sizes.items():
         _check_name(name)
-        _check_size(name, file.stat().st_size, limits)
-    _check_total(sum(file.stat().st_size for file in files.values()), limits)
-    return Archive({name: file.read_bytes() for name, file in files.items()})
+        _check_size(name, size, limits)
+    _check_total(sum(sizes.values()), limits)
+    digests = {}
+    for name, file in files.items():
+        left, digest = sizes[name], hashlib.sha256()
+        yield name, b""
+        with file.open("rb") as opened:
+            while piece := opened.read(min(_CHUNK, left)):
+                left -= len(piece)
+                if sha256 is not None:
+                    digest.update(piece)
+                yield name, piece
+        digests[name] = digest.hexdigest()
+    if sha256 is not None:
+        _check_digest(list_digest(digests), sha256)
 
 
 def files_of(folder: Path) -> dict[str, Path]:

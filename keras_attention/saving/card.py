@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_attention.saving.digests import digest, digests
+from keras_attention.saving.digests import digests, join
 from keras_attention.saving.files import write_text
 from keras_attention.saving.hub import CARD, parse
 
@@ -51,7 +51,7 @@ def describe(
         metrics,
         name=parse(url).repository.partition("/")[2] if url else path.stem,
         address=url or path.name,
-        sha256=digest(written),
+        sha256=join(written, files),
         files=files if written.is_dir() else {path.name: files[written.name]},
     )
 

@@ -1,5 +1,6 @@
 """Digests of a model's file, or of its folder of files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from keras_attention.saving.archive import files_of
@@ -44,7 +45,15 @@ def digest(path: str | Path) -> str:
     Raises:
         FileNotFoundError: there is nothing at `path`, or no model in the folder.
     """
-    digest_by_file = digests(path)
+    return join(path, digests(path))
+
+
+def join(path: str | Path, digest_by_file: Mapping[str, str]) -> str:
+    """Returns `digest(path)`, whose `digests` are known.
+
+    Raises:
+        FileNotFoundError: they are none.
+    """
     if not digest_by_file:
         raise FileNotFoundError(f"There are no files of a model in {path}.")
     if not Path(path).is_dir():

@@ -1,6 +1,5 @@
 """Reading a model from a file that may come from a stranger."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -75,11 +74,12 @@ def load_model(
             f"`revision` belongs to a path that begins with hf://. Received: path={path}, "
             f"revision={revision}"
         )
-    saved = archive.read(location, limits, sha256=sha256)
-    try:
-        return _model(saved, Checker(allow, limits), limits, resume=resume)
-    except FileError as error:
-        raise error.of(path) from error.__cause__
+    with scratch.folder() as folder:  # so that nobody changes what was checked
+        saved = archive.unpack(location, folder, limits, sha256=sha256)
+        try:
+            return _model(saved, Checker(allow, limits), limits, resume=resume)
+        except FileError as error:
+            raise error.of(path) from error.__cause__
 
 
 def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) -> keras.Model:
@@ -92,7 +92,7 @@ def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) ->
     config = checker.check(config)
     _check_assets(saved, checker)
     graph.check(config, limits)
-    stored = weights.read(saved.members[archive.WEIGHTS], limits)
+    stored = weights.read(saved.weights, limits, optimizer=resume)
     if resume:
         if not compile_config or not isinstance(compile_config, dict):
             raise RefusedFileError(
@@ -102,15 +102,17 @@ def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) ->
         compile_config = checker.check(compile_config)
         state = training.read(saved)
     checker.check_sizes(stored.size)
-    with scratch.folder() as folder, budget(stored.size, limits) as spent:
-        file = folder / "model.keras"
-        _write(saved, config, file)
+    _prepare(saved, config)
+    with budget(stored.size, limits) as spent:
+        # All weights come from the file, but for what a class of the caller's may leave out.
+        spent.blank = not checker.classes & checker.allowed.keys()
         try:
-            model = _build(file, checker.custom_objects)
+            model = _build(saved.folder, checker.custom_objects)
             frozen.restore(model, flags)
             if not limits.non_finite:
-                weights.check_finite(model)
+                weights.check_finite(model, stored.largest)
             if resume:
+                spent.blank = False
                 resuming.resume(model, compile_config, stored, state, checker.custom_objects)
         except Exception as error:  # of whatever kind Keras or its backend has for it
             if spent.refusal:
@@ -123,16 +125,15 @@ def _model(saved: Archive, checker: Checker, limits: Limits, *, resume: bool) ->
     return model
 
 
-def _write(saved: Archive, config: dict[str, Any], path: Path) -> None:
-    """Writes the checked members, so that nobody changes them before Keras reads them."""
-    clean = Archive({**saved.members, archive.CONFIG: json.dumps(config).encode()})
-    clean.members.pop(archive.TRAINING, None)
-    clean.write(path)
+def _prepare(saved: Archive, config: dict[str, Any]) -> None:
+    """Leaves in the folder what was checked, and what Keras knows."""
+    saved.put_json(archive.CONFIG, config)
+    (saved.folder / archive.TRAINING).unlink(missing_ok=True)
 
 
-def _build(path: Path, custom_objects: dict[str, Any]) -> keras.Model:
+def _build(folder: Path, custom_objects: dict[str, Any]) -> keras.Model:
     """Returns the model that Keras makes of the checked members."""
-    model = keras.saving.load_model(path, custom_objects=custom_objects, compile=False)
+    model = keras.saving.load_model(folder, custom_objects=custom_objects, compile=False)
     if not isinstance(model, keras.Model):
         raise RefusedFileError(f"It holds a {type(model).__name__}, not a model.")
     return model

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from keras_attention.saving import archive, resuming, training, weights
+from keras_attention.saving import archive, resuming, scratch, training, weights
 from keras_attention.saving.errors import DamagedFileError, FileError
 from keras_attention.saving.limits import DEFAULT, Limits
 
@@ -25,16 +25,17 @@ def restore(model: keras.Model, path: str | Path, *, limits: Limits = DEFAULT) -
         DamagedFileError: it is damaged, or of another model.
         RefusedFileError: its weights are not finite, or exceed the limits.
     """
-    saved = archive.read(path, limits)
-    try:
-        stored = weights.read(saved.members[archive.WEIGHTS], limits)
-        state = training.read(saved)
-        resuming.restore_optimizer(model, stored.optimizer)
-        model.load_weights(path)
-        if state is not None:
-            training.restore_seeds(model, state)
-            training.set_random_state(state["random"])
-    except FileError as error:
-        raise error.of(path) from error.__cause__
-    except ValueError as error:  # of Keras, whose weights do not fit
-        raise DamagedFileError(f"{path} is of another model: {error}") from error
+    with scratch.folder() as folder:
+        saved = archive.unpack(path, folder, limits)
+        try:
+            stored = weights.read(saved.weights, limits, optimizer=True)
+            state = training.read(saved)
+            resuming.restore_optimizer(model, stored.optimizer)
+            model.load_weights(saved.weights)
+            if state is not None:
+                training.restore_seeds(model, state)
+                training.set_random_state(state["random"])
+        except FileError as error:
+            raise error.of(path) from error.__cause__
+        except ValueError as error:  # of Keras, whose weights do not fit
+            raise DamagedFileError(f"{path} is of another model: {error}") from error

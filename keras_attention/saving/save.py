@@ -1,6 +1,5 @@
 """Writing a model so that every backend can read it and go on training it."""
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -14,8 +13,7 @@ from keras_attention.saving import archive, frozen, hub, scratch, training, weig
 from keras_attention.saving import card as model_card
 from keras_attention.saving.archive import Archive
 from keras_attention.saving.config import portable
-from keras_attention.saving.files import complete, complete_folder, flush
-from keras_attention.saving.limits import OWN
+from keras_attention.saving.files import complete, complete_folder
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
@@ -69,7 +67,7 @@ def save_model(
     if str(path).startswith(hub.SCHEME):
         address = hub.parse(str(path))
         with scratch.folder() as folder:
-            _archive(model, weights_dtype).write_folder(folder)
+            _save(model, folder, weights_dtype)
             model_card.write(folder, metrics or {}, url=f"{hub.SCHEME}{address.repository}")
             commit = hub.upload(folder, str(path), message="Save model")
         return f"{hub.SCHEME}{address.repository}@{commit}"
@@ -85,35 +83,33 @@ def save_model(
     with ExitStack() as stack:
         if not path.suffix:
             temporary = stack.enter_context(complete_folder(path, holds=archive.CONFIG))
-            _archive(model, weights_dtype).write_folder(temporary)
             card_path = temporary / hub.CARD
         else:
             if metrics is not None:
                 card_path = stack.enter_context(complete(path.with_suffix(".md")))
             temporary = stack.enter_context(complete(path))
-            _archive(model, weights_dtype).write(temporary)
-            flush(temporary)
-            archive.read(temporary, OWN)  # what was written, by its checksums
+        with scratch.folder() as folder:
+            saved = _save(model, folder, weights_dtype)
+            (saved.write if path.suffix else saved.write_folder)(temporary)
         if metrics is not None:
             text = model_card.describe(temporary, metrics, path=path)
             card_path.write_text(text, encoding="utf-8")
     return str(path)
 
 
-def _archive(model: keras.Model, weights_dtype: str | None) -> Archive:
-    """Returns the members that Keras saves, in no backend's words, with the training's state."""
-    with scratch.folder() as folder:
-        # Not as a `.keras` file, which no clock before 1980 lets Keras write.
-        try:
-            model.save(folder / "model", zipped=False)
-        except RuntimeError as error:
-            number = re.search(r"errno = (\d+)", str(error))
-            if number is None:
-                raise
-            # HDF5 has an error of its own for a full disk, and pages of words.
-            code = int(number[1])
-            raise OSError(code, os.strerror(code), str(folder)) from error
-        saved = archive.read(folder / "model", OWN)
+def _save(model: keras.Model, folder: Path, weights_dtype: str | None) -> Archive:
+    """Writes the members that Keras saves, in no backend's words, with the training's state."""
+    # Not as a `.keras` file, which no clock before 1980 lets Keras write.
+    try:
+        model.save(folder, zipped=False)
+    except RuntimeError as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        # HDF5 has an error of its own for a full disk, and pages of words.
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(folder)) from error
+    saved = archive.find(folder)
     config = portable(saved.json(archive.CONFIG))
     if settings := config.get("compile_config"):
         settings["jit_compile"] = "auto"  # not what this backend made of it
@@ -121,11 +117,8 @@ def _archive(model: keras.Model, weights_dtype: str | None) -> Archive:
             # Keras saves the one that `compile` got, and none once it wrote the model as `.h5`.
             settings["optimizer"] = portable(keras.saving.serialize_keras_object(model.optimizer))
     frozen.write(model, config)
-    saved.members[archive.CONFIG] = json.dumps(config).encode()
     if weights_dtype:
-        saved.members[archive.WEIGHTS] = weights.narrow(
-            saved.members[archive.WEIGHTS], weights_dtype
-        )
+        weights.narrow(saved.weights, weights_dtype)
     if model.compiled:
-        saved.members[archive.TRAINING] = json.dumps(training.state_of(model)).encode()
-    return saved
+        saved = saved.put_json(archive.TRAINING, training.state_of(model))
+    return saved.put_json(archive.CONFIG, config)

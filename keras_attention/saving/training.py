@@ -54,7 +54,7 @@ def read(saved: Archive) -> dict[str, Any] | None:
         NewerFileError: it has a format of a later version.
         DamagedFileError: it is not as `state_of` makes it.
     """
-    if archive.TRAINING not in saved.members:
+    if archive.TRAINING not in saved.names:
         return None
     state = saved.json(archive.TRAINING)
     version = state.get("format") if isinstance(state, dict) else None

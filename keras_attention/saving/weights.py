@@ -1,15 +1,16 @@
 """The weights of a file: HDF5, of which only plain arrays of numbers are taken."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+import ml_dtypes
 import numpy as np
 
 from keras_attention.saving.errors import DamagedFileError, FileError, RefusedFileError, cause
-from keras_attention.saving.limits import Limits, exceeded
+from keras_attention.saving.limits import MIB, Limits, exceeded
 
 if TYPE_CHECKING:
     import h5py
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 OPTIMIZER, INNER = "optimizer/vars/", "optimizer/inner_optimizer/"
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
-_CHUNK = 2**22  # numbers looked at together for NaN
+_CHUNK = 4 * MIB  # bytes looked at together for NaN
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,24 @@ class Weights:
 
     Attributes:
         size: how many numbers.
+        largest: the largest number that the widest of its types can hold.
         optimizer: the variables of the optimizer in their order, empty if there is none.
         scales_loss: whether that optimizer wraps another, as for mixed_float16.
     """
 
     size: int
+    largest: float
     optimizer: list[np.ndarray]
     scales_loss: bool
 
 
-def read(content: bytes, limits: Limits) -> Weights:
-    """Looks at every array of an HDF5 file and keeps those of the optimizer.
+def read(path: Path, limits: Limits, *, optimizer: bool) -> Weights:
+    """Looks at every array of an HDF5 file.
+
+    Args:
+        path: of a file that nobody else changes.
+        limits: of numbers that are not finite, and of the number of arrays.
+        optimizer: whether to return the variables of the optimizer.
 
     Raises:
         DamagedFileError: it is not HDF5, or not whole.
@@ -45,20 +53,25 @@ def read(content: bytes, limits: Limits) -> Weights:
     """
     import h5py
 
-    if content[:8] != _MAGIC:
-        raise DamagedFileError("model.weights.h5 is not an HDF5 file.")
+    with path.open("rb") as opened:
+        if opened.read(8) != _MAGIC:
+            raise DamagedFileError("model.weights.h5 is not an HDF5 file.")
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
+        with h5py.File(path, "r") as file:
             datasets = dict(_datasets(file, limits))
-            _check_total(datasets, len(content))
-            optimizer = {}
+            _check_total(datasets, path.stat().st_size)
+            kept = {}
             for name, dataset in datasets.items():
-                array = _array(name, dataset, limits)
-                if name.startswith(OPTIMIZER):
-                    optimizer[name.removeprefix(OPTIMIZER)] = array
+                if optimizer and name.startswith(OPTIMIZER):
+                    kept[name.removeprefix(OPTIMIZER)] = array = _array(dataset, ...)
+                    _check_finite(name, array, limits)
+                    continue
+                for array in _parts(dataset):
+                    _check_finite(name, array, limits)
             return Weights(
                 size=sum(dataset.size for dataset in datasets.values()),
-                optimizer=[optimizer[str(i)] for i in range(len(optimizer))],
+                largest=max(map(_largest, datasets.values()), default=0.0),
+                optimizer=[kept[str(i)] for i in range(len(kept))],
                 scales_loss=any(name.startswith(INNER) for name in datasets),
             )
     except FileError:
@@ -67,14 +80,14 @@ def read(content: bytes, limits: Limits) -> Weights:
         raise DamagedFileError(f"model.weights.h5 cannot be read: {error}") from cause(error)
 
 
-def narrow(content: bytes, dtype: str) -> bytes:
-    """Returns a file of weights with its matrices in a narrower type.
+def narrow(path: Path, dtype: str) -> None:
+    """Has a file of weights keep its matrices in a narrower type.
 
     Vectors stay as they are: they are few, and among them are statistics of columns, which
     float16 may not hold. So does the optimizer.
 
     Args:
-        content: of an HDF5 file that Keras wrote.
+        path: of an HDF5 file that Keras wrote.
         dtype: of NumPy.
 
     Raises:
@@ -82,10 +95,8 @@ def narrow(content: bytes, dtype: str) -> bytes:
     """
     import h5py
 
-    with (
-        h5py.File(io.BytesIO(content), "r") as wide,
-        h5py.File(written := io.BytesIO(), "w") as file,
-    ):
+    written = path.with_name(f"narrow-{path.name}")
+    with h5py.File(path, "r") as wide, h5py.File(written, "w") as file:
 
         def copy(name: str, each: Any) -> None:
             if isinstance(each, h5py.Group):
@@ -99,7 +110,7 @@ def narrow(content: bytes, dtype: str) -> bytes:
 
         file.attrs.update(wide.attrs)
         wide.visititems(copy)
-    return written.getvalue()
+    written.replace(path)
 
 
 def _cast(where: str, array: np.ndarray, dtype: str) -> np.ndarray:
@@ -115,15 +126,20 @@ def _cast(where: str, array: np.ndarray, dtype: str) -> np.ndarray:
     return cast
 
 
-def check_finite(model: keras.Model) -> None:
+def check_finite(model: keras.Model, largest: float) -> None:
     """Refuses what became infinite in a model whose type is narrower than that of its file.
+
+    Args:
+        model: with the weights of the file.
+        largest: see `Weights`.
 
     Raises:
         RefusedFileError: a weight is NaN or infinite.
     """
     for variable in model.variables:
-        if keras.backend.is_float_dtype(variable.dtype):
-            _check_finite(variable.path, keras.ops.convert_to_numpy(variable.value))
+        dtype = variable.dtype
+        if keras.backend.is_float_dtype(dtype) and float(ml_dtypes.finfo(dtype).max) < largest:
+            _check_finite(variable.path, keras.ops.convert_to_numpy(variable.value), Limits())
 
 
 def _datasets(file: "h5py.File", limits: Limits) -> Iterator[tuple[str, "h5py.Dataset"]]:
@@ -189,23 +205,34 @@ def _check_total(datasets: dict[str, "h5py.Dataset"], available: int) -> None:
         )
 
 
-def _array(where: str, dataset: "h5py.Dataset", limits: Limits) -> np.ndarray:
-    array = np.asarray(dataset[()])
-    if _is_bfloat16(dataset):
-        array = array.view("bfloat16")  # by ml_dtypes, which Keras imports
-    if not limits.non_finite and array.dtype.kind not in "biu":
-        _check_finite(where, array)
-    return array
+def _parts(dataset: "h5py.Dataset") -> Iterator[np.ndarray]:
+    """Yields the numbers of an array in parts of about `_CHUNK` bytes, as far as its rows allow."""
+    if dataset.nbytes <= _CHUNK:
+        yield _array(dataset, ...)
+        return
+    rows = max(1, _CHUNK * len(dataset) // dataset.nbytes)
+    for start in range(0, len(dataset), rows):
+        yield _array(dataset, slice(start, start + rows))
 
 
-def _check_finite(where: str, array: np.ndarray) -> None:
-    flat = array.reshape(-1)
-    for start in range(0, flat.size, _CHUNK):
-        if not np.isfinite(flat[start : start + _CHUNK].astype("float64")).all():
-            raise RefusedFileError(
-                f"model.weights.h5 has NaN or an infinity in {where!r}.",
-                "If you trust the file, pass `limits=ka.saving.Limits(non_finite=True)`.",
-            )
+def _array(dataset: "h5py.Dataset", part: Any) -> np.ndarray:
+    array = np.asarray(dataset[part])
+    return array.view("bfloat16") if _is_bfloat16(dataset) else array  # by ml_dtypes
+
+
+def _check_finite(where: str, array: np.ndarray, limits: Limits) -> None:
+    if not limits.non_finite and array.dtype.kind not in "biu" and not np.isfinite(array).all():
+        raise RefusedFileError(
+            f"model.weights.h5 has NaN or an infinity in {where!r}.",
+            "If you trust the file, pass `limits=ka.saving.Limits(non_finite=True)`.",
+        )
+
+
+def _largest(dataset: "h5py.Dataset") -> float:
+    """Returns the largest number that the type of an array can hold; 0 of one that is whole."""
+    if dataset.dtype.kind in "biu":
+        return 0.0
+    return float(ml_dtypes.finfo("bfloat16" if _is_bfloat16(dataset) else dataset.dtype).max)
 
 
 def _is_bfloat16(dataset: "h5py.Dataset") -> bool:

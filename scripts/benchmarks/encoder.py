@@ -50,7 +50,7 @@ def cases(*, scale: str) -> Iterator[Case]:
     for batch, length in product(size.batches, size.lengths):
         ids = token_ids(batch, length, size.vocabulary)
         yield Case(
-            name=f"forward, {_describe(size)}, B{batch} T{length}",
+            name=f"forward, {describe(size)}, B{batch} T{length}",
             ours=partial(forward, size, ids),
             peers=_peers(forward_of_transformers, forward_of_keras_hub, size, ids),
             memory=False,
@@ -58,14 +58,15 @@ def cases(*, scale: str) -> Iterator[Case]:
     for count in size.texts:
         texts = checkpoint.texts(count, vocabulary=size.vocabulary, longest=size.longest)
         yield Case(
-            name=f"predict, {_describe(size)}, {count} text{'s' if count > 1 else ''}",
+            name=f"predict, {describe(size)}, {count} text{'s' if count > 1 else ''}",
             ours=partial(predict, size, texts),
             peers=_peers(predict_of_transformers, predict_of_keras_hub, size, texts),
             memory=False,
         )
 
 
-def _describe(size: Size) -> str:
+def describe(size: Size) -> str:
+    """Returns the sizes of an encoder, for names."""
     return "layers {num_layers} D{hidden_dim} H{num_heads}".format(**VARIANTS[size.variant])
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import keras_attention as ka
 from keras_attention.layers import Tokenizer
+from keras_attention.layers.inputs import tokenizer_text
 from tests.backend import to_numpy
 from tests.contracts import Case
 
@@ -234,3 +235,17 @@ def test_errors_teach(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(ImportError, match=r"pip install \"keras-attention\[text\]\""):
         Tokenizer.train(TEXTS)
+
+
+@pytest.mark.runs_on("torch")
+def test_many_texts_are_encoded_as_each_alone(monkeypatch):
+    """They go to the library in batches."""
+    monkeypatch.setattr(tokenizer_text, "_TOGETHER", 2)
+    texts = ["a b", "b c a", "", "c", "b b b"]
+    layer = ka.layers.Tokenizer.train(texts, model="word", min_frequency=1, max_length=2)
+    each = [layer.encode([text])[0] for text in texts]
+    for row, alone in zip(layer.encode(texts), each, strict=True):
+        np.testing.assert_array_equal(row[: len(alone)], alone)
+        assert not row[len(alone) :].any()
+    with pytest.raises(TypeError, match="in row 3"):
+        layer.encode([*texts[:3], 5])

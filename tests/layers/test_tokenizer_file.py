@@ -348,9 +348,8 @@ def test_a_models_file_says_so(tmp_path):
     tokenizer = Tokenizer.train(TEXTS, model="word", min_frequency=1)
     path = tmp_path / "model.keras"
     ka.save_model(keras.Model(ids, tokenizer(ids)), path)
-    saved = archive.read(path, ka.saving.Limits())
+    saved = archive.unpack(path, tmp_path / "members", ka.saving.Limits())
     (name,) = saved.assets
-    saved.members[name] = json.dumps({**content(), "padding": PADDING}).encode()
-    saved.write(path)
+    saved.put_json(name, {**content(), "padding": PADDING}).write(path)
     with pytest.raises(ka.saving.DamagedFileError, match="sets 'padding'"):
         ka.load_model(path)

@@ -148,6 +148,16 @@ def extra_member(members, path):
     write({**members, "evil.py": b"1"}, path)
 
 
+@hostile("which cannot be a file beside the others")
+def asset_in_an_asset(members, path):
+    write({**members, "assets/words": b"1", "assets/words/more.txt": b"1"}, path)
+
+
+@hostile("which cannot be a file beside the others")
+def asset_of_a_long_name(members, path):
+    write({**members, f"assets/{'x' * 300}": b"1"}, path)
+
+
 @hostile("no layer that reads it")
 def asset_of_nobody(members, path):
     write({**members, "assets/layers/dense/vocabulary.txt": b"1"}, path)

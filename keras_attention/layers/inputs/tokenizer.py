@@ -287,13 +287,8 @@ class Tokenizer(Entrance, keras.layers.Layer):
         if given is not None:
             return given
         limit = None if whole else self.max_length
-        return self._pad(
-            [
-                self._texts.ids(text, row, end=end, limit=limit)
-                for row, text in enumerate(batches.items("texts", texts, "texts"))
-            ],
-            self.padding_id,
-        )
+        rows = self._texts.ids(batches.items("texts", texts, "texts"), end=end, limit=limit)
+        return self._pad(rows, self.padding_id)
 
     def decode(self, token_ids: Any) -> list[str]:
         """Returns the texts of ids `(B, T)`, without padding, unknown, start and end.

@@ -11,6 +11,7 @@ from keras_attention.ops import batches
 
 PAD, UNKNOWN, START, END = range(4)  # of vocabularies that `Tokenizer.train` makes
 SPECIAL = ["[PAD]", "[UNK]", "[START]", "[END]"]
+_TOGETHER = 1024  # texts whose encodings are in memory at the same time
 _SPACES = "Ġ▁ "  # what byte pairs and sentencepiece write for a space
 
 
@@ -140,10 +141,14 @@ class Texts:
             raise ValueError(f"`{name}` must be a token of the vocabulary. Received: {token!r}")
         return found
 
-    def ids(self, text: Any, row: int, *, end: bool, limit: int | None) -> list[int]:
-        """Returns the ids of a text or a pair, in its special tokens, within `limit`."""
-        parts = [encoded.encoding.ids for encoded in self._encode(text, row)]
-        return self._frame(parts, row, end).put(parts, limit)
+    def ids(self, texts: Sequence[Any], *, end: bool, limit: int | None) -> list[list[int]]:
+        """Returns the ids of texts or pairs, each in its special tokens, within `limit`."""
+        rows = []
+        for start in range(0, len(texts), _TOGETHER):
+            some = texts[start : start + _TOGETHER]
+            for row, parts in enumerate(self._encode_together(some, start), start):
+                rows.append(self._frame(parts, row, end).put(parts, limit))
+        return rows
 
     def pieces(self, text: Any, *, limit: int | None) -> list[tuple[Piece, str]]:
         """Returns the piece that each id of a text stands for, and how a reader would write it."""
@@ -185,6 +190,29 @@ class Texts:
                 "`Tokenizer.from_json`."
             )
         return frame if end else frame.without(self.special.end)
+
+    def _encode_together(self, texts: Sequence[Any], first: int) -> Iterator[list[list[int]]]:
+        """Yields the ids of each text, or those of the two of a pair.
+
+        Args:
+            texts: in whose encoding the library uses all processors.
+            first: the row of the first.
+        """
+        if self._words:
+            for row, text in enumerate(texts, first):
+                yield [self._encode_words(text, row).encoding.ids]
+            return
+        rows = [text if isinstance(text, tuple) and len(text) == 2 else (text,) for text in texts]
+        strings = [
+            batches.text(each, row) for row, parts in enumerate(rows, first) for each in parts
+        ]
+        encode = partial(self._library.encode_batch_fast, add_special_tokens=False)
+        encodings = iter(tokenizer_file.call(encode, strings))
+        for row, parts in enumerate(rows, first):
+            ids = [next(encodings).ids for _ in parts]
+            if not all(map(self._untyped.isdisjoint, ids)):
+                ids = [encoded.encoding.ids for encoded in self._encode(texts[row - first], row)]
+            yield ids
 
     def _encode(self, text: Any, row: int) -> list[_Encoded]:
         """Returns the encoding of a text, or those of a pair."""

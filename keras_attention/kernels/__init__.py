@@ -69,5 +69,5 @@ from keras_attention.kernels.random import (
 )
 from keras_attention.kernels.runtime import device_name, is_concrete, set_value
 
-if BACKEND == "torch":  # which alone has the branch "fused"
+if BACKEND != "tensorflow":  # which has no branch "fused"
     from keras_attention.kernels.attention import fused_attention

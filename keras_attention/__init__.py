@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_attention import layers
 from keras_attention.scope import cache, capture
-from keras_attention.training import schedules
+from keras_attention.training import optimizers, schedules
 from keras_attention.version import __version__
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ __all__ = [
     "layers",
     "load_model",
     "merge_lora",
+    "optimizers",
     "predict",
     "quantize",
     "save_model",

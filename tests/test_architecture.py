@@ -179,9 +179,10 @@ def offered(init, backend):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("keras_attention."):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.If):
-                left, right = ast.unparse(node.test).split(" == ")
+                left, relation, right = ast.unparse(node.test).split()
                 assert left == "BACKEND", "what a backend offers is told by its name alone"
-                yield from visit(node.body if right == repr(backend) else node.orelse)
+                holds = (right == repr(backend)) == (relation == "==")
+                yield from visit(node.body if holds else node.orelse)
 
     names = [name for name in visit(ast.parse(init.read_text()).body) if name != "BACKEND"]
     assert len(names) == len(set(names))

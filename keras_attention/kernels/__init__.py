@@ -12,6 +12,7 @@ file of its backend, with a default if the others lack one, and name it in the f
     loops/        `while_loop`, `cond`, and what a step writes
     compilation/  functions compiled, and their gradients
     random/       dropout, the state of the generator
+    optimizers/   what a step of an optimizer does beside Keras
     runtime/      devices, whether values are known, and those of variables
     compiled.py   what was compiled for a model, while it stays as it is
 """
@@ -50,6 +51,7 @@ from keras_attention.kernels.graph import (
     weighted_segment_sum,
 )
 from keras_attention.kernels.loops import cond, count_filled, store, while_loop
+from keras_attention.kernels.optimizers import AdamStep, SGDStep
 from keras_attention.kernels.products import (
     AdaptedKernel,
     lay_out_weights,
@@ -67,5 +69,5 @@ from keras_attention.kernels.random import (
 )
 from keras_attention.kernels.runtime import device_name, is_concrete, set_value
 
-if BACKEND == "torch":  # which alone has the branch "fused"
+if BACKEND != "tensorflow":  # which has no branch "fused"
     from keras_attention.kernels.attention import fused_attention

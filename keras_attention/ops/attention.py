@@ -119,7 +119,8 @@ def _fused(
     softmax: Softmax,
 ) -> Float[Tensor, "B N T H"]:
     causal = band.causal
-    if band.window is not None or (causal and (mask is not None or bias is not None)):
+    alone = kernels.BACKEND == "torch"  # its kernel takes an order or a mask
+    if band.window is not None or (causal and alone and (mask is not None or bias is not None)):
         mask = masks.both(mask, _order(query, key, band))
         causal = False
     if bias is not None:
@@ -158,17 +159,22 @@ def _by_rows(
         mask: Tensor | None,
         bias: Tensor | None,
     ) -> Tensor:
-        if not dropout:
+        if not dropout and kernels.BACKEND == "torch":
             return _fused(query, key, value, mask=mask, bias=bias, band=EVERYTHING, softmax=softmax)
 
-        def with_dropout(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+        def explicit(query: Tensor, key: Tensor, value: Tensor, *biases: Tensor) -> Tensor:
+            bias = biases[0] if biases else None
             weights = attention_weights(query, key, mask=mask, bias=bias, scale=scale)
-            factors = kernels.dropout_factors(seed, index, ops.shape(weights), dropout)
-            return weighted_sum(weights * factors, value)
+            if dropout:
+                factors = kernels.dropout_factors(seed, index, ops.shape(weights), dropout)
+                weights = weights * factors
+            return weighted_sum(weights, value)
 
-        return kernels.recompute(with_dropout)(query, key, value, bias)
+        biases = [] if bias is None else [bias]
+        return kernels.recompute(explicit)(query, key, value, *biases)
 
-    size = _ROWS if band.window is None else max(64, band.window // 2)
+    # Each block is compiled: no more than 32, where a window does not say how many.
+    size = max(_ROWS, query.shape[2] // 32) if band.window is None else max(64, band.window // 2)
     return rows.attention(
         attend,
         query,

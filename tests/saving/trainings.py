@@ -1,4 +1,4 @@
-"""Trainings to stop and to resume: every optimizer of Keras, every policy, every setting."""
+"""Trainings to stop and to resume: each optimizer of Keras and of ours, each policy and setting."""
 
 import keras
 import numpy as np
@@ -14,15 +14,15 @@ NAMES = sorted(
 )
 
 
-def _multi():
-    adam, sgd = keras.optimizers.Adam(), keras.optimizers.SGD(0.01, momentum=0.9)
+def _multi(of=keras.optimizers):
+    adam, sgd = of.Adam(), of.SGD(0.01, momentum=0.9)
     return keras.optimizers.MultiOptimizer(
         keras.optimizers.OptimizerMap(adam, {"hidden/.*": sgd}),
     )
 
 
-def _not_decayed():
-    optimizer = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
+def _not_decayed(of=keras.optimizers):
+    optimizer = of.AdamW(1e-2, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     return optimizer
 
@@ -41,6 +41,10 @@ OPTIMIZERS = {
     "accumulation": lambda: keras.optimizers.Adam(gradient_accumulation_steps=3),
     "clipping": lambda: keras.optimizers.SGD(0.1, global_clipnorm=0.1),
     "biases not decayed": _not_decayed,
+    "Adam of ours": lambda: ka.optimizers.Adam(1e-2, amsgrad=True),
+    "AdamW of ours": lambda: _not_decayed(ka.optimizers),
+    "SGD of ours": lambda: ka.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "MultiOptimizer of ours": lambda: _multi(ka.optimizers),
 }
 POLICIES = ("mixed_float16", "mixed_bfloat16", "bfloat16")
 

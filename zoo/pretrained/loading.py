@@ -39,7 +39,7 @@ def load(
     ```python
     model = zoo.pretrained.load("hf://FacebookAI/roberta-base", task="classes",
                                 class_names=("no", "yes"))
-    model.compile(keras.optimizers.AdamW(2e-5),
+    model.compile(ka.optimizers.AdamW(2e-5),
                   keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(ka.encode(model, texts), labels)
     ```

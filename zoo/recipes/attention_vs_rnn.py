@@ -92,7 +92,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
                 class_names=splits.class_names,
             ),
             data=splits,
-            optimizer=keras.optimizers.Adam(
+            optimizer=ka.optimizers.Adam(
                 ka.schedules.warmup_cosine(steps, peak=3e-3, warmup_steps=steps // 20),
                 global_clipnorm=1.0,
             ),

@@ -79,7 +79,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         seed=seed,
         model=seq2seq_rnn(**settings, source_tokenizer=source, target_tokenizer=target),
         data=splits,
-        optimizer=keras.optimizers.Adam(
+        optimizer=ka.optimizers.Adam(
             ka.schedules.warmup_cosine(steps, peak=1e-2, warmup_steps=steps // 20),
             global_clipnorm=1.0,
         ),

@@ -77,7 +77,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         variant=variant,
         seed=seed,
         model=model,
-        optimizer=keras.optimizers.Adam(schedule),
+        optimizer=ka.optimizers.Adam(schedule),
         epochs=epochs,
         batch_size=BATCH_SIZE,
         baselines={"the most frequent value": most_frequent},

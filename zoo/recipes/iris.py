@@ -61,7 +61,7 @@ def recipe(*, variant: str = "default", seed: int = 0, smoke: bool = False) -> R
         class_names=splits.class_names,
     )
     model.get_layer("columns").adapt(x)
-    optimizer = keras.optimizers.AdamW(
+    optimizer = ka.optimizers.AdamW(
         ka.schedules.InverseSqrtWarmup(50, peak=PEAK), weight_decay=0.1, global_clipnorm=1.0
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

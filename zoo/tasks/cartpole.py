@@ -77,7 +77,7 @@ def make_recipe(
         seed=seed,
         model=model,
         data=splits,
-        optimizer=keras.optimizers.Adam(rate, global_clipnorm=10.0),
+        optimizer=ka.optimizers.Adam(rate, global_clipnorm=10.0),
         loss=ka.training.ActionHuber(),
         metrics=(),
         score="mean_return",

@@ -211,7 +211,7 @@ def make_recipe(
     return Recipe(
         model=model,
         data=windows,
-        optimizer=keras.optimizers.Adam(
+        optimizer=ka.optimizers.Adam(
             ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=steps // 10),
             global_clipnorm=1.0,
         ),

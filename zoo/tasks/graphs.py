@@ -215,7 +215,7 @@ def make_recipe(
 
 def warm_adam(epochs: int) -> keras.optimizers.Optimizer:
     """Returns Adam with a rate of 0.01 after a warmup, constant as in the paper of GAT."""
-    return keras.optimizers.Adam(
+    return ka.optimizers.Adam(
         keras.optimizers.schedules.CosineDecay(
             0.0, decay_steps=epochs, alpha=1.0, warmup_target=0.01, warmup_steps=10
         )

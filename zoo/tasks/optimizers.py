@@ -27,7 +27,7 @@ def adamw_cosine(
         spared_variables: such variables themselves.
         settings: further arguments of AdamW.
     """
-    optimizer = keras.optimizers.AdamW(
+    optimizer = ka.optimizers.AdamW(
         ka.schedules.warmup_cosine(steps, peak=peak, warmup_steps=warmup_steps),
         weight_decay=weight_decay,
         global_clipnorm=1.0,

@@ -184,7 +184,7 @@ def make_recipe(
     return Recipe(
         model=model,
         data=splits,
-        optimizer=keras.optimizers.Adam(
+        optimizer=ka.optimizers.Adam(
             ka.schedules.warmup_cosine(steps, peak=2e-3, warmup_steps=int(steps * warmup)),
             beta_2=beta_2,
             global_clipnorm=1.0,

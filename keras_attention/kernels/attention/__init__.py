@@ -21,7 +21,16 @@ if BACKEND == "torch":
         split_heads,
         take_columns,
     )
-else:  # the branch "fused" is PyTorch's
+elif BACKEND == "jax":
+    from keras_attention.kernels.attention.default import (
+        additive_scores,
+        merge_heads,
+        split_blocks,
+        split_heads,
+        take_columns,
+    )
+    from keras_attention.kernels.attention.jax import fused_attention
+else:  # it has no branch "fused"
     from keras_attention.kernels.attention.default import (
         additive_scores,
         merge_heads,

@@ -10,8 +10,14 @@ rounding. T and S are the lengths of queries and keys:
 | torch | all | no dropout, a window | `rows`: the fused kernel by blocks of queries |
 | torch | CPU | training with dropout | `explicit`; from T x S = 2048 x 2048, `rows` |
 | jax | CPU | T x S >= 128 x 128 | `tiled`: FlashAttention for XLA, linear memory |
+| jax | GPU | 16 bits, no dropout; no window, or T < 4 windows, or T < 256 | `fused`: cuDNN's |
+| jax | GPU | T x S >= 1024 x 1024, or a window of less than T / 4 | `rows` |
 | tensorflow | CPU | T x S >= 512 x 512, with dropout >= 4096 x 4096, both known | `tiled` |
+| tensorflow | GPU | T x S >= 1024 x 1024, both known | `rows` |
 | all | all | all else | `explicit`: softmax of T x S logits |
+
+A loop over tiles, which has one head in a CPU's cache at a time, would leave a GPU idle: there all
+heads attend by blocks of queries, whose logits are computed anew in the backward pass.
 
 Block-sparse attention visits the tiles on its list where the table says `tiled` and a block has 32
 elements; elsewhere it gathers the keys of each block of queries, for one of the others.
@@ -23,12 +29,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import keras
+
 from keras_attention.kernels.backend import BACKEND
 from keras_attention.kernels.runtime import on_cpu
 from keras_attention.types import Float, Tensor
 
 BRANCHES: tuple[str, ...] = (
-    ("explicit", "fused", "rows", "tiled") if BACKEND == "torch" else ("explicit", "tiled")
+    ("explicit", "rows", "tiled")
+    if BACKEND == "tensorflow"
+    else ("explicit", "fused", "rows", "tiled")
 )
 
 
@@ -56,15 +66,22 @@ def attention_branch(
     # An export or a trace takes any length.
     known = isinstance(length, int) and isinstance(key_length, int)
     logits = length * key_length if known else 0
+    narrow = window is not None and known and length >= max(4 * window, 256)
     if BACKEND == "torch":
         if dropout and on_cpu(query):
             return "rows" if logits >= 2048 * 2048 else "explicit"
-        if window is not None and not dropout and known and length >= max(4 * window, 256):
-            return "rows"
-        return "fused"
+        return "rows" if narrow and not dropout else "fused"
+    if not on_cpu(query):
+        if BACKEND == "jax" and not (dropout or narrow) and _of_16_bits(query):
+            return "fused"
+        return "rows" if narrow or logits >= 1024 * 1024 else "explicit"
     # XLA draws random numbers on a CPU at a quarter of TensorFlow's speed.
     least = 128 if BACKEND == "jax" else 4096 if dropout else 512
-    return "tiled" if logits >= least * least and on_cpu(query) else "explicit"
+    return "tiled" if logits >= least * least else "explicit"
+
+
+def _of_16_bits(x: Tensor) -> bool:
+    return keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
 
 
 @contextmanager

@@ -21,7 +21,8 @@ def cond(
     if torch.compiler.is_compiling():
         with torch.no_grad():  # a branch must not return what it was given
             return torch.cond(condition, lambda: if_true().clone(), lambda: if_false().clone())
-    if torch.jit.is_tracing():  # which would keep the branch of these tensors alone
+    # A trace would keep the branch of these tensors alone; meta tensors have no values.
+    if torch.jit.is_tracing() or condition.is_meta:
         return torch.where(condition, if_true(), if_false())
     return if_true() if condition else if_false()
 

@@ -20,6 +20,7 @@ self_attention = _peers.self_attention
 eager_self_attention = _peers.eager_self_attention
 dot_product_attention = _peers.dot_product_attention
 encoder_epoch = _peers.encoder_epoch
+optimizer_step = _peers.optimizer_step
 
 __all__ = [
     "dot_product_attention",
@@ -30,6 +31,7 @@ __all__ = [
     "memory",
     "memory_environment",
     "on_gpu",
+    "optimizer_step",
     "self_attention",
     "sync",
     "training",

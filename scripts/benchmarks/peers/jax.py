@@ -1,6 +1,6 @@
 """JAX: jitted, `jax.nn.dot_product_attention`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -125,6 +125,19 @@ def _projections(width: int, dtype: Any) -> tuple:
 def _dense(inputs: int, outputs: int, dtype: Any) -> tuple[Any, Any]:
     kernel = np.random.default_rng(0).normal(0, inputs**-0.5, (inputs, outputs))
     return jnp.asarray(kernel, dtype), jnp.zeros(outputs, dtype)
+
+
+def optimizer_step(optimizer: Any, variables: Sequence[Any], gradients: Sequence[Any]) -> Run:
+    """A step of an optimizer of Keras, compiled, in the memory of what it replaces."""
+    step = jax.jit(optimizer.stateless_apply, donate_argnums=(0, 2))
+    weights, state = ([jnp.copy(v.value) for v in x] for x in (variables, optimizer.variables))
+
+    def run() -> Any:
+        nonlocal weights, state
+        weights, state = step(state, gradients, weights)
+        return weights
+
+    return run
 
 
 def encoder_epoch(

@@ -1,6 +1,6 @@
 """TensorFlow: `tf.function`, attention by `einsum`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -118,6 +118,16 @@ def _dense(inputs: int, outputs: int, dtype: Any) -> tuple[Any, Any]:
 
 def _affine(x: Any, kernel: Any, bias: Any) -> Any:
     return x @ kernel + bias
+
+
+def optimizer_step(optimizer: Any, variables: Sequence[Any], gradients: Sequence[Any]) -> Run:
+    """A step of an optimizer of Keras, as its trainer takes it: in a graph."""
+
+    @partial(tf.function, autograph=False)
+    def step(*gradients: Any) -> None:
+        optimizer.apply(gradients, variables)
+
+    return lambda: step(*gradients)
 
 
 def encoder_epoch(

@@ -1,6 +1,6 @@
 """PyTorch: eager, `F.scaled_dot_product_attention`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,16 @@ def eager_self_attention(x: Any, *, heads: int) -> Run:
 def dot_product_attention(query: Any, key: Any, value: Any, *, causal: bool) -> Any:
     """Returns scaled dot products of `(B, N, T, H)`."""
     return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+
+
+def optimizer_step(optimizer: Any, variables: Sequence[Any], gradients: Sequence[Any]) -> Run:
+    """A step of an optimizer of Keras, as its trainer takes it."""
+
+    def run() -> None:
+        with torch.no_grad():
+            optimizer.apply(gradients, variables)
+
+    return run
 
 
 def encoder_epoch(

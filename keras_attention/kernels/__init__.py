@@ -13,6 +13,7 @@ file of its backend, with a default if the others lack one, and name it in the f
     compilation/  functions compiled, and their gradients
     random/       dropout, the state of the generator
     optimizers/   what a step of an optimizer does beside Keras
+    rows/         norms, zeros where masked
     runtime/      devices, whether values are known, and those of variables
     compiled.py   what was compiled for a model, while it stays as it is
 """
@@ -67,7 +68,14 @@ from keras_attention.kernels.random import (
     set_random_state,
     xor,
 )
-from keras_attention.kernels.runtime import device_name, is_concrete, set_value
+from keras_attention.kernels.rows import normalize, zero_rows
+from keras_attention.kernels.runtime import (
+    device_name,
+    is_concrete,
+    no_scope_casts,
+    set_value,
+    signature,
+)
 
 if BACKEND != "tensorflow":  # which has no branch "fused"
     from keras_attention.kernels.attention import fused_attention

@@ -4,7 +4,8 @@ It speaks before Keras and the backend do, so an error has the same words on eve
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
@@ -13,8 +14,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention import kernels
+from keras_attention.layers import plain_call
+
 NUMBERS, INTEGERS, ANY, MASK = "numbers", "integers", "any numbers", "mask"
 _REAL = ("float16", "float32", "float64")  # that NumPy and all backends have
+_MOST_CALLS = 64  # of other shapes, that are remembered
 _SPARSE = ("RaggedTensor", "SparseTensor", "IndexedSlices", "BCOO")
 
 
@@ -56,12 +61,17 @@ class Entrance:
     _arguments: ClassVar[dict[str, Argument]]
     _call_order: ClassVar[tuple[str, ...]]
     _settings: ClassVar[frozenset[str]]
+    _calls_keras: ClassVar[bool]
+    _taken: Collection[tuple] = ()
     _built_sizes: tuple[tuple[str, tuple[int, None]], ...] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         parameters = inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
         cls._call_order = tuple(parameters)[1:]
+        calls = [vars(base)["__call__"] for base in cls.__mro__ if "__call__" in vars(base)]
+        behind = calls[calls.index(Entrance.__call__) + 1 :]
+        cls._calls_keras = behind[:1] == [keras.layers.Layer.__call__]
         cls._arguments = {
             name: _parse_argument(name, cls.takes.get(name, MASK), parameters[name])
             for name in cls._call_order
@@ -77,17 +87,31 @@ class Entrance:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        signature = kernels.signature((*args, *kwargs.values()))
+        call = None if signature is None else (signature, *kwargs)
+        if call is not None and call in self._taken:
+            if self._calls_keras and plain_call.applies(self):  # type: ignore[arg-type]
+                return plain_call.call(self, self._call_order, args, kwargs)  # type: ignore[arg-type]
+            return super().__call__(*args, **kwargs)  # type: ignore[misc]
+        given = (*args, *kwargs.values())
+        args, kwargs = self._admit_all(args, kwargs)
+        output = super().__call__(*args, **kwargs)  # type: ignore[misc]
+        if call is not None and all(map(operator.is_, (*args, *kwargs.values()), given)):
+            _keep(call, vars(self).setdefault("_taken", set()))  # which Keras would track
+        return output
+
+    def _admit_all(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        """Returns the arguments of a call as the layer computes with them."""
         sizes = self._known_sizes()
         takes = self._arguments
         admitted = []
         for name, x in zip(self._call_order, args, strict=False):
             admitted.append(self._admit(takes[name], x, sizes) if name in takes else x)
-        if kwargs:
-            kwargs = {
-                name: self._admit(takes[name], x, sizes) if name in takes else x
-                for name, x in kwargs.items()
-            }
-        return super().__call__(*admitted, *args[len(admitted) :], **kwargs)  # type: ignore[misc]
+        kwargs = {
+            name: self._admit(takes[name], x, sizes) if name in takes else x
+            for name, x in kwargs.items()
+        }
+        return (*admitted, *args[len(admitted) :]), kwargs
 
     def _known_sizes(self) -> dict[str, tuple[int, str | None]]:
         """Returns known sizes by letter, each with the argument that has it: `None` for weights."""
@@ -227,6 +251,14 @@ class Entrance:
             f"{type(self).__name__} {self.name!r}: `{argument.name}` must "  # type: ignore[attr-defined]
             f"{what}. Received: {received}."
         )
+
+
+def _keep(call: tuple, taken: set[tuple]) -> None:
+    """Adds a call to those whose arguments were taken as they are, so that the next like it is not
+    looked at."""
+    if len(taken) >= _MOST_CALLS:
+        taken.clear()
+    taken.add(call)
 
 
 def tensors(**words: str) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from keras_attention import kernels
 from keras_attention.types import Bool, Int, Shaped, Tensor
 
 
@@ -23,10 +24,7 @@ def zero_masked(
     Weights of zero do not suffice: 0 * NaN is NaN, in the forward pass and in the gradients
     of the projections.
     """
-    if mask is None:
-        return x
-    mask = ops.reshape(mask, (*ops.shape(mask), *[1] * (len(x.shape) - len(mask.shape))))
-    return ops.where(mask, x, 0.0)
+    return x if mask is None else kernels.zero_rows(x, mask)
 
 
 def positions(

@@ -90,7 +90,7 @@ def _fit(block: Callable[[Any, Size], Any], size: Size, x: np.ndarray, y: np.nda
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
     def epoch() -> measure.Elapsed:
-        clock = _Clock()
+        clock = Clock()
         history = model.fit(x, y, batch_size=size.batch, verbose=0, callbacks=[clock]).history
         _require_finite(history["loss"][-1])
         return measure.Elapsed(clock.seconds)
@@ -98,7 +98,7 @@ def _fit(block: Callable[[Any, Size], Any], size: Size, x: np.ndarray, y: np.nda
     return epoch
 
 
-class _Clock(keras.callbacks.Callback):
+class Clock(keras.callbacks.Callback):
     """Seconds of the steps of an epoch alone: `fit` also prepares and cleans up, once."""
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from keras_attention.kernels.products import loop_weights
-from keras_attention.kernels.products.adapted import AdaptedKernel, variable_of
+from keras_attention.kernels.products.adapted import AdaptedKernel
 from keras_attention.types import Float, Tensor
 
 
@@ -29,33 +29,19 @@ def linears(
 ) -> Sequence[Float[Tensor, "... U"]]:
     """Returns `linear` of one input for each (kernel, bias).
 
-    Without gradients as one product, which reads the input once. With gradients, those of the
-    pieces would cost what that saves; for few rows the copy of the kernels would, which a loop
-    keeps.
+    In a loop, which has the weights side by side, it is one product. Elsewhere it is one for each:
+    to join the weights at every call takes longer than one product saves.
     """
-    kernels = [kernel for kernel, _ in projections]
-    variables = [variable_of(kernel) for kernel in kernels]
-    biases = [bias.value for _, bias in projections if bias is not None]
-    alike = len(biases) in (0, len(projections))
-    in_loop = loop_weights.find(x, kernels, False) if alike else None
-    rows = x[..., 0].numel()
-    known = isinstance(rows, int)  # and not a symbol or a tensor, in a trace
-    few = not known or (rows < 64 and not loop_weights.active())
-    if not alike:
+    kernels, biases = zip(*projections, strict=True)
+    if len({bias is None for bias in biases}) > 1:
         return [linear(x, kernel, bias) for kernel, bias in projections]
-    quantized = in_loop is None and any(variable.dtype == "int8" for variable in variables)
-    if few or quantized or torch.is_grad_enabled():
+    in_loop = loop_weights.find(x, kernels, False)
+    if in_loop is None or torch.is_grad_enabled():
         return [_multiply_outside(x, kernel, bias, False) for kernel, bias in projections]
-    weights, transposed = in_loop or (torch.cat([v.value for v in variables], dim=1), False)
-    added = torch.cat(biases) if biases else None
-    y = _multiply(x, weights, added, transposed, in_loop is not None)
-    outputs = y.split([kernel.shape[1] for kernel in kernels], dim=-1)
-    if in_loop is not None:
-        return outputs
-    return [
-        kernel.add_to(y, x) if isinstance(kernel, AdaptedKernel) else y
-        for kernel, y in zip(kernels, outputs, strict=True)
-    ]
+    weights, transposed = in_loop
+    bias = None if biases[0] is None else torch.cat([bias.value for bias in biases])
+    y = _multiply(x, weights, bias, transposed, True)
+    return y.split([kernel.shape[1] for kernel in kernels], dim=-1)
 
 
 def _multiply_outside(

@@ -7,11 +7,13 @@ if BACKEND == "torch":
         chunk_numbers,
         device_name,
         is_concrete,
+        no_scope_casts,
         on_cpu,
         set_value,
+        signature,
     )
 elif BACKEND == "jax":
-    from keras_attention.kernels.runtime.default import set_value
+    from keras_attention.kernels.runtime.default import no_scope_casts, set_value, signature
     from keras_attention.kernels.runtime.jax import (
         chunk_numbers,
         device_name,
@@ -19,7 +21,7 @@ elif BACKEND == "jax":
         on_cpu,
     )
 else:
-    from keras_attention.kernels.runtime.default import set_value
+    from keras_attention.kernels.runtime.default import no_scope_casts, set_value, signature
     from keras_attention.kernels.runtime.tensorflow import (
         chunk_numbers,
         device_name,

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_attention import kernels
 from keras_attention.layers.attention.disentangled_attention import TERMS, DisentangledAttention
 from keras_attention.layers.blocks.feed_forward import FeedForward
 from keras_attention.layers.composite import Composite
@@ -130,9 +131,9 @@ class DisentangledBlock(Entrance, Composite):
         x = masks.zero_masked(query, query_mask)
         relative = drop(relative_embeddings)
         y, _ = self.attention.attend(x, relative, query_mask, attention_mask, training)
-        x = self.attention_norm.call(x + drop(y))
+        x = kernels.normalize(self.attention_norm, x + drop(y))
         y = self.feed_forward.transform(x, training)
-        return self.feed_forward_norm.call(x + drop(y))
+        return kernels.normalize(self.feed_forward_norm, x + drop(y))
 
     def compute_output_shape(self, query_shape: tuple, relative_embeddings_shape: tuple) -> tuple:
         return tuple(query_shape)

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_attention import kernels
 from keras_attention.layers import strategy
 from keras_attention.layers.attention.multi_head_attention import PROJECTIONS
 from keras_attention.layers.attention.multi_head_self_attention import MultiHeadSelfAttention
@@ -217,10 +218,10 @@ class TransformerBlock(Entrance, Composite):
     ) -> Float[Tensor, "B T D"]:
         # One call of a Keras layer, the block's own, per step: another for each part would cost
         # more than the computation of a small model.
-        y = sublayer(norm.call(x) if self.norm_first else x)
+        y = sublayer(kernels.normalize(norm, x) if self.norm_first else x)
         if training:
             y = self._drop_path.call(self._drop.call(y, training=True), training=True)
-        return x + y if self.norm_first else norm.call(x + y)
+        return x + y if self.norm_first else kernels.normalize(norm, x + y)
 
     def compute_output_shape(self, query_shape: tuple) -> tuple:
         return tuple(query_shape)

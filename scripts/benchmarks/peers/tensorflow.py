@@ -1,4 +1,4 @@
-"""TensorFlow: `tf.function`, attention by `einsum`."""
+"""TensorFlow: `tf.function`, attention by `tf.matmul` of heads, which is faster than `einsum`."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -80,7 +80,7 @@ def eager_self_attention(x: Any, *, heads: int) -> Run:
 
 def dot_product_attention(query: Any, key: Any, value: Any, *, causal: bool) -> Any:
     """Returns scaled dot products of `(B, N, T, H)`."""
-    return _attend(query, key, value, None, causal, "bnth,bnsh->bnts", "bnts,bnsh->bnth")
+    return _attend(query, key, value, None, causal)
 
 
 def _self_attention(
@@ -88,23 +88,21 @@ def _self_attention(
 ) -> Any:
     batch, length, width = x.shape
     qkv = tf.reshape(_affine(x, qkv, qkv_bias), (batch, length, 3, heads, width // heads))
-    query, key, value = tf.unstack(qkv, axis=2)  # (B, T, N, H)
+    query, key, value = tf.unstack(tf.transpose(qkv, (2, 0, 3, 1, 4)))  # (B, N, T, H)
     mask = None if mask is None else mask[:, None, None, :]
-    y = _attend(query, key, value, mask, causal, "btnh,bsnh->bnts", "bnts,bsnh->btnh")
+    y = tf.transpose(_attend(query, key, value, mask, causal), (0, 2, 1, 3))
     return _affine(tf.reshape(y, (batch, length, width)), out, bias)
 
 
-def _attend(
-    query: Any, key: Any, value: Any, mask: Any, causal: bool, to_logits: str, to_output: str
-) -> Any:
-    logits = tf.einsum(to_logits, query * query.shape[-1] ** -0.5, key)  # (B, N, T, S)
+def _attend(query: Any, key: Any, value: Any, mask: Any, causal: bool) -> Any:
+    logits = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)  # (B, N, T, S)
     if causal:
         positions = tf.range(logits.shape[-1])
         order = positions[:, None] >= positions
         mask = order if mask is None else mask & order
     if mask is not None:
         logits = tf.where(mask, logits, tf.constant(-1e30, logits.dtype))
-    return tf.einsum(to_output, tf.nn.softmax(logits), value)
+    return tf.matmul(tf.nn.softmax(logits), value)
 
 
 def _projections(width: int, dtype: Any) -> tuple:

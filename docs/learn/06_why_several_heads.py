@@ -24,7 +24,6 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "torch")  # or "jax" or "tensorflow", before Keras
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 
 import keras_attention as ka

@@ -171,7 +171,7 @@ def fit(make: Callable[[], keras.Model], x: np.ndarray, y: np.ndarray) -> Run:
     """Returns an epoch of `fit`, of the same batch again and again."""
     model = keras.models.clone_model(make())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-5), loss)
+    model.compile(ka.optimizers.Adam(1e-5), loss)
     xs, ys = np.tile(x, (STEPS, *[1] * (x.ndim - 1))), np.tile(y, STEPS)
 
     def epoch() -> measure.Elapsed:

@@ -88,15 +88,18 @@ def _by_xla(
     causal: bool,
     scale: float,
 ) -> Float[Tensor, "B T N H"]:
+    dtype = query.dtype
+    # On CPUs XLA has no product of 16 bits summed in 32, which JAX asks it for.
+    query, key, value = (x.astype(jnp.promote_types(dtype, "float32")) for x in (query, key, value))
     attend = partial(jax.nn.dot_product_attention, query, key, value, scale=scale)
     if mask is None:
-        return attend(is_causal=causal)
+        return attend(is_causal=causal).astype(dtype)
     seen: Bool[Tensor, "B N T S"] = mask if mask.dtype == bool else mask > -jnp.inf
     if causal:
         seen = seen & jnp.tri(query.shape[1], key.shape[1], dtype=bool)
-    bias = None if mask.dtype == bool else jnp.where(seen, mask, 0)
+    bias = None if mask.dtype == bool else jnp.where(seen, mask, 0).astype(query.dtype)
     sees = jnp.swapaxes(jnp.any(seen, axis=3, keepdims=True), 1, 2)  # (B, T, N, 1)
-    return jnp.where(sees, attend(bias=bias, mask=seen), 0)
+    return jnp.where(sees, attend(bias=bias, mask=seen), 0).astype(dtype)
 
 
 @lru_cache(maxsize=1024)

@@ -11,10 +11,10 @@ Data: 15,000 requests to train on, 3,000 to choose by, 4,500 to test on, the off
 probability is below a threshold, at an in-scope precision of 95 %: see `out_of_scope_recall`.
 From the mean of the tokens of that published encoder of 22.6 million weights: 96.2, 96.7 and 96.6 %
 (seeds 0 to 2), `oos_recall` 77.4, 77.4 and 77.2 %, in 15 minutes each (JAX, one core with other
-work); with its own head, of the first token, seed 0 had 95.96 %. Validation chose: 96.7 % for 96.6. From
-scratch, seeds 0 to 2: 91.6 % +- 0.1, `oos_recall` 79.5 % +- 0.1, in two minutes on one shared core
-(JAX); a linear support vector machine on words and pairs 91.0 %, with characters too 92.7 %, which
-is better. On TensorFlow seed 0 has 91.8 %, `oos_recall` 79.9 %, in seven minutes.
+work); with its own head, of the first token, seed 0 had 95.96 %. Validation chose: 96.7 % for 96.6.
+From scratch, seeds 0 to 2: 91.6 % +- 0.1, `oos_recall` 79.5 % +- 0.1, in two minutes on one shared
+core (JAX); a linear support vector machine on words and pairs 91.0 %, with characters too 92.7 %,
+which is better. On TensorFlow seed 0 has 91.8 %, `oos_recall` 79.9 %, in seven minutes.
 The published figures are those of https://github.com/google/uncertainty-baselines.
 """
 

@@ -31,8 +31,10 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.katex",
     # in extensions/
+    "accessible",
     "code_pages",
     "docstrings",
+    "figures",
     "public",
 ]
 exclude_patterns = ["conf.py", "extensions", "_static"]

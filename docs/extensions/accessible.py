@@ -1,7 +1,7 @@
 """What the theme's pages lack for keyboards and screen readers, by axe-core."""
 
 BODY = {
-    "<pre><span></span>": '<pre tabindex="0"><span></span>',  # it may scroll, so a key has to reach it
+    "<pre><span></span>": '<pre tabindex="0"><span></span>',  # keys have to reach what scrolls
     '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
     ' aria-label="Toggle hidden content"': "",  # what is written there says more
 }

@@ -171,7 +171,7 @@ left.axis("off")
 right.imshow(1 - np.tril(np.ones((4, 4))), cmap="cividis", vmin=-0.2, vmax=1.2)
 right.set_xticks(range(4), rows[0])
 right.set_yticks(range(4), rows[0])
-right.set(xlabel="input seen", ylabel="at place", title="... and sees no later one")
+_ = right.set(xlabel="input seen", ylabel="at place", title="... and sees no later one")
 
 # %% [markdown]
 # Left: read down. The token in grey is the input, the one in yellow is asked for there. Right: a
@@ -224,7 +224,7 @@ def count_allowed(model):
     for length in (4, 7, 10):  # letters of the beginning
         logits = ops.convert_to_numpy(model(ids[:, : length + 1]))[:, -1]  # (B, V)
         allowed.append(logits.argmax(-1) // 2 == texts[:, length - 2] % 4)
-    return np.mean(allowed)
+    return float(np.mean(allowed))
 
 
 losses, shares = {}, {}
@@ -232,7 +232,8 @@ for name, masked in (("honest", True), ("changed", causal)):
     keras.utils.set_random_seed(0)
     model = make_model(masked)
     losses[name], shares[name] = train(model), count_allowed(model)
-print(losses, shares)
+print("loss:", losses)
+print("share of letters that are allowed:", shares)
 
 # %%
 np.testing.assert_allclose((2 * np.log(8) + 13 * np.log(2)) / 16, 0.823, atol=1e-3)

@@ -178,7 +178,7 @@ for ax, counts, title in zip(axes, (again, once), titles, strict=True):
     ax.set_xticks(range(T), range(1, T + 1))
     ax.set_yticks(range(T), range(1, T + 1))
     ax.set(xlabel="key of token", ylabel="query of token", title=title)
-figure.suptitle("Without a cache, early scores are computed again and again")
+_ = figure.suptitle("Without a cache, early scores are computed again and again")
 
 # %% [markdown]
 # A cell is the score of one query with one key; its number says how often six steps compute it.
@@ -209,7 +209,8 @@ with ka.cache(cache.state, index=11):
     last = ops.convert_to_numpy(model(ids[:, 11:]))[:, 0]  # (B, V)
 tensors = keras.tree.flatten(cache.state)
 numbers = sum(int(np.prod(t.shape)) for t in tensors if len(t.shape) == 4)
-print("largest difference:", np.abs(last - all_logits[:, -1]).max(), "numbers kept:", numbers)
+print(f"largest difference: {np.abs(last - all_logits[:, -1]).max():.1e}")
+print("numbers kept:", numbers)
 
 # %%
 np.testing.assert_allclose(last, all_logits[:, -1], atol=1e-5)

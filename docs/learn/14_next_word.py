@@ -80,7 +80,7 @@ from keras_attention.decoding import BeamSearch, Greedy, MinP, Temperature, TopK
 #
 # - $\tau = 1/2$ squares each: (1/4, 1/16, 1/64, 1/64). Divided by their sum: (16, 4, 1, 1)/22.
 # - Top-p with $P = 0.7$: mat alone has 0.5, mat and sofa have 0.75. Keep the two: (2/3, 1/3).
-# - Top-p with $P = 0.5$ keeps mat alone.
+# - Top-p with $P = 0.4$ keeps mat alone: the first word is always kept.
 #
 # Now a search, two words long. First word: A with 0.6, B with 0.4. After A come x, y, z with 0.5,
 # 0.3, 0.2; after B always x. Greedy takes A, then x: $0.6 \cdot 0.5 = 0.3$. With two beams, A and B
@@ -145,6 +145,7 @@ np.testing.assert_allclose(np.exp([greedy_score, best_score]), [0.3, 0.4])
 s = np.log(p)
 np.testing.assert_allclose(softmax(cool(s, 1 / 2)), squares)
 np.testing.assert_allclose(softmax(top_p(s, 0.7)), [2 / 3, 1 / 3, 0, 0])
+np.testing.assert_allclose(softmax(top_p(s, 0.4)), [1, 0, 0, 0])
 
 # %% [markdown]
 # The scores are sums of logarithms. The product of a thousand probabilities is 0 in a computer;
@@ -204,7 +205,7 @@ for ax, (name, values) in zip(axes, panels.items(), strict=True):
     ax.set_title(name, fontsize=10)
     ax.tick_params(axis="x", labelrotation=60)
 axes[0].set_ylabel("probability")
-figure.suptitle("Temperature reshapes all words, top-p cuts the last ones off")
+_ = figure.suptitle("Temperature reshapes all words, top-p cuts the last ones off")
 
 # %% [markdown]
 # Bars are the probabilities to draw from. The dotted outlines are those that the model gave.
@@ -222,7 +223,7 @@ repeat = make_model(np.tile(p, (4, 1)))  # the same probabilities after each wor
 draws = ka.generate(
     repeat, [[0]] * 20, sampler=Temperature(temperature), max_new_tokens=100, seed=0
 )
-share = np.mean([np.asarray(row) == 0 for row in draws])
+share = float(np.mean([np.asarray(row) == 0 for row in draws]))
 print("draws:", np.size(draws), "of which mat:", share)
 
 # %%

@@ -48,13 +48,16 @@ import keras_attention as ka
 #
 # For $L$ blocks, with $X_0 = E[\text{ids}] + P$, word table $E$ and place table $P$:
 #
-# $$X' = X + \mathrm{Attention}(\mathrm{LN}(X)), \qquad X'' = X' + \mathrm{FFN}(\mathrm{LN}(X'))$$
+# $$X' = X + \mathrm{Attention}(\mathrm{LN}(X))$$
+#
+# $$X'' = X' + \mathrm{FFN}(\mathrm{LN}(X'))$$
 #
 # $$\mathrm{Attention}(X) = \big[\mathrm{softmax}(Q_n K_n^\top/\sqrt{H} + M)\, V_n\big]_{n=1..N}
 # W^O$$
 #
-# $$\mathrm{FFN}(x) = \mathrm{GELU}(xW_1+b_1)W_2+b_2,
-# \qquad \mathrm{logits} = \mathrm{LN}(X_L)\, E^\top$$
+# $$\mathrm{FFN}(x) = \mathrm{GELU}(xW_1+b_1)W_2+b_2$$
+#
+# $$\mathrm{logits} = \mathrm{LN}(X_L)\, E^\top$$
 #
 # The brackets put the heads side by side; $M$ hides later places. Equations 1 and 2 of Vaswani et
 # al., 2017 ([arXiv 1706.03762](https://arxiv.org/abs/1706.03762)), and the order of norms of Xiong
@@ -195,7 +198,7 @@ def write(model, texts):  # reads up to the bar, then writes five letters, greed
 
 def share_right(model):  # of 200 texts that it has not seen
     texts = make_texts(200, seed=2)
-    return np.mean((write(model, texts) == texts).all(axis=1))
+    return float(np.mean((write(model, texts) == texts).all(axis=1)))
 
 
 keras.utils.set_random_seed(0)
@@ -293,7 +296,7 @@ right.set_xticks(range(T), labels)
 right.set_yticks(range(T), labels)
 right.set(xlabel="token that is read", ylabel="token that reads")
 right.set_title("To write, it reads the mirror place", fontsize=11)
-figure.colorbar(shown, ax=right, label="weight", shrink=0.7)
+_ = figure.colorbar(shown, ax=right, label="weight", shrink=0.7)
 
 # %% [markdown]
 # Right: a row is a token, bright cells are what it reads. From the bar on, each row looks one

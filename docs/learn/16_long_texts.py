@@ -56,11 +56,12 @@ import keras_attention as ka
 # blocks. Linear attention (Katharopoulos et al., 2020,
 # [arXiv 2006.16236](https://arxiv.org/abs/2006.16236), equation 5) is
 #
-# $$o_t = \frac{\phi(q_t)^\top \sum_s \phi(k_s)\, v_s^\top}{\phi(q_t)^\top \sum_s \phi(k_s)},
-# \qquad \phi(x) = \mathrm{elu}(x) + 1$$
+# $$o_t = \frac{\phi(q_t)^\top \sum_s \phi(k_s)\, v_s^\top}{\phi(q_t)^\top \sum_s \phi(k_s)}$$
 #
-# which is $x+1$ for positive $x$ and $e^x$ for others (equation 7). In a causal model the sums run
-# up to $t$: a state that each token adds to, as in a recurrent network.
+# $$\phi(x) = \mathrm{elu}(x) + 1$$
+#
+# So $\phi(x)$ is $x+1$ for positive $x$ and $e^x$ for others (equation 7). In a causal model the
+# sums run up to $t$: a state that each token adds to, as in a recurrent network.
 
 # %% [markdown]
 # ## By hand
@@ -186,7 +187,7 @@ axes[3].set_xticks([16, 64, 256], [16, 64, 256])
 axes[3].minorticks_off()
 axes[3].set_title("pairs by length", fontsize=9)
 axes[3].legend(fontsize=8, frameon=False)
-figure.suptitle("Fewer pairs: the work grows with the text, not with its square")
+_ = figure.suptitle("Fewer pairs: the work grows with the text, not with its square")
 
 # %% [markdown]
 # A dark cell is a pair that is computed. On the right both axes are logarithmic: the steep line

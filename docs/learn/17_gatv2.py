@@ -186,7 +186,7 @@ for ax, weights, text, title in zip(axes, (of_gat, of_gatv2), texts, titles, str
             ax.add_patch(plt.Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, lw=3, ec="k"))
     ax.set(xticks=range(3), yticks=range(3), xlabel="node that is read", title=title)
 axes[0].set_ylabel("node that reads")
-figure.colorbar(shown, ax=axes, label="weight")
+_ = figure.colorbar(shown, ax=axes, label="weight")
 
 # %% [markdown]
 # A row is a reader and sums to 1. The frame marks its largest weight: in one column with GAT, on
@@ -233,7 +233,7 @@ def train(variant):
 
 def share_right(model, rows):
     answers = ops.convert_to_numpy(model([nodes[rows], lists[rows]])).argmax(-1)  # (B, K)
-    return np.mean(answers == values[rows])
+    return float(np.mean(answers == values[rows]))
 
 
 trained = {name: train(name) for name in ("gatv2", variant)}
@@ -262,7 +262,7 @@ for name, model in trained.items():
         model([nodes[100:], lists[100:]])
     (weights,) = (ops.convert_to_numpy(w) for w in maps.values())  # (B, heads, N, N)
     order = weights[:, 0, :K, K:].argsort(axis=-1)  # (B, K, K)
-    alike[name] = np.mean((order == order[:, :1]).all(axis=(1, 2)))
+    alike[name] = float(np.mean((order == order[:, :1]).all(axis=(1, 2))))
 print("graphs where all rank alike:", alike)
 assert alike["gatv2"] < 0.1
 if variant == "gat":

@@ -190,7 +190,7 @@ with ka.capture() as maps:
 (weights,) = (ops.convert_to_numpy(w) for w in maps.values())  # (B, N, 1 + S, 1 + S)
 heat = weights[:, :, 0, 1:].mean(axis=1)  # (B, S): class token to patches, mean over heads
 right, looked = np.mean(answers == shape), np.mean((heat.argmax(-1) == place)[shape < 4])
-print("right:", right, "looks most at the shape:", looked)
+print(f"right: {right:.2f}, looks most at the shape: {looked:.2f}")
 assert right > 0.9
 assert looked > 0.7
 
@@ -213,7 +213,7 @@ for ax in axes.flat:
 axes[0, 0].set_ylabel("picture")
 axes[1, 0].set_ylabel("heat")
 figure.colorbar(shown, ax=axes[1], label="weight")
-figure.suptitle("The class token looks where the shape is")
+_ = figure.suptitle("The class token looks where the shape is")
 
 # %% [markdown]
 # Above the picture; below the same picture, dimmed, with the weights of the class token. All maps
@@ -235,7 +235,7 @@ tiles = images.reshape(-1, 4, 4, 4, 4, 1).transpose(0, 1, 3, 2, 4, 5)  # (B, row
 tiles = tiles.reshape(-1, 16, 4, 4, 1)[:, order].reshape(-1, 4, 4, 4, 4, 1)
 shuffled = tiles.transpose(0, 1, 3, 2, 4, 5).reshape(images.shape)
 change = np.abs(ops.convert_to_numpy(fresh(shuffled) - fresh(images))).max()
-print("largest change of a logit:", change)
+print(f"largest change of a logit: {change:.1e}")
 
 # %%
 assert np.abs(shuffled - images).max() > 0.5  # the pictures are others

@@ -179,7 +179,7 @@ for column, name in enumerate(names):
 axes[0, 0].set_ylabel("mel bin")
 axes[1, 0].set_ylabel("mask")
 figure.colorbar(shown, ax=axes[0], label="log power")
-figure.suptitle("Sound as a picture: each note is a line, and padding is masked")
+_ = figure.suptitle("Sound as a picture: each note is a line, and padding is masked")
 
 # %% [markdown]
 # Time runs to the right, pitch upwards; bright is loud. In the bars below a dark frame counts and
@@ -208,7 +208,7 @@ changes = {
     name: np.abs(answer(np.concatenate([voice, np.full(1920, value)])) - alone).max()
     for name, value in (("padding", np.nan), ("filler", filler))
 }
-print("largest change of a logit:", changes)
+print({name: f"a logit changed by {change:.1e}" for name, change in changes.items()})
 
 # %%
 assert changes["padding"] < 1e-4

@@ -198,7 +198,7 @@ circles_right = np.mean(
         for answer, label in zip(ask(CIRCLE, images), labels, strict=True)
     ]
 )
-print("right about colors:", colors_right, "about circles:", circles_right)
+print(f"right about colors: {colors_right:.2f}, about circles: {circles_right:.2f}")
 assert colors_right > 0.9
 assert circles_right > 0.9
 
@@ -217,8 +217,11 @@ def explain(question):  # (B, 8, 8), each picture's sum is 1
 
 heat = {question: explain(question) for question in (COLOR, CIRCLE)}
 touched = inside.reshape(-1, 8, 8, 8, 8).any(axis=(2, 4))  # (B, 8, 8): patches with some of it
-on_shape = {question: (h * touched).sum(axis=(1, 2)).mean() for question, h in heat.items()}
-print("relevance on the shape:", on_shape, "its share of the patches:", touched.mean())
+on_shape = {question: (h * touched).sum(axis=(1, 2)).mean().item() for question, h in heat.items()}
+print(
+    "relevance on the shape:", {question: round(share, 2) for question, share in on_shape.items()}
+)
+print("its share of the patches:", round(touched.mean(), 2))
 assert min(on_shape.values()) > 0.6 > 0.3 > touched.mean()
 np.testing.assert_allclose(heat[COLOR].size, 24 * 64)
 
@@ -236,7 +239,7 @@ for ax, (question, h) in zip(axes[1:], heat.items(), strict=True):
 for ax in axes:
     ax.set(xticks=[], yticks=[])
 figure.colorbar(shown, ax=axes[1:], label="relevance of a patch", shrink=0.8)
-figure.suptitle("Each question reads the picture in its own way")
+_ = figure.suptitle("Each question reads the picture in its own way")
 
 # %% [markdown]
 # Left the picture; beside it the relevance of its 8 by 8 patches, both on one scale. The white line
@@ -256,7 +259,7 @@ blank = True  # CHANGE ME: try False
 sheets = np.full_like(images, 240) if blank else images
 answers = ask(COLOR, sheets)
 right = np.mean([answer == color for answer, (_, color) in zip(answers, labels, strict=True)])
-print("answers:", sorted(set(answers)), "right:", right)
+print("answers:", sorted(set(answers)), "right:", float(right))
 
 # %%
 if blank:

@@ -178,7 +178,7 @@ with ka.capture() as maps:
     q = ops.convert_to_numpy(agent(seen))  # (B, T, A)
 (weights,) = (ops.convert_to_numpy(w).mean(axis=0) for w in maps.values())  # (N, T, T)
 weights = weights[weights[:, -1, 0].argmax()]  # (T, T), of the head that reads the signal most
-turned_right = np.mean(q[:, -1].argmax(-1) == signal)
+turned_right = float(np.mean(q[:, -1].argmax(-1) == signal))
 print("turns as it was told:", turned_right)
 print("the crossing reads:", weights[-1].round(2))
 print("value of a moment:", q.max(axis=-1).mean(axis=0).round(2))
@@ -202,7 +202,7 @@ right.plot(GAMMA ** np.arange(T)[::-1], "k:", label="discounted reward")
 right.set_xticks(range(T), moments, rotation=60)
 right.set_ylim(0, 1.2)
 right.set_title("The value grows towards it", fontsize=11)
-right.legend(frameon=False)
+_ = right.legend(frameon=False)
 
 # %% [markdown]
 # Left: rows are moments; bright cells are what they read, in one of two heads, mean over 200
@@ -222,8 +222,10 @@ window = 1  # CHANGE ME: try 5, then 6
 
 changed = learn(window)
 q_changed = ops.convert_to_numpy(changed(seen))
-luck = np.mean(q_changed[:, -1].argmax(-1) == signal)
-print("turns as it was told:", luck, "values at the crossing:", q_changed[:, -1].mean(axis=0))
+luck = float(np.mean(q_changed[:, -1].argmax(-1) == signal))
+print(
+    "turns as it was told:", luck, "values at the crossing:", q_changed[:, -1].mean(axis=0).round(2)
+)
 
 # %%
 if window < T:

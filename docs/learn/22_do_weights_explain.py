@@ -43,8 +43,8 @@ import zoo
 # raise the answer. It weighs weights by their gradient.
 #
 # *Why not simply remove each token and look?* One can, and it is called leave-one-out. It takes a
-# pass for each token. And it is blind where two tokens say the same: without either one the answer
-# stays, so both look useless.
+# pass for each token. And it is blind where two tokens say the same: take one of them away, and
+# the answer stays. So both look useless.
 #
 # *How do we know that they are better?* Not by looking. A map that pleases us may please us because
 # it looks at what *we* would look at. We ask the model: remove what the map calls important. If the
@@ -61,8 +61,9 @@ import zoo
 # Relevance (Chefer et al., 2021, [arXiv 2103.15679](https://arxiv.org/abs/2103.15679), equations 5
 # and 6) begins with $R=I$ and adds, layer by layer,
 #
-# $$R \leftarrow R + \bar A R,
-# \qquad \bar A = \max\Big(0,\ \frac{\partial y}{\partial A} \odot A\Big)$$
+# $$R \leftarrow R + \bar A R$$
+#
+# $$\bar A = \max\Big(0,\ \frac{\partial y}{\partial A} \odot A\Big)$$
 #
 # with the mean over heads; $\odot$ multiplies number by number. **Deletion** (Petsiuk et al., 2018,
 # [arXiv 1806.07421](https://arxiv.org/abs/1806.07421)) removes tokens from the highest score on. It
@@ -193,7 +194,7 @@ measured = ka.explain.faithfulness(model, texts, ["relevance", "attention"], see
 areas = {
     name: measured.measured[name].deletion.mean() for name in ("relevance", "attention", "random")
 }
-print("area under the probability, low is good:", areas)
+print({name: f"area {area:.2f}" for name, area in areas.items()}, "(low is good)")
 assert areas["relevance"] < areas["attention"] - 0.1
 assert areas["attention"] < areas["random"]
 
@@ -205,7 +206,7 @@ for name, style in styles.items():
     ax.plot(np.linspace(0, 1, len(curve)), curve, style, label=f"{name}, area {areas[name]:.2f}")
 ax.set(xlabel="share of the words removed", ylabel="probability of the answer", ylim=(0, 1))
 ax.set_title("Without the words that relevance calls important, the answer goes first")
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # The curves are means over the sentences. Read from the left: words are removed, those of the
@@ -224,7 +225,7 @@ method = "rollout"  # CHANGE ME: try "attention", "gradient_x_input" or "leave_o
 
 result = ka.explain.faithfulness(model, texts, [method], seed=0)
 area, chance = (result.measured[name].deletion.mean() for name in (method, "random"))
-print(method, area, "random", chance)
+print(f"{method}: {area:.2f}, random: {chance:.2f}")
 
 # %%
 assert area < chance

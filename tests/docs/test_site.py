@@ -25,7 +25,8 @@ LOOKED_AT = ["index", "learn/01_query_key_value", "gallery", "layers", "results"
 @pytest.fixture(scope="session")
 def site():
     """The folder of the site, built as the first page of `docs/` says."""
-    build(["-b", "dummy", "-j", "2"])  # runs two pages at a time
+    # Two pages at a time; each is read anew, since a link depends on what other pages there are.
+    build(["-E", "-b", "dummy", "-j", "2"])
     build(["-b", "html"])  # one process, because each would leave a Node behind
     return SITE
 

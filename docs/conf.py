@@ -31,8 +31,10 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.katex",
     # in extensions/
+    "accessible",
     "code_pages",
     "docstrings",
+    "figures",
     "public",
 ]
 exclude_patterns = ["conf.py", "extensions", "_static"]
@@ -76,7 +78,10 @@ linkcode_resolve = source_of
 nitpick_ignore_regex = [
     ("py:.*", r"(?!keras_attention\.|zoo\.).*"),
     # Types that only files of the library pass to each other, and aliases of Python's.
-    ("py:class", r"keras_attention\..*\.(Memory|Piece|Slot|Softmax|TaggedWords|Text)"),
+    (
+        "py:class",
+        r"keras_attention\..*\.(Memory|MemoryAttention|Piece|Slot|Softmax|TaggedWords|Text)",
+    ),
     ("py:class", r"zoo\.harness\..*\.(Player|StopEarly)"),
 ]
 

@@ -73,7 +73,9 @@ def write_shapes(app, what, name, obj, options, signature, returns):
 
     if what == "class" and signature == "(*args, **kwargs)":  # of `keras.layers.Layer.__new__`
         written = sphinx_inspect.signature(obj.__init__, bound_method=True)
-        signature = sphinx_inspect.stringify_signature(written, unqualified_typehints=True)
+        signature = sphinx_inspect.stringify_signature(
+            written, show_return_annotation=False, unqualified_typehints=True
+        )
     return tuple(text and SHAPE.sub(as_shape, text) for text in (signature, returns))
 
 

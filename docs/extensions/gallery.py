@@ -94,7 +94,7 @@ def draw_scores(name):
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel(score.replace("_", " "))
-    axes.set_title("Dark: the recipe. Grey: simpler methods on the same data.", fontsize=11)
+    figure.suptitle("Dark: the recipe. Grey: others on the same data.", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -110,6 +110,7 @@ np.testing.assert_allclose(
     weights[0], [[1 / 3, 1 / 3, 1 / 3], [1 / 7, 2 / 7, 4 / 7], [1 / 21, 4 / 21, 16 / 21]]
 )
 np.testing.assert_allclose(output[0], [[1], [10 / 7], [12 / 7]])
+np.testing.assert_allclose((0 + 4 + 32) / 21, 12 / 7)
 
 memory = np.array([[[0.0, 7.0], [1.0, 14.0], [2.0, 28.0]]])  # (B, S, 2): what to find, to get
 first, second = np.array([[1.0], [0.0]]), np.array([[0.0], [1.0]])  # they pick a column

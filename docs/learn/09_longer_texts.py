@@ -198,7 +198,7 @@ losses = {name: measure(train(position)) for name, position in strategies.items(
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 places = np.arange(8) * 16 + 8  # the middle of each 16
 for i, (name, values) in enumerate(losses.items()):
-    style = "o- s- ^- v- D-- P--".split()[i]
+    style = ["o-", "s-", "^-", "v-", "D--", "P--"][i]
     ax.plot(places, values, style, color=plt.get_cmap("viridis")(i / 6), label=name)
 ax.axhline(np.log(tokens), color="grey", linestyle=":", label="chance")
 ax.axvline(trained, color="black", linewidth=1)

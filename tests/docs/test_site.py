@@ -25,8 +25,9 @@ LOOKED_AT = ["index", "learn/01_query_key_value", "gallery", "layers", "results"
 @pytest.fixture(scope="session")
 def site():
     """The folder of the site, built as the first page of `docs/` says."""
-    build(["-b", "dummy", "-j", "2"])  # runs two pages at a time
-    build(["-b", "html"])  # one process, because each would leave a Node behind
+    # Two pages at a time; each is read anew, since a link depends on what other pages there are.
+    build(["-E", "-b", "dummy", "-j", "2"])
+    build(["-a", "-b", "html"])  # one process, because each would leave a Node behind
     return SITE
 
 
@@ -123,7 +124,8 @@ def documented(site):
 
 def test_every_public_name_is_in_the_reference(site):
     import keras_attention as ka
-    import zoo
+    import zoo.pretrained
+    import zoo.tasks
 
     names = {name.rpartition(".")[2] for name in documented(site)}
     modules = [ka, ka.layers, ka.explain, ka.explain.plots, ka.decoding, ka.saving, ka.training]

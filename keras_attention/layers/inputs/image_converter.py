@@ -192,9 +192,8 @@ class ImageConverter(Entrance, keras.layers.Layer):
         self._check(image.shape)
         x = ops.cast(image, "float32")  # rounded once, at the end
         x = x / (1 / self.rescale_factor)  # 255 is a number of float32, a 255th is none
-        # Of an array: Keras looks into a list, at each call.
-        mean, std = (np.asarray(values, "float32") for values in (self.mean, self.std))
-        x = (x - ops.convert_to_tensor(mean)) / ops.convert_to_tensor(std)
+        mean, std = (ops.convert_to_tensor(values, x.dtype) for values in (self.mean, self.std))
+        x = (x - mean) / std
         return ops.cast(x, self.compute_dtype)
 
     def _check(self, shape: tuple) -> None:

@@ -1,5 +1,6 @@
 """The figure that all pictures are drawn on; it needs matplotlib."""
 
+import io
 from typing import Any
 
 from matplotlib.axis import Axis
@@ -25,3 +26,9 @@ class LiteralFigure(Figure):
             if text not in numbers:
                 text.set(text=printable(text.get_text()), parse_math=False, usetex=False)
         super().draw(renderer)
+
+    def _repr_png_(self) -> bytes:
+        """Returns the picture for a notebook, which knows figures only once pyplot is imported."""
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()

@@ -17,6 +17,7 @@ def names_of(module, inside=""):
         for thing in things.values()
         if inspect.ismodule(thing)
         for name in getattr(thing, "__all__", ())
+        if getattr(thing, name) is things.get(name)
     }
     return [
         name

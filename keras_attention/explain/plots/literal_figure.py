@@ -1,5 +1,6 @@
 """The figure that all pictures are drawn on; it needs matplotlib."""
 
+import io
 from typing import Any
 
 from matplotlib.axis import Axis
@@ -29,3 +30,9 @@ class LiteralFigure(Figure):
             if not text.get_text().isascii():
                 text.set_family(families(text.get_text(), text.get_fontproperties()))
         super().draw(renderer)
+
+    def _repr_png_(self) -> bytes:
+        """Returns the picture for a notebook, which knows figures only once pyplot is imported."""
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()

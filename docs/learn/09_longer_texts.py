@@ -210,11 +210,11 @@ ax.set_title("Only schemes that treat far as known go on: Shaw and ALiBi")
 print({name: np.round(values, 2) for name, values in losses.items()})
 for name, values in losses.items():
     assert values[:2].max() < 1, name  # all have learned it
-    assert (values[-1] > 2) == (name not in ("ALiBi", "Shaw")), name
+    assert (values[-1] > 1) == (name not in ("ALiBi", "Shaw")), name
 
 # %% [markdown]
 # Each line is one model; lower is better. Left of the black line all know the task. Right of it
-# four get lost, three of them at once, and end up worse than guessing: they are sure, and wrong.
+# four get lost. Three are soon worse than guessing: they are sure, and wrong. T5 fails more slowly.
 #
 # Not even every *relative* scheme goes on, and it is worth seeing why. A query at the end meets
 # keys at distances that it never met in training.

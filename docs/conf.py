@@ -34,6 +34,7 @@ extensions = [
     "accessible",
     "code_pages",
     "docstrings",
+    "explorers",
     "figures",
     "public",
 ]

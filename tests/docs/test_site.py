@@ -19,7 +19,15 @@ pytestmark = pytest.mark.runs_on("torch")
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "build" / "site"
 LESSONS = sorted((ROOT / "docs/learn").glob("[0-9]*.py"))
-LOOKED_AT = ["index", "learn/01_query_key_value", "gallery", "layers", "results", "api/layers"]
+LOOKED_AT = [
+    "index",
+    "learn/01_query_key_value",
+    "gallery",
+    "explore",
+    "layers",
+    "results",
+    "api/layers",
+]
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +56,8 @@ class Page(HTMLParser):
 
     def __init__(self, path):
         super().__init__()
-        self.path, self.links, self.loaded, self.anchors, self.images = path, [], [], set(), []
+        self.path, self.links, self.loaded, self.anchors = path, [], [], set()
+        self.images, self.frames = [], []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
@@ -62,6 +71,8 @@ class Page(HTMLParser):
             self.loaded.append(attributes["src"])
         if tag == "img":
             self.images.append(attributes)
+        if tag == "iframe":
+            self.frames.append(attributes)
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +116,15 @@ def test_images_have_a_description(pages):
         for image in page.images:
             assert image.get("alt", "").strip(), (path, image)
             assert not image["alt"].endswith((".png", ".svg")), (path, image)
+
+
+def test_each_explorer_has_a_title_and_is_small(site, pages):
+    frames = pages[site / "explore.html"].frames
+    made = {path.name for path in (site / "explorers").iterdir()}
+    assert {Path(frame["src"]).name for frame in frames} == made
+    for frame in frames:
+        assert frame["title"]
+        assert (site / frame["src"]).stat().st_size <= 1_000_000
 
 
 def test_learning_pages_are_small(site):

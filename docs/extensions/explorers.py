@@ -95,7 +95,7 @@ def mask():
 EXPLORERS = {
     make.__name__: make for make in (scores, mask, intents, verse, digits, questions, sound, papers)
 }
-LOW = ("scores", "mask")  # that need less room
+HEIGHTS = {"scores": 300, "mask": 560}  # in pixels, of those that are not 760 high
 
 
 class Explorer(SphinxDirective):
@@ -110,7 +110,7 @@ class Explorer(SphinxDirective):
         if name not in EXPLORERS:
             raise self.error(f"No explorer has the name {name!r}. There are {', '.join(EXPLORERS)}")
         title = html.escape(" ".join(self.content))
-        height = 420 if name in LOW else 760
+        height = HEIGHTS.get(name, 760)
         frame = (
             f'<iframe src="{FOLDER}/{name}.html" title="{title}" loading="lazy" '
             f'style="width: 100%; height: {height}px; border: 1px solid #8888"></iframe>'

@@ -212,7 +212,7 @@ def predict(
     if lengths is None:
         outputs = inference.outputs(model, arrays, batch_size=batch_size)
     else:
-        ids = _pad(next(iter(inputs.values())), arrays)
+        ids = _round_up(next(iter(inputs.values())), arrays)
         outputs = inference.outputs_by_length(model, ids, lengths, batch_size=batch_size)
     if last is None and not isinstance(outputs, np.ndarray):  # several, in their structure
         return keras.tree.map_structure(lambda x: x[0] if single else x, outputs)
@@ -257,10 +257,15 @@ def _find_lengths(model: keras.Model, inputs: Mapping[str, Any], arrays: Any) ->
     return visible.shape[1] - np.argmax(visible[:, ::-1], axis=1)
 
 
-def _pad(encoder: Any, ids: np.ndarray) -> np.ndarray:
+def _round_up(encoder: Any, ids: np.ndarray) -> np.ndarray:
     """Returns ids `(B, T)` or `(B, T, ...)` with T rounded up, where the encoder may go so far."""
-    length = ids.shape[1]
-    more = min(kernels.round_length(length), getattr(encoder, "max_length", None) or 0) - length
+    most = getattr(encoder, "max_length", None) or 0
+    return pad_ids(ids, min(kernels.round_length(ids.shape[1]), most), encoder)
+
+
+def pad_ids(ids: np.ndarray, length: int, encoder: Any) -> np.ndarray:
+    """Returns ids `(B, T)` or `(B, T, ...)`, padded to `length` as the encoder pads; no shorter."""
+    more = length - ids.shape[1]
     if more <= 0:
         return ids
     padding = [(0, more if axis == 1 else 0) for axis in range(ids.ndim)]

@@ -104,7 +104,7 @@ class RawBatches(keras.utils.PyDataset):
         layers = prediction.encoders(self.model)
         named = x if isinstance(x, dict) else dict.fromkeys(layers, x)
         named = {
-            name: _pad(array, self._widths[name][index], layers[name])
+            name: prediction.pad_ids(array, self._widths[name][index], layers[name])
             if name in self._widths
             else array
             for name, array in named.items()
@@ -143,7 +143,9 @@ class RawBatches(keras.utils.PyDataset):
         rounded = {}
         for name, counts in self._tokens.items():
             longest = np.array([counts[rows].max() for rows in batches])
-            rounded[name] = np.minimum(-(-longest // self.multiple) * self.multiple, counts.max())
+            rounded[name] = np.minimum(
+                -(-longest // self.multiple) * self.multiple, self._longest[name]
+            )
         return rounded
 
     def _order(self) -> list[np.ndarray]:
@@ -194,9 +196,3 @@ class RawBatches(keras.utils.PyDataset):
 def _text_layers(layers: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the layers that encode texts, by input."""
     return {name: layer for name, layer in layers.items() if roles.encodes(layer) == "texts"}
-
-
-def _pad(ids: np.ndarray, length: int, layer: Any) -> np.ndarray:
-    """Returns ids padded to a length."""
-    room = [(0, 0), (0, max(0, length - ids.shape[1])), *[(0, 0)] * (ids.ndim - 2)]
-    return np.pad(ids, room, constant_values=roles.padding_id(layer))

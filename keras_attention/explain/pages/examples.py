@@ -61,8 +61,8 @@ def describe_inputs(
     Raises:
         ValueError: no layer has weights for each input.
     """
-    found = next(iter(positions.elements.values()), None)
-    given = found.inputs if found is not None else attention_maps.arrays(model, inputs)
+    elements = next(iter(positions.elements.values()), None)
+    given = elements.inputs if elements is not None else attention_maps.arrays(model, inputs)
     outputs = attention_maps.predicted(model, given)
     recording = attention_maps.record(model, given, expected=outputs)
     first = attention_maps.to_numpy(keras.tree.flatten(outputs)[0])
@@ -79,9 +79,9 @@ def describe_inputs(
     maps = {path: attention_maps.to_numpy(weights) for path, weights in maps.items()}
     reads = _reads(model, recording)
     edges = given.get("edges") if isinstance(given, Mapping) else None
-    present = np.ones(first.shape[:2], bool) if found is None else found.present
+    present = np.ones(first.shape[:2], bool) if elements is None else elements.present
     where = _choose_positions(first, present, position)
-    reasons = describe_reasons(model, positions, where) if why and found else [[]] * len(first)
+    reasons = describe_reasons(model, positions, where) if why and elements else [[]] * len(first)
     examples = []
     for row, output in enumerate(first):
         named = _Named()

@@ -51,26 +51,26 @@ class Positions:
 
     def of_input(self, name: str, row: int) -> list[Item]:
         """Returns what stands at the positions of an input; nothing if that is not known."""
-        found = self.elements.get(name)
-        if isinstance(found, Frames):
-            return self._of_frames(name, found, row, found.bands)
-        if found is not None:
+        elements = self.elements.get(name)
+        if isinstance(elements, Frames):
+            return self._of_frames(name, elements, row, elements.bands)
+        if elements is not None:
             return self.of_elements(name, row)
         return list(getattr(self.encoders.get(name), "names", ()))  # columns of a table
 
     def of_elements(self, name: str, row: int) -> list[Item]:
         """Returns what stands at the elements of an input, as explanations have them."""
-        found = self.elements[name]
+        elements = self.elements[name]
         if name in self._items:
             return self._items[name][row]
-        if isinstance(found, Frames):
-            return self._of_frames(name, found, row, 1)
-        if isinstance(found, ImagePatches):
-            return [self._image(name, found, row)] * found.present.shape[1]
-        labels = [*found.labels[row], *[""] * found.present.shape[1]]
+        if isinstance(elements, Frames):
+            return self._of_frames(name, elements, row, 1)
+        if isinstance(elements, ImagePatches):
+            return [self._image(name, elements, row)] * elements.present.shape[1]
+        labels = [*elements.labels[row], *[""] * elements.present.shape[1]]
         return [
             label if there else None
-            for label, there in zip(labels, found.present[row], strict=False)
+            for label, there in zip(labels, elements.present[row], strict=False)
         ]
 
     def of_stream(self, stream: Stream, row: int, length: int) -> list[Item]:
@@ -93,15 +93,15 @@ class Positions:
             items += self._of_parts(part, row)
         return items
 
-    def _image(self, name: str, found: ImagePatches, row: int) -> Patches:
+    def _image(self, name: str, elements: ImagePatches, row: int) -> Patches:
         """Returns the image of a row: one object, by which its sequences are told to be one."""
         if (name, row) not in self._images:
-            pixels = np.clip(found.array[row], 0, 255).astype(np.uint8)
-            self._images[name, row] = Patches(pixels, found.grid)
+            pixels = np.clip(elements.array[row], 0, 255).astype(np.uint8)
+            self._images[name, row] = Patches(pixels, elements.grid)
         return self._images[name, row]
 
-    def _of_frames(self, name: str, found: Frames, row: int, bands: int) -> list[Item]:
-        stretches = int(found.present[row].sum())
+    def _of_frames(self, name: str, elements: Frames, row: int, bands: int) -> list[Item]:
+        stretches = int(elements.present[row].sum())
         if not stretches:
             return []
         key = (name, row, bands)
@@ -110,12 +110,12 @@ class Positions:
                 layer: Any = framing(self.model, name)
                 several = len(self.model.inputs) > 1
                 whole_input = self.model.inputs if several else self.model.inputs[0]
-                whole = keras.Model(whole_input, layer.output)(found.inputs, training=False)
+                whole = keras.Model(whole_input, layer.output)(elements.inputs, training=False)
                 self._spectrograms[name] = (layer, keras.ops.convert_to_numpy(whole))
             layer, whole = self._spectrograms[name]
-            length = stretches * (found.hop // layer.hop_length)
+            length = stretches * (elements.hop // layer.hop_length)
             frames = whole[row].reshape(whole.shape[1], -1)[:length]
-            labels = found.labels[row][:stretches]
+            labels = elements.labels[row][:stretches]
             self._pictures[key] = Spectrogram(frames, (stretches, bands), labels)
         return [self._pictures[key]] * (stretches * bands)
 

@@ -67,7 +67,7 @@ class Parts:
         self.variables = list(model.variables)
         memory, self._tensors = _cut(model.outputs, target)
         sources = [tensor for tensor in model.inputs if tensor is not target]
-        self._encoder = keras.Model(sources, memory) if memory else None
+        self._encoder = Part(sources, memory) if memory else None
         self._target, self._memory = target, memory
         self._decoder = self._model_of(model.outputs[0])
         self.decoder_layers = list(self._decoder._flatten_layers(include_self=False))
@@ -137,10 +137,20 @@ class Parts:
     def _model_of(self, outputs: Any) -> keras.Model:
         """Returns the model from the decoder's input and its memory to tensors of its graph."""
         history = self._target._keras_history
-        decoder = keras.Model([self._target, *self._memory], outputs)
+        decoder = Part([self._target, *self._memory], outputs)
         # Keras has made the input that of its copy of the graph: the model could not be saved.
         self._target._keras_history = history
         return decoder
+
+
+class Part(keras.Model):
+    """A part of a model's graph, whose layers pass masks on.
+
+    Keras warns of a mask that goes into a model within a model, since it cannot know that.
+    """
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+        """Returns no mask: the outputs have theirs."""
 
 
 def parts_of(model: keras.Model) -> Parts:

@@ -25,6 +25,7 @@ from keras_attention.kernels.attention import (
     block_size,
     describe,
     forced,
+    linear_attention,
     merge_heads,
     split_blocks,
     split_heads,

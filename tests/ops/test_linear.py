@@ -1,5 +1,7 @@
 """Linear attention against the paper's quadratic equation, in NumPy, and its state."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from keras import ops
@@ -105,6 +107,28 @@ def test_features_keep_their_digits():
     x = np.array([-40.0, -17.0, -1e-3, 0.0, 3.0], "float32")
     features = to_numpy(linear.FEATURE_MAPS["elu"](ops.convert_to_tensor(x)))
     np.testing.assert_allclose(features, [np.exp(-40), np.exp(-17), np.exp(-1e-3), 1, 4], rtol=1e-5)
+
+
+@pytest.mark.only_on("torch")
+@pytest.mark.parametrize("causal", [False, True])
+def test_second_derivatives(causal):
+    """Those of the quadratic form, in plain PyTorch."""
+    import torch
+
+    def quadratic(query, key, value):
+        query, key = (torch.nn.functional.elu(x) + 1 for x in (query, key))
+        similarity = query @ key.mT
+        similarity = similarity.tril() if causal else similarity
+        return similarity / similarity.sum(-1, keepdim=True) @ value
+
+    def differentiate_twice(function):
+        tensors = [torch.tensor(x[:, :2], requires_grad=True) for x in inputs()[:3]]
+        first = torch.autograd.grad(function(*tensors).sin().sum(), tensors, create_graph=True)
+        return torch.autograd.grad(sum(x.square().sum() for x in first), tensors)
+
+    ours = partial(linear.attention, feature_map="elu", causal=causal)
+    for a, b in zip(*map(differentiate_twice, (ours, quadratic)), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-4)
 
 
 if BACKEND == "jax":  # which alone tells the memory of a compiled function

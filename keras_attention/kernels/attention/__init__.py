@@ -16,6 +16,7 @@ if BACKEND == "torch":
     from keras_attention.kernels.attention.torch import (
         additive_scores,
         fused_attention,
+        linear_attention,
         merge_heads,
         split_blocks,
         split_heads,
@@ -24,6 +25,7 @@ if BACKEND == "torch":
 elif BACKEND == "jax":
     from keras_attention.kernels.attention.default import (
         additive_scores,
+        linear_attention,
         merge_heads,
         split_blocks,
         split_heads,
@@ -33,6 +35,7 @@ elif BACKEND == "jax":
 else:  # it has no branch "fused"
     from keras_attention.kernels.attention.default import (
         additive_scores,
+        linear_attention,
         merge_heads,
         split_blocks,
         split_heads,

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_attention.kernels import runtime
 from keras_attention.kernels.compilation import recompute
-from keras_attention.types import Float, Int, Tensor
+from keras_attention.types import Bool, Float, Int, Tensor
 
 _CHUNK = 16  # queries in a chunk where S is not known
 
@@ -35,6 +35,20 @@ def take_columns(
     """Returns of each row of `data` its own `columns`, which must be inside."""
     shape = (*ops.shape(data)[:2], *ops.shape(columns))
     return ops.take_along_axis(data, ops.broadcast_to(columns[None, None], shape), axis=-1)
+
+
+def linear_attention(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K S H"],
+    value: Float[Tensor, "B K S H"],
+    mask: Bool[Tensor, "B S"] | None,
+    *,
+    feature_map: str,
+    causal: bool,
+    plain: Callable[..., Float[Tensor, "B N T H"]],
+) -> Float[Tensor, "B N T H"]:
+    """Returns `plain(query, key, value)`: linear attention of that mask and feature map."""
+    return plain(query, key, value)
 
 
 def additive_scores(

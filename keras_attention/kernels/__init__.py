@@ -78,5 +78,7 @@ from keras_attention.kernels.runtime import (
     signature,
 )
 
+if BACKEND == "torch":  # elsewhere attention of lists is by tiles
+    from keras_attention.kernels.attention import listed_attention
 if BACKEND != "tensorflow":  # which has no branch "fused"
     from keras_attention.kernels.attention import fused_attention

@@ -17,6 +17,7 @@ if BACKEND == "torch":
         additive_scores,
         fused_attention,
         linear_attention,
+        listed_attention,
         merge_heads,
         split_blocks,
         split_heads,

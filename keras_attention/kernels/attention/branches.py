@@ -20,7 +20,8 @@ A loop over tiles, which has one head in a CPU's cache at a time, would leave a 
 heads attend by blocks of queries, whose logits are computed anew in the backward pass.
 
 Block-sparse attention visits the tiles on its list where the table says `tiled` and a block has 32
-elements; elsewhere it gathers the keys of each block of queries, for one of the others.
+elements. On torch it gathers the keys of a few blocks of queries at a time, unless a graph is made
+or the table says `explicit`; elsewhere those of all, for one of the others.
 
 `with forced("explicit"):` overrules the table, when a function is called or compiled.
 """

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+import keras
 import torch
 import torch.nn.functional as F
 
 from keras_attention.kernels import runtime
-from keras_attention.kernels.attention import default, torch_additive, torch_linear
+from keras_attention.kernels.attention import default, torch_additive, torch_linear, torch_listed
 from keras_attention.kernels.runtime.torch import becomes_graph, on_cpu
 from keras_attention.types import Bool, Float, Int, Shaped, Tensor
 
@@ -66,6 +67,40 @@ def take_columns(
     """Returns of each row of `data` its own `columns`, which must be inside."""
     batch, heads, *_ = data.shape
     return data.gather(-1, columns.long().expand(batch, heads, *columns.shape))
+
+
+def listed_attention(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K T H"],
+    value: Float[Tensor, "B K T H"],
+    lists: Int[Tensor, "B n M"],
+    *,
+    size: int,
+    mask: Bool[Tensor, "B T"] | None,
+    causal: bool,
+    scale: float,
+    dropout: float = 0.0,
+    seed: keras.random.SeedGenerator | None = None,
+) -> Float[Tensor, "B N T H"]:
+    """Returns attention of blocks of `size` queries to the blocks of keys on their lists.
+
+    It can be differentiated once. The last block may be smaller.
+
+    Args:
+        lists: of each row or of all, in any order; the number of blocks where there is none.
+        mask: padding mask of the keys.
+    """
+    length = query.shape[2]
+    room = -length % size
+    if room:
+        query, key, value = (F.pad(x, (0, 0, 0, room)) for x in (query, key, value))
+        if mask is None and not causal:
+            mask = query.new_ones(len(query), length, dtype=torch.bool)
+        mask = None if mask is None else F.pad(mask, (0, room))
+    plan = torch_listed.Plan(size, causal, scale, dropout)
+    drawn = seed.next() if seed is not None and dropout else None
+    y = torch_listed.Attention.apply(query, key, value, lists, mask, drawn, plan)
+    return y[:, :, :length]
 
 
 def linear_attention(

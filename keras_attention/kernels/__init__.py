@@ -27,6 +27,7 @@ from keras_attention.kernels.attention import (
     forced,
     linear_attention,
     merge_heads,
+    spans,
     split_blocks,
     split_heads,
     take_columns,

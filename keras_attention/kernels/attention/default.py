@@ -29,6 +29,17 @@ def split_blocks(x: Float[Tensor, "B N T H"], size: int) -> Sequence[Float[Tenso
     return [x[:, :, start : start + size] for start in range(0, x.shape[2], size)]
 
 
+def spans(
+    x: Float[Tensor, "B N S H"], size: int
+) -> Callable[[int, int], Float[Tensor, "B N size H"]]:
+    """Returns a function of `start`, a multiple of `size`, and `stop`: that span of `x`.
+
+    Put together of blocks, its gradient is of its size; that of a slice has the size of `x`.
+    """
+    blocks = split_blocks(x, size)
+    return lambda start, stop: ops.concatenate(blocks[start // size : -(-stop // size)], axis=2)
+
+
 def take_columns(
     data: Float[Tensor, "B N T C"], columns: Int[Tensor, "T S"]
 ) -> Float[Tensor, "B N T S"]:

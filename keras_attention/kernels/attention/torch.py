@@ -61,6 +61,17 @@ def split_blocks(x: Float[Tensor, "B N T H"], size: int) -> Sequence[Float[Tenso
     return x.split(size, dim=2)
 
 
+def spans(
+    x: Float[Tensor, "B N S H"], size: int
+) -> Callable[[int, int], Float[Tensor, "B N size H"]]:
+    """Returns a function of `start`, a multiple of `size`, and `stop`: that span of `x`, a view
+    unless it has a gradient."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        blocks = x.split(size, dim=2)
+        return lambda start, stop: torch.cat(blocks[start // size : -(-stop // size)], dim=2)
+    return lambda start, stop: x[:, :, start:stop]
+
+
 def take_columns(
     data: Float[Tensor, "B N T C"], columns: Int[Tensor, "T S"]
 ) -> Float[Tensor, "B N T S"]:

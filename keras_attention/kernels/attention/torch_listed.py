@@ -100,6 +100,43 @@ class _Part(NamedTuple):
         return weights if self.factors is None else weights * self.factors
 
 
+class _Lists:
+    """What the heads of an element of the batch share: who sees whom, by blocks of queries."""
+
+    def __init__(
+        self, lists: Int[Tensor, "n M"], mask: Bool[Tensor, " T"] | None, plan: Plan, askers: int
+    ) -> None:
+        self.plan, self.count = plan, len(lists)
+        self.lists = lists
+        self.present = None if mask is None else mask.reshape(self.count, plan.size)
+        self._hidden: dict[int, Tensor] | None = {} if askers > 1 else None
+
+    def ids(self, chunk: slice) -> Int[Tensor, "c M"]:
+        """Returns the blocks of keys, the last one where there is none."""
+        return self.lists[chunk].clamp(max=self.count - 1)
+
+    def hidden(self, chunk: slice) -> Bool[Tensor, "c size S"]:
+        """Returns which keys count for none; 1 for `size` if for all the same."""
+        if self._hidden is None:
+            return self._compare(chunk)
+        if chunk.start not in self._hidden:
+            self._hidden[chunk.start] = self._compare(chunk)
+        return self._hidden[chunk.start]
+
+    def _compare(self, chunk: slice) -> Bool[Tensor, "c size S"]:
+        size, lists = self.plan.size, self.lists[chunk]
+        steps = torch.arange(size, dtype=lists.dtype, device=lists.device)
+        s = (lists[:, None, :, None] * size + steps).flatten(2)  # (c, 1, S)
+        if self.plan.causal:
+            blocks = torch.arange(chunk.start, chunk.stop, dtype=s.dtype, device=s.device)
+            hidden = s > (blocks[:, None] * size + steps)[:, :, None]
+        else:
+            hidden = s >= self.count * size
+        if self.present is None:
+            return hidden
+        return hidden | ~self.present[self.ids(chunk)].view(*s.shape)
+
+
 class _Rows:
     """Heads of keys that go at once, of an element of the batch: one on a CPU."""
 
@@ -109,52 +146,38 @@ class _Rows:
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        lists: Int[Tensor, "n M"],
-        mask: Bool[Tensor, " T"] | None,
+        lists: _Lists,
         seed: Int[Tensor, "2"] | None,
-        plan: Plan,
     ) -> None:
-        self.place, self.plan, self.lists, self.mask, self.seed = place, plan, lists, mask, seed
+        self.place, self.lists, self.plan, self.seed = place, lists, lists.plan, seed
         self.groups = query.shape[1] // key.shape[1]
         self.dtype = torch.promote_types(query.dtype, torch.float32)
         self.query = query
-        self.count = key.shape[2] // plan.size  # of blocks
         self.key, self.value = (
-            x[place].to(self.dtype).reshape(-1, self.count, plan.size * x.shape[-1])
+            x[place].to(self.dtype).reshape(-1, lists.count, self.plan.size * x.shape[-1])
             for x in (key, value)
         )
 
     def parts(self) -> Iterator[_Part]:
         """Yields all blocks of queries, some at a time."""
-        plan, width = self.plan, self.query.shape[-1]
-        seen = self.lists.shape[1] * plan.size
+        width, count = self.query.shape[-1], self.lists.count
+        seen = self.lists.lists.shape[1] * self.plan.size
         most = _NUMBERS.get(self.query.device.type, 2**24)
         step = max(1, most // (len(self.key) * seen * width))
-        steps = torch.arange(plan.size, device=self.lists.device)
-        for start in range(0, self.count, step):
-            chunk = slice(start, min(start + step, self.count))
-            lists = self.lists[chunk]
-            s = (lists[:, None, :, None] * plan.size + steps).flatten(2)  # (c, 1, S)
-            hidden = s >= self.count * plan.size
-            if plan.causal:
-                block = torch.arange(chunk.start, chunk.stop, device=lists.device)
-                hidden = s > (block[:, None] * plan.size + steps)[:, :, None]
-            ids = lists.clamp(max=self.count - 1)
-            if self.mask is not None:
-                present = self.mask.view(self.count, plan.size)[ids]
-                hidden = hidden | ~present.view(len(ids), 1, seen)
+        for start in range(0, count, step):
+            chunk = slice(start, min(start + step, count))
+            ids = self.lists.ids(chunk).flatten()
             key, value = (
-                x.index_select(1, ids.flatten()).view(-1, seen, width)
-                for x in (self.key, self.value)
+                x.index_select(1, ids).view(-1, seen, width) for x in (self.key, self.value)
             )
-            query = self.queries(self.query, chunk).mul(plan.scale)
+            query = self.queries(self.query, chunk).mul(self.plan.scale)
             factors = None
             if self.seed is not None:
                 batch, heads = self.place
-                index = (batch * self.query.shape[1] + heads.start) * self.count + start
+                index = (batch * self.query.shape[1] + heads.start) * count + start
                 shape = (*query.shape[:2], seen)
-                factors = dropout_factors(self.seed, index, shape, plan.dropout).to(query)
-            yield _Part(chunk, ids.flatten(), query, key, value, hidden, factors)
+                factors = dropout_factors(self.seed, index, shape, self.plan.dropout).to(query)
+            yield _Part(chunk, ids, query, key, value, self.lists.hidden(chunk), factors)
 
     def queries(
         self, x: Float[Tensor, "B N T H"], chunk: slice
@@ -199,8 +222,9 @@ def _rows(
     """Yields all heads of keys, as many at a time as the device wants."""
     step = 1 if on_cpu(query) else key.shape[1]
     for batch in range(len(query)):
-        of_batch = lists[batch if len(lists) > 1 else 0]
         present = None if mask is None else mask[batch]
+        of_all = lists[batch if len(lists) > 1 else 0]
+        of_batch = _Lists(of_all, present, plan, askers=-(-key.shape[1] // step))
         for start in range(0, key.shape[1], step):
             place = batch, slice(start, start + step)
-            yield _Rows(place, query, key, value, of_batch, present, seed, plan)
+            yield _Rows(place, query, key, value, of_batch, seed)

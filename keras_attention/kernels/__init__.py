@@ -25,6 +25,7 @@ from keras_attention.kernels.attention import (
     block_size,
     describe,
     forced,
+    hides_padding,
     linear_attention,
     merge_heads,
     spans,

@@ -16,6 +16,7 @@ if BACKEND == "torch":
     from keras_attention.kernels.attention.torch import (
         additive_scores,
         fused_attention,
+        hides_padding,
         linear_attention,
         listed_attention,
         merge_heads,
@@ -27,6 +28,7 @@ if BACKEND == "torch":
 elif BACKEND == "jax":
     from keras_attention.kernels.attention.default import (
         additive_scores,
+        hides_padding,
         linear_attention,
         merge_heads,
         spans,
@@ -38,6 +40,7 @@ elif BACKEND == "jax":
 else:  # it has no branch "fused"
     from keras_attention.kernels.attention.default import (
         additive_scores,
+        hides_padding,
         linear_attention,
         merge_heads,
         spans,

@@ -8,8 +8,10 @@ import torch.nn.functional as F
 
 from keras_attention.kernels import runtime
 from keras_attention.kernels.attention import default, torch_additive, torch_linear, torch_listed
-from keras_attention.kernels.runtime.torch import becomes_graph, on_cpu
+from keras_attention.kernels.runtime.torch import becomes_graph, is_concrete, on_cpu
 from keras_attention.types import Bool, Float, Int, Shaped, Tensor
+
+_WORTH_WAITING = 1024  # tokens
 
 
 def fused_attention(
@@ -19,15 +21,18 @@ def fused_attention(
     *,
     mask: Shaped[Tensor, "B N T S"] | None = None,
     causal: bool = False,
+    window: int | None = None,
     scale: float,
     dropout: float = 0.0,
 ) -> Float[Tensor, "B N T H"]:
-    """Returns `F.scaled_dot_product_attention`.
+    """Returns `F.scaled_dot_product_attention`, which takes no window.
 
     `mask` is boolean, or a float to add with -inf where it hides: with a large negative number
     instead, the CPU kernel's gradient of a fully masked row is wrong. Not with `causal`. The
     dropout is drawn from PyTorch's own generator.
     """
+    if window is not None:
+        raise NotImplementedError("PyTorch's kernel has no window: pass a mask of it.")
     groups = int(query.shape[1]) // int(key.shape[1])  # of tensors, in a trace
     if groups > 1 and torch.jit.is_tracing():  # ONNX knows no groups
         key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
@@ -59,6 +64,17 @@ def merge_heads(x: Float[Tensor, "B N T H"]) -> Float[Tensor, "B T N*H"]:
 def split_blocks(x: Float[Tensor, "B N T H"], size: int) -> Sequence[Float[Tensor, "B N size H"]]:
     """Returns `x` in blocks of `size` along T, whose gradients are of that size too."""
     return x.split(size, dim=2)
+
+
+def hides_padding(mask: Bool[Tensor, "B T"]) -> bool:
+    """Returns whether padding is known to be on the right alone, where an order hides it.
+
+    A GPU must be waited for, which long sequences alone are worth.
+    """
+    plain = type(mask) is torch.Tensor and is_concrete(mask)
+    if not plain or not (on_cpu(mask) or mask.shape[1] >= _WORTH_WAITING):
+        return False
+    return not bool((mask[:, 1:] & ~mask[:, :-1]).any())
 
 
 def spans(

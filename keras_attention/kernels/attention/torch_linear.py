@@ -12,7 +12,9 @@ import torch.nn.functional as F
 
 from keras_attention.types import Bool, Float, Tensor
 
-_CHUNK = 64  # elements of a chunk: about H, where its T x C products and its state are as large
+# Elements of a chunk: about H, where its C x C products and its state are as large. With one head
+# PyTorch's own time for each operation counts more.
+_CHUNK, _OF_ONE_HEAD = 64, 128
 
 # The maps of `ops.linear`, and their derivatives by their own values.
 _FEATURES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -50,7 +52,7 @@ class Attention(torch.autograd.Function):
         y = query.new_empty(batch, length, heads, value.shape[-1], dtype=parts.dtype)
         y, total = y.transpose(1, 2), query.new_empty(batch, heads, length, 1, dtype=parts.dtype)
         state = parts.nothing() if causal else parts.states()[-1]
-        for chunk in _chunks(query):
+        for chunk in parts.chunks(query):
             q = parts.queries(chunk)
             sums = torch.bmm(q, state)
             if causal:
@@ -101,10 +103,14 @@ class _Parts:
         size, width = self.key.shape[-1], self.value.shape[-1]
         return self.key.new_zeros(self.rows, size, width + 1, dtype=self.dtype)
 
+    def chunks(self, x: Float[Tensor, "B N T H"]) -> list[slice]:
+        size = _CHUNK if self.rows > 1 else _OF_ONE_HEAD
+        return [slice(start, start + size) for start in range(0, x.shape[2], size)]
+
     def states(self) -> list[Float[Tensor, "rows H U"]]:
         """Returns the states before each chunk, and after the last."""
         states = [self.nothing()]
-        for chunk in _chunks(self.key):
+        for chunk in self.chunks(self.key):
             keys, values = self.keys(chunk), self.values(chunk)
             states.append(torch.baddbmm(states[-1], keys.mT, values))
         return states
@@ -134,11 +140,11 @@ class _Parts:
         """Returns gradients by query, key and value where all see all."""
         d_query, d_key, d_value = map(torch.empty_like, (self.query, self.key, self.value))
         state, d_state = self.states()[-1], self.nothing()
-        for chunk in _chunks(self.query):
+        for chunk in self.chunks(self.query):
             q, d_sums = self.queries(chunk), self._by_sums(chunk, y, total, d_y)
             self._put(d_query, chunk, torch.bmm(d_sums, state.mT).mul_(self.slope(q)))
             d_state.baddbmm_(q.mT, d_sums)
-        for chunk in _chunks(self.key):
+        for chunk in self.chunks(self.key):
             k, v = self.keys(chunk), self.values(chunk)
             self._put(d_key, chunk, torch.bmm(v, d_state.mT).mul_(self.slope(k)))
             self._put(d_value, chunk, torch.bmm(k, d_state)[..., :-1])
@@ -148,7 +154,7 @@ class _Parts:
         """Returns gradients by query, key and value where none sees what is after it."""
         d_query, d_key, d_value = map(torch.empty_like, (self.query, self.key, self.value))
         d_state = self.nothing()  # of the chunks behind
-        for chunk, state in reversed(list(zip(_chunks(self.key), self.states(), strict=False))):
+        for chunk, state in reversed(list(zip(self.chunks(self.key), self.states(), strict=False))):
             q, k, v = self.queries(chunk), self.keys(chunk), self.values(chunk)
             d_sums = self._by_sums(chunk, y, total, d_y)
             near, d_near = self.earlier(q, k), self.earlier(d_sums, v)
@@ -175,7 +181,3 @@ class _Parts:
     @staticmethod
     def _put(x: Float[Tensor, "B N T H"], chunk: slice, rows: Float[Tensor, "rows G*C H"]) -> None:
         x[:, :, chunk] = rows.reshape(x[:, :, chunk].shape)
-
-
-def _chunks(x: Float[Tensor, "B N T H"]) -> list[slice]:
-    return [slice(start, start + _CHUNK) for start in range(0, x.shape[2], _CHUNK)]

@@ -117,6 +117,25 @@ def test_what_cudnn_does_not_take(gpu):
     )
 
 
+@pytest.mark.only_on("tensorflow")
+def test_blocks_of_queries_under_xla(gpu):
+    """Neither forward nor backward there is a tensor of T x S."""
+    import tensorflow as tf
+
+    x = tf.zeros((1, 1, 2048, 8))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def gradients(*tensors):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            total = tf.reduce_sum(dot_product_attention(*tensors, causal=True) ** 2)
+        return tape.gradient(total, tensors)
+
+    program = gradients.experimental_get_compiler_ir(x, x, x)(stage="hlo")
+    assert "[1,1,256,2048]" in program
+    assert "2048,2048" not in program
+
+
 def test_the_table_for_gpus(gpu):
     table = {
         "torch": {("float32", 4096, None, 0.1): "fused", ("float32", 4096, 64, 0.0): "rows"},

@@ -25,7 +25,10 @@ from keras_attention.kernels.attention import (
     block_size,
     describe,
     forced,
+    hides_padding,
+    linear_attention,
     merge_heads,
+    spans,
     split_blocks,
     split_heads,
     take_columns,
@@ -77,5 +80,7 @@ from keras_attention.kernels.runtime import (
     signature,
 )
 
+if BACKEND == "torch":  # elsewhere attention of lists is by tiles
+    from keras_attention.kernels.attention import listed_attention
 if BACKEND != "tensorflow":  # which has no branch "fused"
     from keras_attention.kernels.attention import fused_attention

@@ -87,7 +87,10 @@ def dot_product_attention(
     weights. A query that sees nothing yields zeros, or on the fused branch anything.
     """
     softmax = softmax.of(query)
-    branch = kernels.attention_branch(query, key, window=window, dropout=softmax.dropout)
+    alone = causal and mask is None and bias is None
+    branch = kernels.attention_branch(
+        query, key, window=window, dropout=softmax.dropout, alone=alone
+    )
     return _BRANCHES[branch](
         query, key, value, mask=mask, bias=bias, band=Band(causal, window), softmax=softmax
     )
@@ -118,11 +121,15 @@ def _fused(
     band: Band,
     softmax: Softmax,
 ) -> Float[Tensor, "B N T H"]:
-    causal = band.causal
-    alone = kernels.BACKEND == "torch"  # its kernel takes an order or a mask
-    if band.window is not None or (causal and alone and (mask is not None or bias is not None)):
+    causal, window = band
+    alone = mask is None and bias is None
+    if kernels.BACKEND == "torch":  # its kernel takes an order or a mask, and no window
+        keeps_order = window is None and (alone or not causal)
+    else:  # cuDNN's takes a window with an order
+        keeps_order = window is None or (causal and alone)
+    if not keeps_order:
         mask = masks.both(mask, _order(query, key, band))
-        causal = False
+        causal, window = False, None
     if bias is not None:
         bias = ops.cast(bias, query.dtype)
         hidden = ops.cast(float("-inf"), query.dtype)
@@ -133,6 +140,7 @@ def _fused(
         value,
         mask=mask,
         causal=causal,
+        window=window,
         scale=softmax.scale,
         dropout=softmax.dropout,
     )

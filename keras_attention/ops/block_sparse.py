@@ -6,6 +6,7 @@ section 3.1), by blocks. They are counted from the first element that a padding 
 padding on either side changes nothing.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from keras import ops
@@ -157,7 +158,7 @@ def _from_first(
     if mask is not None and not pattern.causal:  # then rows differ
         block = ops.broadcast_to(block, (batch, whole))
     key_blocks, counts = pattern.key_blocks(block, block_count(pattern, length, mask))
-    attend = _by_tiles if _takes_tiles(query, key, pattern, softmax) else _by_gathering
+    attend = _choose(query, key, pattern, softmax)
     y = attend(query, key, value, pattern, key_blocks, counts, mask, softmax)
     if pattern.causal or not pattern.leading:
         return y
@@ -167,15 +168,19 @@ def _from_first(
     return ops.concatenate([dense, y[:, :, rows:]], axis=2)
 
 
-def _takes_tiles(
+def _choose(
     query: Float[Tensor, "B N T H"],
     key: Float[Tensor, "B K T H"],
     pattern: Pattern,
     softmax: Softmax,
-) -> bool:
-    """Returns whether a loop over blocks is faster, by their size and the backend."""
+) -> Callable[..., Tensor]:
+    """Returns the fastest way, by the branch, the size of blocks and the backend."""
     branch = kernels.attention_branch(query, key, window=None, dropout=softmax.dropout)
-    return branch == "tiled" and kernels.block_size(_TILE) <= pattern.size <= query.shape[2]
+    if branch == "tiled":
+        fits = kernels.block_size(_TILE) <= pattern.size <= query.shape[2]
+        return _by_tiles if fits else _by_gathering
+    one_by_one = kernels.BACKEND == "torch" and branch != "explicit" and kernels.is_concrete(query)
+    return _by_lists if one_by_one else _by_gathering
 
 
 def _by_tiles(
@@ -198,6 +203,30 @@ def _by_tiles(
         mask=None if mask is None else mask[:, None, None],
         causal=pattern.causal,
         softmax=softmax,
+    )
+
+
+def _by_lists(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K T H"],
+    value: Float[Tensor, "B K T H"],
+    pattern: Pattern,
+    key_blocks: Int[Tensor, "B n M"],
+    counts: Bool[Tensor, "B n M"],
+    mask: Bool[Tensor, "B T"] | None,
+    softmax: Softmax,
+) -> Float[Tensor, "B N T H"]:
+    return kernels.listed_attention(
+        query,
+        key,
+        value,
+        ops.where(counts, key_blocks, ops.shape(key_blocks)[1]),
+        size=pattern.size,
+        mask=mask,
+        causal=pattern.causal,
+        scale=softmax.scale,
+        dropout=softmax.dropout,
+        seed=softmax.seed,
     )
 
 

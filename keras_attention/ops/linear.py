@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from keras import ops
 
+from keras_attention import kernels
 from keras_attention.ops.attention import by_head_group
 from keras_attention.ops.precision import at_least_float32
 from keras_attention.types import Bool, Float, Tensor
@@ -62,12 +63,20 @@ def attention(
         mask: padding mask of the keys.
         state: of `sum_up`, for what came before; only if causal.
     """
-    query, key, value = _prepare(query, key, value, feature_map, mask)
-    if not causal:
-        sums = by_head_group(query, ops.matmul(ops.swapaxes(key, -1, -2), value))
-    else:
-        sums = _causal(query, key, value, state)
-    return _divide(sums[..., :-1], sums[..., -1:])
+
+    def plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        query, key, value = _prepare(query, key, value, feature_map, mask)
+        if not causal:
+            sums = by_head_group(query, ops.matmul(ops.swapaxes(key, -1, -2), value))
+        else:
+            sums = _causal(query, key, value, state)
+        return _divide(sums[..., :-1], sums[..., -1:])
+
+    if state is not None:
+        return plain(query, key, value)
+    return kernels.linear_attention(
+        query, key, value, mask, feature_map=feature_map, causal=causal, plain=plain
+    )
 
 
 def sum_up(

@@ -30,8 +30,8 @@ def attention(
     """
     length, key_length = query.shape[2], key.shape[2]
     causal, window = band
-    # Blocks of keys put together again have gradients of their size; slices, that of all keys.
-    blocks = [] if window is None else [kernels.split_blocks(x, rows) for x in (key, value)]
+    near = [] if window is None else [kernels.spans(x, rows) for x in (key, value)]
+    orders: dict[tuple[int, int, int], Tensor | None] = {}  # most blocks have the same
     outputs = []
     for index, q in enumerate(kernels.split_blocks(query, rows)):
         first, last = index * rows, min((index + 1) * rows, length) - 1
@@ -42,9 +42,11 @@ def attention(
             k, v = key[:, :, :stop], value[:, :, :stop]
         else:
             stop = min(-(-stop // rows) * rows, key_length)
-            k, v = (ops.concatenate(x[start // rows : -(-stop // rows)], axis=2) for x in blocks)
-        order = band.order(Span(last + 1 - first, first), Span(stop - start, start))
-        seen = masks.both(_part(mask, first, last + 1, start, stop), order)
+            k, v = (span(start, stop) for span in near)
+        place = (last + 1 - first, first - start, stop - start)
+        if place not in orders:
+            orders[place] = band.order(Span(place[0], place[1]), Span(place[2]))
+        seen = masks.both(_part(mask, first, last + 1, start, stop), orders[place])
         outputs.append(attend(index, q, k, v, seen, _part(bias, first, last + 1, start, stop)))
     return ops.concatenate(outputs, axis=2)
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from keras import ops
 
+from keras_attention import kernels
 from keras_attention.ops import masks
 from keras_attention.types import Bool, Float, Int, Tensor
 
@@ -126,10 +127,11 @@ class Visibility(NamedTuple):
         """Returns what a kernel must be told, beside the pattern if `aligned`.
 
         A masked query has no row of its own there: its output is set to zero afterwards, and a
-        mask of `(B, 1, 1, S)` is cheaper than one of `(B, 1, T, S)`.
+        mask of `(B, 1, 1, S)` is cheaper than one of `(B, 1, T, S)`. Where the pattern hides all
+        padding from the queries that count, none is needed: a kernel is faster without.
         """
         mask = self.explicit
-        if mask is None and self.key_mask is not None:
+        if mask is None and self.key_mask is not None and not self._hides_padding():
             mask = self.key_mask[:, None, None]
         return mask if self.aligned else masks.both(mask, self._order())
 
@@ -153,6 +155,11 @@ class Visibility(NamedTuple):
             explicit=masks.take_queries(self.explicit, rows, axis=2),
             bias=masks.take_queries(self.bias, rows, axis=2),
         )
+
+    def _hides_padding(self) -> bool:
+        """Returns whether no query that counts comes after a masked key, as far as is known."""
+        same = self.aligned and self.key_mask is self.query_mask
+        return same and self.pattern.causal and kernels.hides_padding(self.key_mask)
 
     def _order(self) -> Bool[Tensor, "B N T S"] | None:
         return self.pattern.order(self.queries, self.keys, self.key_mask)

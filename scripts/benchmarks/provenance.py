@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def provenance(library: str | None) -> dict[str, Any]:
         library: imported module whose version counts, beside Keras's and the backend's.
     """
     run = of_process()
-    more = {library: sys.modules[library].__version__} if library else {}
+    more = {library: _version(library)} if library else {}
     return {
         **run,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -32,6 +33,11 @@ def provenance(library: str | None) -> dict[str, Any]:
         },
         "switches": kernels.describe(),
     }
+
+
+def _version(library: str) -> str:
+    """Returns the version that a module tells, or else its distribution of the same name."""
+    return getattr(sys.modules[library], "__version__", None) or metadata.version(library)
 
 
 def _cpu_model() -> str:

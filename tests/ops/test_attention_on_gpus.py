@@ -19,6 +19,8 @@ MASKS = {
     "padding, causal": {"mask": PADDING[:, None, None], "causal": True},
     "any": {"mask": np.tri(T, dtype=bool)[None, None]},
     "wide window": {"window": 100, "causal": True},
+    "narrow window": {"window": 16, "causal": True},
+    "window, padding": {"window": 100, "causal": True, "mask": PADDING[:, None, None]},
     "bias": {"bias": np.zeros((1, N, T, T), "float32")},
     "bias, padding, causal": {
         "bias": np.zeros((1, N, 1, T), "float32"), "mask": PADDING[:, None, None], "causal": True,
@@ -72,15 +74,17 @@ def test_cudnn_forward_and_backward(name, gpu):
     attend = partial(dot_product_attention, **MASKS[name])
     forward, both = lowered(attend, [(B, N, T, H), (B, K, T, H), (B, K, T, H)], "bfloat16")
     names = {
-        "none": [PLAIN], "causal": [PLAIN], "padding": [PLAIN, WITH_BIAS],
+        "none": [PLAIN], "causal": [PLAIN], "wide window": [PLAIN], "narrow window": [PLAIN],
+        "padding": [PLAIN, WITH_BIAS],
         "padding, causal": [PLAIN, WITH_BIAS],
     }.get(name, [WITH_BIAS])  # fmt: skip
     assert calls(forward) == names
     assert calls(both) == [f"{name}{way}" for name in names for way in ("", "Backward")]
     for text in (forward, both):
         assert "dot_general" not in text
-        causal = "CAUSAL" in text
-        assert causal == ("causal" in name or name == "causal")
+        assert ("CAUSAL" in text) == ("causal" in name or (names == [PLAIN] and "window" in name))
+        window = MASKS[name].get("window", 0) if names == [PLAIN] else 0
+        assert f'"sliding_window_length": {window}' in text.replace("\\22", '"')
 
 
 @pytest.mark.only_on("jax")
@@ -104,6 +108,32 @@ def test_what_cudnn_does_not_take(gpu):
     np.testing.assert_allclose(
         ops.cast(on_cpu, "float32"), ops.cast(explicit, "float32"), atol=2e-2
     )
+    attend = partial(dot_product_attention, causal=True, window=5)
+    on_cpu = jax.jit(attend)(query, query, query)
+    with kernels.forced("explicit"):
+        explicit = attend(query, query, query)
+    np.testing.assert_allclose(
+        ops.cast(on_cpu, "float32"), ops.cast(explicit, "float32"), atol=2e-2
+    )
+
+
+@pytest.mark.only_on("tensorflow")
+def test_blocks_of_queries_under_xla(gpu):
+    """Neither forward nor backward there is a tensor of T x S."""
+    import tensorflow as tf
+
+    x = tf.zeros((1, 1, 2048, 8))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def gradients(*tensors):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            total = tf.reduce_sum(dot_product_attention(*tensors, causal=True) ** 2)
+        return tape.gradient(total, tensors)
+
+    program = gradients.experimental_get_compiler_ir(x, x, x)(stage="hlo")
+    assert "[1,1,256,2048]" in program
+    assert "2048,2048" not in program
 
 
 def test_the_table_for_gpus(gpu):
@@ -111,7 +141,7 @@ def test_the_table_for_gpus(gpu):
         "torch": {("float32", 4096, None, 0.1): "fused", ("float32", 4096, 64, 0.0): "rows"},
         "jax": {
             ("bfloat16", 64, None, 0.0): "fused",
-            ("bfloat16", 4096, 64, 0.0): "rows",
+            ("bfloat16", 4096, 64, 0.0): "rows",  # not alone
             ("bfloat16", 512, None, 0.1): "explicit",
             ("float32", 1023, None, 0.0): "explicit",
             ("float32", 1024, None, 0.0): "rows",
@@ -125,3 +155,7 @@ def test_the_table_for_gpus(gpu):
     for (dtype, length, window, dropout), branch in table[BACKEND].items():
         x = ops.zeros((1, 1, length, 1), dtype)
         assert kernels.attention_branch(x, x, window=window, dropout=dropout) == branch
+    if BACKEND == "jax":
+        x = ops.zeros((1, 1, 4096, 1), "bfloat16")
+        windowed = kernels.attention_branch(x, x, window=64, dropout=0.0, alone=True)
+        assert windowed == "fused", "cuDNN has a causal window of its own"

@@ -1,5 +1,7 @@
 """Linear attention against the paper's quadratic equation, in NumPy, and its state."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from keras import ops
@@ -15,14 +17,14 @@ MAPS = {  # phi and its derivative
 }
 
 
-def quadratic(query, key, value, sees, feature_map, upstream):
+def quadratic(query, key, value, sees, feature_map, upstream, groups=N // K):
     """Weights, output and gradients of `sum(output * upstream)` (equation 4), in float64."""
     phi, slope_below = MAPS[feature_map]
     slope = (
         slope_below if feature_map == "softplus" else lambda x: np.where(x > 0, 1, slope_below(x))
     )
     query, key, value = (x.astype("float64") for x in (query, key, value))
-    keys, values = (np.repeat(x, N // K, axis=1) for x in (key, value))
+    keys, values = (np.repeat(x, groups, axis=1) for x in (key, value))
     similarity = np.einsum("bnth,bnsh->bnts", phi(query), phi(keys)) * sees
     total = similarity.sum(-1, keepdims=True)
     safe = np.where(total > 0, total, 1)
@@ -33,7 +35,7 @@ def quadratic(query, key, value, sees, feature_map, upstream):
     d_query = d_similarity @ phi(keys) * slope(query)
     d_keys = np.swapaxes(d_similarity, 2, 3) @ phi(query) * slope(keys)
     d_values = np.swapaxes(weights, 2, 3) @ upstream
-    by_kv_head = [x.reshape(B, K, N // K, *x.shape[2:]).sum(2) for x in (d_keys, d_values)]
+    by_kv_head = [x.reshape(len(x), -1, groups, *x.shape[2:]).sum(2) for x in (d_keys, d_values)]
     return weights, output, [d_query, *by_kv_head]
 
 
@@ -105,6 +107,44 @@ def test_features_keep_their_digits():
     x = np.array([-40.0, -17.0, -1e-3, 0.0, 3.0], "float32")
     features = to_numpy(linear.FEATURE_MAPS["elu"](ops.convert_to_tensor(x)))
     np.testing.assert_allclose(features, [np.exp(-40), np.exp(-17), np.exp(-1e-3), 1, 4], rtol=1e-5)
+
+
+@pytest.mark.only_on("torch")
+def test_one_head():
+    """Whose chunks are longer on PyTorch."""
+    query, key, value, upstream = (x[:1, :1] for x in inputs())
+    sees = np.tril(np.ones((T, T), bool))
+    _, expected, expected_gradients = quadratic(query, key, value, sees, "elu", upstream, groups=1)
+    attend = partial(linear.attention, feature_map="elu", causal=True)
+    output = attend(*map(ops.convert_to_tensor, (query, key, value)))
+    np.testing.assert_allclose(to_numpy(output), expected, atol=5e-6)
+    _, by_array, _ = gradients(
+        lambda *xs: ops.sum(ops.multiply(attend(*xs), upstream)), [query, key, value]
+    )
+    for gradient, right in zip(by_array, expected_gradients, strict=True):
+        np.testing.assert_allclose(gradient, right, atol=2e-5)
+
+
+@pytest.mark.only_on("torch")
+@pytest.mark.parametrize("causal", [False, True])
+def test_second_derivatives(causal):
+    """Those of the quadratic form, in plain PyTorch."""
+    import torch
+
+    def quadratic(query, key, value):
+        query, key = (torch.nn.functional.elu(x) + 1 for x in (query, key))
+        similarity = query @ key.mT
+        similarity = similarity.tril() if causal else similarity
+        return similarity / similarity.sum(-1, keepdim=True) @ value
+
+    def differentiate_twice(function):
+        tensors = [torch.tensor(x[:, :2], requires_grad=True) for x in inputs()[:3]]
+        first = torch.autograd.grad(function(*tensors).sin().sum(), tensors, create_graph=True)
+        return torch.autograd.grad(sum(x.square().sum() for x in first), tensors)
+
+    ours = partial(linear.attention, feature_map="elu", causal=causal)
+    for a, b in zip(*map(differentiate_twice, (ours, quadratic)), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-4)
 
 
 if BACKEND == "jax":  # which alone tells the memory of a compiled function

@@ -79,3 +79,22 @@ def test_nothing_is_made_where_all_see_all():
     aligned = Visibility.of(Band(True, 3), queries=Span(T), keys=Span(T), aligned=True)
     assert aligned.kernel_mask() is None
     assert to_numpy(aligned.mask()).sum() == 3 * T - 3
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("lengths", [[3, 5], [0, 5], None])
+def test_an_order_hides_padding_on_the_right(causal, lengths):
+    """So that PyTorch's kernel needs no mask; another mask it must be told."""
+    mask = np.array([[False, True, True, True, True]] * 2)
+    if lengths is not None:
+        mask = np.arange(T) < np.array(lengths)[:, None]
+    given = ops.convert_to_tensor(mask)
+    span = Span(T)
+    visibility = Visibility.of(
+        Band(causal), queries=span, keys=span, aligned=True, query_mask=given, key_mask=given
+    )
+    kernel = visibility.kernel_mask()
+    assert (kernel is None) == (causal and lengths is not None)
+    sees = np.ones((B, 1, T, T), bool) if kernel is None else to_numpy(kernel)
+    sees = sees & (np.tri(T, dtype=bool) if causal else True) & mask[:, None, :, None]
+    np.testing.assert_array_equal(sees, to_numpy(visibility.mask()))

@@ -16,7 +16,11 @@ if BACKEND == "torch":
     from keras_attention.kernels.attention.torch import (
         additive_scores,
         fused_attention,
+        hides_padding,
+        linear_attention,
+        listed_attention,
         merge_heads,
+        spans,
         split_blocks,
         split_heads,
         take_columns,
@@ -24,7 +28,10 @@ if BACKEND == "torch":
 elif BACKEND == "jax":
     from keras_attention.kernels.attention.default import (
         additive_scores,
+        hides_padding,
+        linear_attention,
         merge_heads,
+        spans,
         split_blocks,
         split_heads,
         take_columns,
@@ -33,7 +40,10 @@ elif BACKEND == "jax":
 else:  # it has no branch "fused"
     from keras_attention.kernels.attention.default import (
         additive_scores,
+        hides_padding,
+        linear_attention,
         merge_heads,
+        spans,
         split_blocks,
         split_heads,
         take_columns,

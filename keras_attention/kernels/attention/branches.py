@@ -10,7 +10,7 @@ rounding. T and S are the lengths of queries and keys:
 | torch | all | no dropout, a window | `rows`: the fused kernel by blocks of queries |
 | torch | CPU | training with dropout | `explicit`; from T x S = 2048 x 2048, `rows` |
 | jax | CPU | T x S >= 128 x 128 | `tiled`: FlashAttention for XLA, linear memory |
-| jax | GPU | 16 bits, no dropout; no window, or T < 4 windows, or T < 256 | `fused`: cuDNN's |
+| jax | GPU | 16 bits, no dropout; a causal window alone, or what torch takes | `fused`: cuDNN's |
 | jax | GPU | T x S >= 1024 x 1024, or a window of less than T / 4 | `rows` |
 | tensorflow | CPU | T x S >= 512 x 512, with dropout >= 4096 x 4096, both known | `tiled` |
 | tensorflow | GPU | T x S >= 1024 x 1024, both known | `rows` |
@@ -20,7 +20,8 @@ A loop over tiles, which has one head in a CPU's cache at a time, would leave a 
 heads attend by blocks of queries, whose logits are computed anew in the backward pass.
 
 Block-sparse attention visits the tiles on its list where the table says `tiled` and a block has 32
-elements; elsewhere it gathers the keys of each block of queries, for one of the others.
+elements. On torch it gathers the keys of a few blocks of queries at a time, unless a graph is made
+or the table says `explicit`; elsewhere those of all, for one of the others.
 
 `with forced("explicit"):` overrules the table, when a function is called or compiled.
 """
@@ -58,8 +59,12 @@ def attention_branch(
     *,
     window: int | None,
     dropout: float,
+    alone: bool = False,
 ) -> str:
-    """Returns the name of the branch that is forced, or the fastest."""
+    """Returns the name of the branch that is forced, or the fastest.
+
+    `alone` says that the window is causal, with neither mask nor bias.
+    """
     if _forced.branch and not (_forced.branch == "fused" and BACKEND == "jax" and dropout):
         return _forced.branch  # JAX lets cuDNN drop nothing
     length, key_length = query.shape[2], key.shape[2]
@@ -72,7 +77,7 @@ def attention_branch(
             return "rows" if logits >= 2048 * 2048 else "explicit"
         return "rows" if narrow and not dropout else "fused"
     if not on_cpu(query):
-        if BACKEND == "jax" and not (dropout or narrow) and _of_16_bits(query):
+        if BACKEND == "jax" and (alone or not narrow) and not dropout and _of_16_bits(query):
             return "fused"
         return "rows" if narrow or logits >= 1024 * 1024 else "explicit"
     # XLA draws random numbers on a CPU at a quarter of TensorFlow's speed.

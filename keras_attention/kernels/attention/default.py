@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_attention.kernels import runtime
 from keras_attention.kernels.compilation import recompute
-from keras_attention.types import Float, Int, Tensor
+from keras_attention.types import Bool, Float, Int, Tensor
 
 _CHUNK = 16  # queries in a chunk where S is not known
 
@@ -29,12 +29,42 @@ def split_blocks(x: Float[Tensor, "B N T H"], size: int) -> Sequence[Float[Tenso
     return [x[:, :, start : start + size] for start in range(0, x.shape[2], size)]
 
 
+def hides_padding(mask: Bool[Tensor, "B T"]) -> bool:
+    """Returns whether padding is known to be on the right alone, where an order hides it."""
+    return False  # a graph takes any mask
+
+
+def spans(
+    x: Float[Tensor, "B N S H"], size: int
+) -> Callable[[int, int], Float[Tensor, "B N size H"]]:
+    """Returns a function of `start`, a multiple of `size`, and `stop`: that span of `x`.
+
+    Put together of blocks, its gradient is of its size; that of a slice has the size of `x`.
+    """
+    blocks = split_blocks(x, size)
+    return lambda start, stop: ops.concatenate(blocks[start // size : -(-stop // size)], axis=2)
+
+
 def take_columns(
     data: Float[Tensor, "B N T C"], columns: Int[Tensor, "T S"]
 ) -> Float[Tensor, "B N T S"]:
     """Returns of each row of `data` its own `columns`, which must be inside."""
     shape = (*ops.shape(data)[:2], *ops.shape(columns))
     return ops.take_along_axis(data, ops.broadcast_to(columns[None, None], shape), axis=-1)
+
+
+def linear_attention(
+    query: Float[Tensor, "B N T H"],
+    key: Float[Tensor, "B K S H"],
+    value: Float[Tensor, "B K S H"],
+    mask: Bool[Tensor, "B S"] | None,
+    *,
+    feature_map: str,
+    causal: bool,
+    plain: Callable[..., Float[Tensor, "B N T H"]],
+) -> Float[Tensor, "B N T H"]:
+    """Returns `plain(query, key, value)`: linear attention of that mask and feature map."""
+    return plain(query, key, value)
 
 
 def additive_scores(

@@ -19,6 +19,7 @@ def fused_attention(
     *,
     mask: Shaped[Tensor, "B N T S"] | None = None,
     causal: bool = False,
+    window: int | None = None,
     scale: float,
     dropout: float = 0.0,
 ) -> Float[Tensor, "B N T H"]:
@@ -27,15 +28,17 @@ def fused_attention(
     Which of the two is decided when the function is lowered for a platform, not by the default
     device: a function may be traced on a machine with a GPU and run on its CPU.
 
-    `mask` is boolean, or a float to add with -inf where it hides; it may go with `causal`.
+    `mask` is boolean, or a float to add with -inf where it hides; it may go with `causal`. A
+    `window` goes with `causal` alone.
     """
     if dropout:
         raise NotImplementedError("JAX's fused attention has no dropout: force another branch.")
     tensors = [jnp.swapaxes(x, 1, 2) for x in (query, key, value)]  # (B, T, N, H)
     masks = [] if mask is None else [mask]
-    by_xla = partial(_by_xla, causal=causal, scale=scale)
+    near = None if window is None else (window - 1, 0)  # positions to the left and to the right
+    by_xla = partial(_by_xla, causal=causal, near=near, scale=scale)
     if _cudnn_takes(*(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (*tensors[:2], *masks))):
-        by_cudnn = partial(_by_cudnn, causal=causal, scale=scale)
+        by_cudnn = partial(_by_cudnn, causal=causal, near=near, scale=scale)
         y = jax.lax.platform_dependent(*tensors, *masks, cuda=by_cudnn, default=by_xla)
     else:
         y = by_xla(*tensors, *masks)
@@ -49,6 +52,7 @@ def _by_cudnn(
     mask: Shaped[Tensor, "B N T S"] | None = None,
     *,
     causal: bool,
+    near: tuple[int, int] | None = None,
     scale: float,
 ) -> Float[Tensor, "B T N H"]:
     attend: Callable[..., Tensor] = partial(
@@ -57,6 +61,7 @@ def _by_cudnn(
         key,
         value,
         is_causal=causal,
+        local_window_size=near,
         scale=scale,
         implementation="cudnn",
     )
@@ -86,6 +91,7 @@ def _by_xla(
     mask: Shaped[Tensor, "B N T S"] | None = None,
     *,
     causal: bool,
+    near: tuple[int, int] | None = None,
     scale: float,
 ) -> Float[Tensor, "B T N H"]:
     dtype = query.dtype
@@ -93,7 +99,7 @@ def _by_xla(
     query, key, value = (x.astype(jnp.promote_types(dtype, "float32")) for x in (query, key, value))
     attend = partial(jax.nn.dot_product_attention, query, key, value, scale=scale)
     if mask is None:
-        return attend(is_causal=causal).astype(dtype)
+        return attend(is_causal=causal, local_window_size=near).astype(dtype)
     seen: Bool[Tensor, "B N T S"] = mask if mask.dtype == bool else mask > -jnp.inf
     if causal:
         seen = seen & jnp.tri(query.shape[1], key.shape[1], dtype=bool)

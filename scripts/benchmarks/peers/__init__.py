@@ -8,6 +8,7 @@ import importlib
 import keras
 
 _peers = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
+long = importlib.import_module(f"{__name__}.long_{keras.backend.backend()}")
 
 on_gpu = _peers.on_gpu
 sync = _peers.sync
@@ -28,6 +29,7 @@ __all__ = [
     "eager_self_attention",
     "encoder_epoch",
     "forward",
+    "long",
     "memory",
     "memory_environment",
     "on_gpu",

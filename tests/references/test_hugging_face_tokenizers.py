@@ -265,6 +265,28 @@ def test_pairs_and_truncation(theirs, ours):
             assert row(short, text) == (expected or [ours.padding_id])
 
 
+def test_truncation_on_the_left(tmp_path):
+    library = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    library.train_from_iterator(CORPUS, trainers.WordPieceTrainer(special_tokens=special))
+    library.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    theirs = PreTrainedTokenizerFast(
+        tokenizer_object=library, pad_token="[PAD]", truncation_side="left"
+    )
+    theirs.save_pretrained(tmp_path)
+    ours = published.read(Files(tmp_path))
+    assert type(ours).from_config(ours.get_config()).truncation_side == "left"
+    text = CORPUS[0]
+    for length in (5, 9, 30):
+        short = shorten(ours, length)
+        expected = theirs(text, truncation=True, max_length=length)["input_ids"]
+        assert row(short, text) == [piece.id for piece in short.pieces(text)] == expected
+        for pair in PAIRS:
+            expected = theirs(*pair, truncation=True, max_length=length)["input_ids"]
+            assert row(short, pair) == expected
+
+
 def test_places(theirs, ours):
     for text in [*TEXTS, *PAIRS]:
         texts = text if isinstance(text, tuple) else (text,)

@@ -5,7 +5,6 @@ from typing import Any
 from zoo.models.encoder import encoder
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
-from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import SAME, Change, Rule, linear, norm, rule
 
 MODEL_TYPES = ("bert",)
@@ -13,7 +12,6 @@ READS = "texts"
 BUILD = encoder
 PREFIX = "bert."
 IGNORED = r"\.position_ids$|^cls\.seq_relationship\.|^cls\.predictions\.decoder\."
-ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "relu": "relu", "silu": "silu"}
 
 
 def arguments(config: Config) -> dict[str, Any]:
@@ -25,14 +23,10 @@ def arguments(config: Config) -> dict[str, Any]:
         tie_word_embeddings=True,
     )
     return dict(
-        vocabulary_size=config.size("vocab_size"),
-        hidden_dim=config.size("hidden_size"),
-        intermediate_dim=config.size("intermediate_size"),
-        num_heads=config.size("num_attention_heads"),
-        num_layers=config.size("num_hidden_layers"),
+        **config.sizes(),
         max_length=config.size("max_position_embeddings"),
-        num_segments=config.size("type_vocab_size"),
-        activation=config.choose("hidden_act", ACTIVATIONS),
+        num_segments=config.count("type_vocab_size"),
+        activation=config.activation("hidden_act"),
         epsilon=config.number("layer_norm_eps", 1e-12),
         dropout=config.rate("hidden_dropout_prob", 0.1),
         attention_dropout=config.rate("attention_probs_dropout_prob", 0.1),
@@ -59,19 +53,20 @@ def weights(prefix: str, *, positions: Change = SAME, suffix: str = "") -> list[
     ]
 
 
-def heads(config: Config, prefix: str) -> dict[str, Head]:
+def heads(config: Config, prefix: str) -> dict[str, of_tasks.Head]:
     """Returns the heads by task."""
     dropout = config.rate("classifier_dropout", config.rate("hidden_dropout_prob", 0.1))
-    logits, pooler = linear("classifier", "logits/"), linear(f"{prefix}pooler.dense", "pooler/")
+    logits = linear("classifier", "logits/")
+    pooler = of_tasks.Pooler(f"{prefix}pooler.dense", "tanh")
+    transform = of_tasks.Transform(
+        "cls.predictions.transform.dense",
+        "cls.predictions.transform.LayerNorm",
+        activation=config.activation("hidden_act"),
+        epsilon=config.number("layer_norm_eps", 1e-12),
+    )
     return {
-        "classes": of_tasks.classes([*pooler, *logits], activation="tanh", dropout=dropout),
+        "classes": of_tasks.classes(logits, dropout=dropout, front=pooler),
         "tags": of_tasks.tags(logits, dropout=dropout),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
-        "fill": of_tasks.fill(
-            "cls.predictions.transform.dense",
-            "cls.predictions.transform.LayerNorm",
-            "cls.predictions.bias",
-            activation=config.choose("hidden_act", ACTIVATIONS),
-            epsilon=config.number("layer_norm_eps", 1e-12),
-        ),
+        "fill": of_tasks.fill(transform, "cls.predictions.bias"),
     }

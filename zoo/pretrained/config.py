@@ -5,6 +5,24 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 _REQUIRED: Any = object()
+# What transformers calls activations, and what the layers here do; the gated ones are those of
+# feed-forward networks.
+_ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "tanh": "tanh",
+}
+_GATED = {
+    "gelu": "geglu",
+    "gelu_new": "geglu_tanh",
+    "gelu_pytorch_tanh": "geglu_tanh",
+    "relu": "reglu",
+    "silu": "swiglu",
+}
 _MOST = 2**31 - 1
 
 
@@ -81,6 +99,49 @@ class Config(Mapping[str, Any]):
         if isinstance(value, (list, dict)) or value not in choices:
             raise self.refuse(key, value, f"one of {', '.join(map(repr, choices))}")
         return choices[value]
+
+    def choose_each(self, key: str, choices: Mapping[Any, Any], length: int) -> list[Any] | None:
+        """Returns what `choices` has for each value of a list; `None` if the key is left out."""
+        values = self.get(key)
+        if values is None:
+            return None
+        if not isinstance(values, list) or len(values) != length:
+            raise self.refuse(key, values, f"a list of {length} values")
+        return [Config({key: value}, name=self._name).choose(key, choices) for value in values]
+
+    def sizes(self) -> dict[str, int]:
+        """Returns the sizes of a transformer of tokens, by the keys that most families have."""
+        return dict(
+            vocabulary_size=self.size("vocab_size"),
+            hidden_dim=self.size("hidden_size"),
+            intermediate_dim=self.size("intermediate_size"),
+            num_heads=self.size("num_attention_heads"),
+            num_layers=self.size("num_hidden_layers"),
+        )
+
+    def activation(self, key: str, default: Any = _REQUIRED, *, gated: bool = False) -> str:
+        """Returns an activation as layers here call it; `gated`, that of a network with gates."""
+        return self.choose(key, _GATED if gated else _ACTIVATIONS, default)
+
+    def wavelength(self, kind: str, old_key: str, default: float) -> float:
+        """Returns the base of rotary angles in layers of a kind.
+
+        Args:
+            kind: of the layers, such as `"full_attention"`, a key of `rope_parameters`.
+            old_key: the key that files of before there was `rope_parameters` have it by.
+            default: that of files with neither.
+        """
+        by_kind = self.section("rope_parameters")
+        self.demand(rope_scaling=None)
+        by_kind.demand(rope_theta=None, rope_type=None)
+        rope = by_kind.section(kind)
+        rope.demand(rope_type="default", partial_rotary_factor=1.0)
+        return rope.number("rope_theta", self.number(old_key, default))
+
+    def with_defaults(self, **values: Any) -> "Config":
+        """Returns the settings with values of keys that are left out or null."""
+        said = {key: value for key, value in self._values.items() if value is not None}
+        return Config({**self._values, **values, **said}, name=self._name)
 
     def bound(self, key: str, default: int | None) -> int | None:
         """Returns a positive integer; the default if it is left out or less than 1."""

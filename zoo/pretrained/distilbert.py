@@ -4,9 +4,7 @@ from typing import Any
 
 from zoo.models.encoder import encoder
 from zoo.pretrained import heads as of_tasks
-from zoo.pretrained.bert import ACTIVATIONS
 from zoo.pretrained.config import Config
-from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import Rule, linear, norm, rule
 
 MODEL_TYPES = ("distilbert",)
@@ -31,7 +29,7 @@ def arguments(config: Config) -> dict[str, Any]:
         num_layers=config.size("n_layers"),
         max_length=config.size("max_position_embeddings"),
         num_segments=0,
-        activation=config.choose("activation", ACTIVATIONS),
+        activation=config.activation("activation"),
         epsilon=EPSILON,
         dropout=config.rate("dropout", 0.1),
         attention_dropout=config.rate("attention_dropout", 0.1),
@@ -56,22 +54,22 @@ def weights(prefix: str) -> list[Rule]:
     ]
 
 
-def heads(config: Config, prefix: str) -> dict[str, Head]:
+def heads(config: Config, prefix: str) -> dict[str, of_tasks.Head]:
     """Returns the heads by task."""
     logits, answer = linear("classifier", "logits/"), linear("qa_outputs", "logits/")
+    transform = of_tasks.Transform(
+        "vocab_transform",
+        "vocab_layer_norm",
+        activation=config.activation("activation"),
+        epsilon=EPSILON,
+    )
     return {
         "classes": of_tasks.classes(
-            [*linear("pre_classifier", "pooler/"), *logits],
-            activation="relu",
+            logits,
             dropout=config.rate("seq_classif_dropout", 0.2),
+            front=of_tasks.Pooler("pre_classifier", "relu"),
         ),
         "tags": of_tasks.tags(logits, dropout=config.rate("dropout", 0.1)),
         "span": of_tasks.span(answer, dropout=config.rate("qa_dropout", 0.1)),
-        "fill": of_tasks.fill(
-            "vocab_transform",
-            "vocab_layer_norm",
-            "vocab_projector.bias",
-            activation=config.choose("activation", ACTIVATIONS),
-            epsilon=EPSILON,
-        ),
+        "fill": of_tasks.fill(transform, "vocab_projector.bias"),
     }

@@ -6,7 +6,6 @@ from zoo.models.encoder import encoder
 from zoo.pretrained import bert
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
-from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import Rule, linear
 
 MODEL_TYPES = ("electra",)
@@ -26,24 +25,22 @@ def weights(prefix: str) -> list[Rule]:
     return [*bert.weights(prefix), *linear(f"{prefix}embeddings_project", "projection/")]
 
 
-def heads(config: Config, prefix: str) -> dict[str, Head]:
+def heads(config: Config, prefix: str) -> dict[str, of_tasks.Head]:
     """Returns the heads by task. That of discriminators, which tells true tokens from replaced
     ones, is no task here."""
     dropout = config.rate("classifier_dropout", config.rate("hidden_dropout_prob", 0.1))
+    pooler = of_tasks.Pooler("classifier.dense", "gelu", dropout)
+    transform = of_tasks.Transform(
+        "generator_predictions.dense",
+        "generator_predictions.LayerNorm",
+        activation="gelu",
+        epsilon=config.number("layer_norm_eps", 1e-12),
+    )
     return {
         "classes": of_tasks.classes(
-            [*linear("classifier.dense", "pooler/"), *linear("classifier.out_proj", "logits/")],
-            activation="gelu",
-            dropout=dropout,
-            before=dropout,
+            linear("classifier.out_proj", "logits/"), dropout=dropout, front=pooler
         ),
         "tags": of_tasks.tags(linear("classifier", "logits/"), dropout=dropout),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
-        "fill": of_tasks.fill(
-            "generator_predictions.dense",
-            "generator_predictions.LayerNorm",
-            "generator_lm_head.bias",
-            activation="gelu",
-            epsilon=config.number("layer_norm_eps", 1e-12),
-        ),
+        "fill": of_tasks.fill(transform, "generator_lm_head.bias"),
     }

@@ -5,7 +5,6 @@ from typing import Any
 from zoo.models.gpt import gpt
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
-from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import TRANSPOSED, Rule, linear, norm, parts, rule
 
 MODEL_TYPES = ("gpt2",)
@@ -15,13 +14,6 @@ PREFIX = "transformer."
 TIED = {"lm_head.weight": "transformer.wte.weight"}
 # Masks of old files, what chooses among answers in GPT2DoubleHeadsModel, and a table that is tied.
 IGNORED = r"\.attn\.(masked_)?bias$|^multiple_choice_head\.|^lm_head\.weight$"
-ACTIVATIONS = {
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu": "gelu",
-    "relu": "relu",
-    "silu": "silu",
-}
 
 
 def arguments(config: Config) -> dict[str, Any]:
@@ -37,7 +29,7 @@ def arguments(config: Config) -> dict[str, Any]:
         num_heads=config.size("n_head", 12),
         num_layers=config.size("n_layer", 12),
         max_length=config.size("n_positions", 1024),
-        activation=config.choose("activation_function", ACTIVATIONS, "gelu_new"),
+        activation=config.activation("activation_function", "gelu_new"),
         epsilon=config.number("layer_norm_epsilon", 1e-5),
         dropout=config.rate("resid_pdrop", 0.1),
         attention_dropout=config.rate("attn_pdrop", 0.1),
@@ -67,7 +59,7 @@ def weights(prefix: str) -> list[Rule]:
     return rules
 
 
-def heads(config: Config, prefix: str) -> dict[str, Head]:
+def heads(config: Config, prefix: str) -> dict[str, of_tasks.Head]:
     """Returns the heads by task."""
     dropout = config.rate("classifier_dropout", config.rate("hidden_dropout", 0.1))
     tied = config.flag("tie_word_embeddings", True)

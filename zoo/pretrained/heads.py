@@ -1,8 +1,8 @@
 """Tasks: what stands behind the features of a published model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import keras
 
@@ -41,6 +41,7 @@ _PROBLEMS = {
     name: name
     for name in ("single_label_classification", "multi_label_classification", "regression")
 }
+_NORM = "transform_norm"
 _SCORE, _UNNAMED = "score", ("LABEL_0", "0")  # of one number that has no name
 
 
@@ -58,27 +59,106 @@ class Head:
     weights: Sequence[Rule]
 
 
+class Front(Protocol):
+    """Layers in front of a head's logits."""
+
+    @property
+    def weights(self) -> Sequence[Rule]:
+        """The rules of the layers' weights."""
+        ...
+
+    def __call__(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns features behind the layers."""
+        ...
+
+
+class _Bare:
+    """No layers."""
+
+    weights: Sequence[Rule] = ()
+
+    def __call__(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return x
+
+
+BARE = _Bare()
+
+
+@dataclass(frozen=True)
+class Pooler:
+    """A layer of the features' width, with an activation.
+
+    Attributes:
+        dense: the name that a checkpoint has for the layer.
+        activation: of the layer.
+        dropout: share that training drops in front of the layer.
+    """
+
+    dense: str
+    activation: str
+    dropout: float = 0.0
+
+    @property
+    def weights(self) -> Sequence[Rule]:
+        return linear(self.dense, "pooler/")
+
+    def __call__(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        if self.dropout:
+            x = keras.layers.Dropout(self.dropout, name="pooler_dropout")(x)
+        activation = activations.get(self.activation)
+        return keras.layers.Dense(x.shape[-1], activation, name="pooler")(x)
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A layer with an activation, and a norm.
+
+    Attributes:
+        dense, normalization: the names that a checkpoint has for the two.
+        activation: of the layer.
+        epsilon: of the norm.
+        use_bias: whether the layer has a bias.
+        center: whether the norm has one.
+        units: width of both; the features' if `None`.
+    """
+
+    dense: str
+    normalization: str
+    activation: str
+    epsilon: float
+    use_bias: bool = True
+    center: bool = True
+    units: int | None = None
+
+    @property
+    def weights(self) -> Sequence[Rule]:
+        dense, normalization = linear(self.dense, "transform/"), norm(self.normalization, _NORM)
+        return [*dense[: 1 + self.use_bias], *normalization[: 1 + self.center]]
+
+    def __call__(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        layers, activation = keras.layers, activations.get(self.activation)
+        units = self.units or x.shape[-1]
+        x = layers.Dense(units, activation, use_bias=self.use_bias, name="transform")(x)
+        return layers.LayerNormalization(epsilon=self.epsilon, center=self.center, name=_NORM)(x)
+
+
 def classes(
-    weights: Sequence[Rule], *, activation: str | None, dropout: float, before: float = 0.0
+    logits: Sequence[Rule], *, dropout: float, front: Front = BARE, pooling: str = "first"
 ) -> Head:
-    """Returns a head that classifies a text by its first token, behind a layer of its width.
+    """Returns a head that classifies a text by one vector.
 
     Args:
-        weights: of the layers `pooler` and `logits`.
-        activation: of the layer `pooler`; there is none if `None`.
-        dropout: share that training drops in front of the logits.
-        before: that in front of the layer `pooler`.
+        logits: the rules of the layer that is named so.
+        dropout: share that training drops in front of it.
+        front: layers in front of both.
+        pooling: what makes a vector of the features, a kind of `TokenPooling`.
     """
 
     def attach(features: keras.Model, units: int) -> keras.KerasTensor:
-        x = ka.layers.TokenPooling("first", name="pooling")(features.output)  # (B, D)
-        if activation is not None:
-            if before:
-                x = keras.layers.Dropout(before, name="pooler_dropout")(x)
-            x = keras.layers.Dense(x.shape[-1], activation, name="pooler")(x)
-        return project(x, units, dropout)
+        x = ka.layers.TokenPooling(pooling, name="pooling")(features.output)  # (B, D)
+        return project(front(x), units, dropout)
 
-    return Head(attach, weights)
+    return Head(attach, [*front.weights, *logits])
 
 
 def classes_of_last(weights: Sequence[Rule]) -> Head:
@@ -91,49 +171,35 @@ def classes_of_last(weights: Sequence[Rule]) -> Head:
     return Head(attach, weights)
 
 
-def tags(weights: Sequence[Rule], *, dropout: float) -> Head:
-    """Returns a head that classifies each token."""
-    return Head(lambda features, units: project(features.output, units, dropout), weights)
+def tags(logits: Sequence[Rule], *, dropout: float, front: Front = BARE) -> Head:
+    """Returns a head that classifies each token; the arguments are those of `classes`."""
+    return Head(
+        lambda features, units: project(front(features.output), units, dropout),
+        [*front.weights, *logits],
+    )
 
 
-def span(weights: Sequence[Rule], *, dropout: float = 0.0) -> Head:
+def span(logits: Sequence[Rule], *, dropout: float = 0.0, front: Front = BARE) -> Head:
     """Returns a head that finds where an answer begins and where it ends."""
-    return tags(weights, dropout=dropout)
+    return tags(logits, dropout=dropout, front=front)
 
 
-def fill(dense: str, normalization: str, bias: str, *, activation: Any, epsilon: float) -> Head:
+def fill(front: Transform, bias: str | None) -> Head:
     """Returns a head that finds the word of each position, by the table of the embeddings.
 
     Args:
-        dense, normalization, bias: the names that a checkpoint has for the layers in front of the
-            table, and for the bias of the words.
-        activation, epsilon: of these layers.
+        front: layers in front of the table, of the table's width.
+        bias: the name that a checkpoint has for the bias of the words; `None` where it has none.
     """
 
     def attach(features: keras.Model, units: int) -> keras.KerasTensor:
         embedding = features.get_layer("embedding")
-        x = transform(features.output, activation, embedding.output_dim, epsilon=epsilon)
+        x = replace(front, units=embedding.output_dim)(features.output)
         x = embedding(x, reverse=True)  # (B, T, V)
-        return ka.layers.Bias(name="vocabulary_bias")(x)
+        return x if bias is None else ka.layers.Bias(name="vocabulary_bias")(x)
 
-    own = [*linear(dense, "transform/"), *norm(normalization, "transform_norm")]
-    return Head(attach, [*own, rule(bias, "vocabulary_bias/bias")])
-
-
-def transform(
-    x: keras.KerasTensor,
-    activation: Any,
-    units: int,
-    *,
-    epsilon: float,
-    use_bias: bool = True,
-    center: bool = True,
-) -> keras.KerasTensor:
-    """Returns features behind the layer and the norm that heads begin with."""
-    x = keras.layers.Dense(units, activations.get(activation), use_bias=use_bias, name="transform")(
-        x
-    )
-    return keras.layers.LayerNormalization(epsilon=epsilon, center=center, name="transform_norm")(x)
+    words = [] if bias is None else [rule(bias, "vocabulary_bias/bias")]
+    return Head(attach, [*front.weights, *words])
 
 
 def project(x: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:

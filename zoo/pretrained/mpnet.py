@@ -3,7 +3,7 @@
 from typing import Any
 
 from zoo.models.encoder import encoder
-from zoo.pretrained.bert import ACTIVATIONS
+from zoo.pretrained import bert
 from zoo.pretrained.config import Config
 from zoo.pretrained.roberta import heads as heads  # which MPNet's are
 from zoo.pretrained.weights import Rule, linear, norm, rows_from, rule
@@ -19,21 +19,13 @@ UNREAD = 2  # rows of the table of positions, of which padding has the second
 def arguments(config: Config) -> dict[str, Any]:
     """Returns the arguments of `encoder` that a `config.json` stands for."""
     # Whatever the settings say, transformers has these 32 buckets, and padding that is 1.
-    config.demand(relative_attention_num_buckets=32, pad_token_id=1, tie_word_embeddings=True)
-    return dict(
-        vocabulary_size=config.size("vocab_size"),
-        hidden_dim=config.size("hidden_size"),
-        intermediate_dim=config.size("intermediate_size"),
-        num_heads=config.size("num_attention_heads"),
-        num_layers=config.size("num_hidden_layers"),
-        max_length=config.size("max_position_embeddings") - UNREAD,
-        num_segments=0,
-        num_buckets=32,
-        activation=config.choose("hidden_act", ACTIVATIONS, "gelu"),
-        epsilon=config.number("layer_norm_eps", 1e-12),
-        dropout=config.rate("hidden_dropout_prob", 0.1),
-        attention_dropout=config.rate("attention_probs_dropout_prob", 0.1),
-    )
+    config.demand(relative_attention_num_buckets=32, pad_token_id=1)
+    return {
+        **bert.arguments(config.with_defaults(hidden_act="gelu", type_vocab_size=0)),
+        "max_length": config.size("max_position_embeddings") - UNREAD,
+        "num_segments": 0,
+        "num_buckets": 32,
+    }
 
 
 def weights(prefix: str) -> list[Rule]:

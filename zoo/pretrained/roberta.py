@@ -7,7 +7,6 @@ from zoo.models.encoder import encoder
 from zoo.pretrained import bert
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
-from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import Rule, linear, rows_from
 
 MODEL_TYPES = ("roberta", "xlm-roberta", "camembert")
@@ -35,23 +34,21 @@ def weights(prefix: str) -> list[Rule]:
     return bert.weights(prefix, positions=rows_from(FIRST_POSITION))
 
 
-def heads(config: Config, prefix: str) -> dict[str, Head]:
+def heads(config: Config, prefix: str) -> dict[str, of_tasks.Head]:
     """Returns the heads by task."""
     dropout = config.rate("classifier_dropout", config.rate("hidden_dropout_prob", 0.1))
+    pooler = of_tasks.Pooler("classifier.dense", "tanh", dropout)
+    transform = of_tasks.Transform(
+        "lm_head.dense",
+        "lm_head.layer_norm",
+        activation="gelu",
+        epsilon=config.number("layer_norm_eps", 1e-12),
+    )
     return {
         "classes": of_tasks.classes(
-            [*linear("classifier.dense", "pooler/"), *linear("classifier.out_proj", "logits/")],
-            activation="tanh",
-            dropout=dropout,
-            before=dropout,
+            linear("classifier.out_proj", "logits/"), dropout=dropout, front=pooler
         ),
         "tags": of_tasks.tags(linear("classifier", "logits/"), dropout=dropout),
         "span": of_tasks.span(linear("qa_outputs", "logits/")),
-        "fill": of_tasks.fill(
-            "lm_head.dense",
-            "lm_head.layer_norm",
-            "lm_head.bias",
-            activation="gelu",
-            epsilon=config.number("layer_norm_eps", 1e-12),
-        ),
+        "fill": of_tasks.fill(transform, "lm_head.bias"),
     }

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from zoo.pretrained.vocabularies import SpecialTokens, make_settings, make_template
+from zoo.pretrained.vocabularies import CONVERT, SpecialTokens, make_settings, make_template
 
 FILES = ("spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4
@@ -66,8 +66,7 @@ def read(
     else:
         raise ValueError(
             f"A model of sentencepiece of a tokenizer of the kind {kind!r} is not known here. "
-            "Write a tokenizer.json: `transformers.AutoTokenizer.from_pretrained(source)"
-            ".save_pretrained(folder)`."
+            f"{CONVERT}"
         )
     ids = {text: i for i, (text, _) in enumerate(vocabulary)}
     after = between[-1]
@@ -120,7 +119,7 @@ def _read_model(content: bytes) -> tuple[list[_Piece], dict[int, Any]]:
     if changed or trainer.get(3, _UNIGRAM) != _UNIGRAM:
         raise ValueError(
             "it is no Unigram model with the usual settings. Received: model type "
-            f"{trainer.get(3, _UNIGRAM)}, changed fields {changed}"
+            f"{trainer.get(3, _UNIGRAM)}, changed fields {changed}. {CONVERT}"
         )
     if any(piece.kind == _USER_DEFINED and not _is_special(piece.text) for piece in pieces):
         raise ValueError("it has pieces of the user's own.")

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras_attention as ka
 from zoo.pretrained import sentencepiece, vocabularies
+from zoo.pretrained.config import Config
 from zoo.pretrained.vocabularies import SpecialTokens, find_ids
 
 _NO_LENGTH = 10**6  # what transformers writes for no length at all is far above
@@ -49,6 +50,9 @@ def read(
         separator=named.find("sep", ids),
         mask=named.find("mask", ids),
         max_length=min(lengths, default=None),
+        truncation_side=Config(options, name="tokenizer_config.json").choose(
+            "truncation_side", {"right": "right", "left": "left"}, "right"
+        ),
         words=words,
     )
     size = config.get("vocab_size", layer.vocabulary_size)

@@ -9,7 +9,6 @@ from typing import Any
 from zoo.models.vit import vit
 from zoo.pretrained import heads as of_tasks
 from zoo.pretrained.config import Config
-from zoo.pretrained.heads import Head
 from zoo.pretrained.weights import CONVOLUTION, FLAT, Rule, linear, norm, rule
 
 MODEL_TYPES = ("vit",)
@@ -18,14 +17,6 @@ PROCESSOR = "ViT"
 BUILD = vit
 PREFIX = "vit."
 IGNORED = r"^(vit\.)?pooler\.|\.mask_token$|^decoder\."  # the last two are of masked images
-ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "quick_gelu": "quick_gelu",
-    "relu": "relu",
-    "silu": "silu",
-}
 
 
 def arguments(config: Config) -> dict[str, Any]:
@@ -40,7 +31,7 @@ def arguments(config: Config) -> dict[str, Any]:
         intermediate_dim=config.size("intermediate_size", 3072),
         num_heads=num_heads,
         num_layers=config.size("num_hidden_layers", 12),
-        activation=config.choose("hidden_act", ACTIVATIONS, "gelu"),
+        activation=config.activation("hidden_act", "gelu"),
         epsilon=config.number("layer_norm_eps", 1e-12),
         use_bias=config.flag("qkv_bias", True) or ("output", "feed_forward"),
         dropout=config.rate("hidden_dropout_prob", 0.0),
@@ -72,7 +63,7 @@ def weights(prefix: str) -> list[Rule]:
     ]
 
 
-def heads(config: Config, prefix: str) -> dict[str, Head]:
+def heads(config: Config, prefix: str) -> dict[str, of_tasks.Head]:
     """Returns the heads by task."""
     logits = linear("classifier", "logits/")
-    return {"classes": of_tasks.classes(logits, activation=None, dropout=0.0)}
+    return {"classes": of_tasks.classes(logits, dropout=0.0)}

@@ -7,6 +7,11 @@ from typing import Any
 _NAMES = ("pad", "bos", "eos", "sep", "cls", "mask", "unk")
 # What a name stands for where no file says.
 _USUAL = {"pad": ("[PAD]", "<pad>"), "mask": ("[MASK]", "<mask>"), "eos": ("<|endoftext|>",)}
+# What to do where a vocabulary of old is not known here.
+CONVERT = (
+    "Write a tokenizer.json: "
+    "`transformers.AutoTokenizer.from_pretrained(source).save_pretrained(folder)`."
+)
 # Which parts stand around texts, by the name of a tokenizer's class and by the type of its model.
 _KINDS = {
     "bert": ("bert", "distilbert", "electra", "mobilebert", "convbert", "squeezebert", "lxmert"),
@@ -66,8 +71,7 @@ def find_kind(options: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         if short in names:
             return kind
     raise ValueError(
-        f"A tokenizer of the kind {name!r} without a tokenizer.json is not known here. Write one: "
-        "`transformers.AutoTokenizer.from_pretrained(source).save_pretrained(folder)`."
+        f"A tokenizer of the kind {name!r} without a tokenizer.json is not known here. {CONVERT}"
     )
 
 

@@ -1,7 +1,7 @@
 """Which tensor of a published checkpoint is which weight of ours: tables, read both ways."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -100,7 +100,7 @@ def linear(theirs: str, ours: str) -> list[Rule]:
     ]
 
 
-def joined(theirs: str, ours: Sequence[str]) -> list[Rule]:
+def joined(theirs: str, *ours: str) -> list[Rule]:
     """Returns the rules of a `torch.nn.Linear` that is several of ours side by side."""
     kernels, biases = ([prefix + name for prefix in ours] for name in ("kernel", "bias"))
     return [

@@ -39,7 +39,8 @@ class Tokenizer(Entrance, keras.layers.Layer):
 
     Of a vocabulary that `train` makes, id 0 is padding, which the mask hides; id 1 stands for what
     is not in the vocabulary, which byte pairs never meet. It may have a start (id 2) and an end
-    (id 3) of texts, for models that write. Text beyond `max_length` tokens is cut off at its end.
+    (id 3) of texts, for models that write. Text beyond `max_length` tokens is cut off at its end,
+    or at its beginning by `truncation_side="left"`.
     Text without tokens becomes a row of padding, or start and end. What looks like a special token
     in a text, such as "[SEP]", is text.
 
@@ -49,6 +50,8 @@ class Tokenizer(Entrance, keras.layers.Layer):
             cuts to pieces. Texts are cut into words by `split`, or are lists of words already.
         padding_id: of padding; -1 where the vocabulary has no token for it.
         special_ids: ids by the names of `SpecialIds`; `None` for the layout of `train`.
+        truncation_side: where text beyond `max_length` is cut off, `"right"` or `"left"`; special
+            tokens stay.
 
     Call arguments:
         token_ids: `(B, T)` integers, padded with `padding_id`.
@@ -72,6 +75,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
         words: bool | str = False,
         padding_id: int = PAD,
         special_ids: Mapping[str, Any] | None = None,
+        truncation_side: str = "right",
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "int32", **kwargs})
@@ -89,7 +93,9 @@ class Tokenizer(Entrance, keras.layers.Layer):
                 "One id per word needs a vocabulary of `Tokenizer.train`. Received: words=True, "
                 f"special_ids={special_ids!r}. Use words='pieces'."
             )
+        checks.one_of("truncation_side", truncation_side, ("right", "left"))
         self.max_length = max_length
+        self.truncation_side = truncation_side
         self.words = words
         self.padding_id = padding_id
         self._special = None if special_ids is None else SpecialIds.from_config(special_ids)
@@ -108,6 +114,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
         separator: str | None = None,
         mask: str | None = None,
         max_length: int | None = None,
+        truncation_side: str = "right",
         words: bool | str = False,
         name: str | None = "tokenizer",
     ) -> "Tokenizer":
@@ -130,7 +137,7 @@ class Tokenizer(Entrance, keras.layers.Layer):
             end: token that a text may end with, or several, beside that of the post-processor.
             separator: token between the texts of a pair; if `None`, that of the post-processor.
             mask: token for a gap that a model fills. It alone may stand in a text.
-            max_length, name: of the layer.
+            max_length, truncation_side, name: of the layer.
             words: of the layer, `False` or `"pieces"`.
 
         Raises:
@@ -145,7 +152,9 @@ class Tokenizer(Entrance, keras.layers.Layer):
                 "words='pieces', or `Tokenizer.train` for one id per word."
             )
         content, unknown = tokenizer_published.read(json_or_path, mask)
-        texts = Texts(content, SpecialIds(unknown=unknown), words, _find_words)
+        checks.one_of("truncation_side", truncation_side, ("right", "left"))
+        unnamed = SpecialIds(unknown=unknown)
+        texts = Texts(content, unnamed, words, _find_words, truncation_side)
         named = {"padding": padding, "start": start, "separator": separator, "mask": mask}
         texts.special, padding_id = texts.find_special(named, end)
         room = len(texts.single)
@@ -154,7 +163,8 @@ class Tokenizer(Entrance, keras.layers.Layer):
                 f"`max_length` must have room for a token beside the {room} special ones. "
                 f"Received: max_length={max_length}"
             )
-        layer = cls(max_length, words, padding_id, texts.special.get_config(), name=name)
+        special = texts.special.get_config()
+        layer = cls(max_length, words, padding_id, special, truncation_side, name=name)
         layer._json, layer._read = content, texts
         return layer
 
@@ -352,7 +362,9 @@ class Tokenizer(Entrance, keras.layers.Layer):
                     f"The layer {self.name!r} has no vocabulary. Make it with `Tokenizer.train`, "
                     "or load a model that was saved with one."
                 )
-            self._read = Texts(self._json, self._special, self.words, _find_words)
+            self._read = Texts(
+                self._json, self._special, self.words, _find_words, self.truncation_side
+            )
         return self._read
 
     def _set(self, json: str | None) -> None:
@@ -398,6 +410,8 @@ class Tokenizer(Entrance, keras.layers.Layer):
             config["padding_id"] = self.padding_id
         if self._special is not None:
             config["special_ids"] = self._special.get_config()
+        if self.truncation_side != "right":
+            config["truncation_side"] = self.truncation_side
         return config
 
 

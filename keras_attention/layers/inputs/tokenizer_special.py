@@ -58,11 +58,17 @@ class SpecialIds:
 
 @dataclass(frozen=True)
 class Frame:
-    """The special ids before a text, between the texts of a pair, and behind the last."""
+    """The special ids before a text, between the texts of a pair, and behind the last.
+
+    Attributes:
+        before, between, after: these ids.
+        truncation_side: the side on which a text is cut, `"right"` or `"left"`.
+    """
 
     before: tuple[Any, ...] = ()
     between: tuple[Any, ...] = ()
     after: tuple[Any, ...] = ()
+    truncation_side: str = "right"
 
     def __len__(self) -> int:
         return len(self.before) + len(self.between) + len(self.after)
@@ -89,7 +95,11 @@ class Frame:
                     f"{'a pair' if len(parts) > 1 else 'a text'}. Received: max_length={limit}"
                 )
             lengths = _share(max(0, limit - len(self)), *map(len, parts))
-            parts = [part[:length] for part, length in zip(parts, lengths, strict=True)]
+            kept = zip(parts, lengths, strict=True)
+            if self.truncation_side == "left":
+                parts = [part[len(part) - length :] for part, length in kept]
+            else:
+                parts = [part[:length] for part, length in kept]
         first, *rest = parts
         second = [*self.between, *rest[0]] if rest else []
         return [*self.before, *first, *second, *self.after]

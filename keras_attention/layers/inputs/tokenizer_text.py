@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -67,6 +68,7 @@ class Texts:
         special: ids of special tokens, or `None` for the layout of `Tokenizer.train`.
         words: as of the layer.
         split: cuts a text into words: spans of characters.
+        truncation_side: as of the layer.
 
     Raises:
         ValueError: the library refuses the content, or a special id has no token.
@@ -78,6 +80,7 @@ class Texts:
         special: SpecialIds | None,
         words: bool | str,
         split: Callable[[str], list[tuple[int, int]]],
+        truncation_side: str,
     ) -> None:
         library = tokenizer_file.call(tokenizer_file.import_library().Tokenizer.from_str, content)
         library.encode_special_tokens = True  # "[END]" in a text ends nothing
@@ -90,7 +93,9 @@ class Texts:
             self.single, self.pair = find_frames(library)
             library.post_processor = None
         self.special = special
-        frames = self.single, self.pair
+        self.single, self.pair = frames = [
+            replace(frame, truncation_side=truncation_side) for frame in (self.single, self.pair)
+        ]
         ids = [i for frame in frames for i in (*frame.before, *frame.between, *frame.after)]
         wrong = [i for i in (*special.list(), *ids) if library.id_to_token(i) is None]
         if wrong:
@@ -156,11 +161,14 @@ class Texts:
             list(self._cut(encoded, number)) for number, encoded in enumerate(self._encode(text, 0))
         ]
         frame = self._frame(parts, 0, True)
-        special = (
-            [(Piece(i, self._library.id_to_token(i)), self._library.id_to_token(i)) for i in ids]
+        before, between, after = (
+            tuple(
+                (Piece(i, self._library.id_to_token(i)), self._library.id_to_token(i)) for i in ids
+            )
             for ids in (frame.before, frame.between, frame.after)
         )
-        return Frame(*map(tuple, special)).put(parts, limit)
+        written = replace(frame, before=before, between=between, after=after)
+        return written.put(parts, limit)
 
     def first_pieces(self, text: Any, *, limit: int | None) -> list[int]:
         """Returns the number of the word that begins at each id of a text, or else -1."""

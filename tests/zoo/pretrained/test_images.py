@@ -131,7 +131,7 @@ def test_a_decoder_of_masked_images_is_no_task(changed):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"hidden_act": "tanh"}, "'hidden_act' of config.json must be one of 'gelu'"),
+        ({"hidden_act": "mish"}, "'hidden_act' of config.json must be one of 'gelu'"),
         ({"head_dim": 4}, "'head_dim' of config.json must be 8"),
         ({"qkv_bias": "no"}, "'qkv_bias' of config.json must be true or false"),
         ({"layer_norm_eps": "tiny"}, "'layer_norm_eps' of config.json must be a number"),

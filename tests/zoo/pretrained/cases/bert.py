@@ -26,7 +26,7 @@ CASE = Case(
         is_decoder=True,
         add_cross_attention=True,
         tie_word_embeddings=False,
-        hidden_act="tanh",
+        hidden_act="mish",
     ),
     position_ids=count_from_the_first_token,
 )

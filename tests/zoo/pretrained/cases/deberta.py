@@ -45,6 +45,6 @@ CASE = Case(
         attention_head_size=16,
         pooler_hidden_size=16,
         tie_word_embeddings=False,
-        hidden_act="tanh",
+        hidden_act="mish",
     ),
 )

@@ -18,6 +18,6 @@ CASE = Case(
     ),
     tasks=("classes", "tags", "span", "fill"),
     read=dict(activation="relu", n_heads=2, sinusoidal_pos_embds=True),
-    refused=dict(tie_word_embeddings=False, activation="tanh"),
+    refused=dict(tie_word_embeddings=False, activation="mish"),
     position_ids=count_from_the_first_token,
 )

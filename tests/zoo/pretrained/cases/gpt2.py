@@ -26,7 +26,7 @@ CASE = Case(
         reorder_and_upcast_attn=True,
     ),
     refused=dict(
-        activation_function="tanh",
+        activation_function="mish",
         scale_attn_weights=False,
         scale_attn_by_inverse_layer_idx=True,
         add_cross_attention=True,

@@ -35,7 +35,7 @@ CASE = Case(
     ),
     refused=dict(
         layer_types=["full_attention", "linear_attention", "full_attention"],
-        hidden_activation="tanh",
+        hidden_activation="mish",
         tie_word_embeddings=False,
         rope_scaling={"rope_type": "linear", "factor": 2.0},
     ),

@@ -25,7 +25,7 @@ CASE = Case(
         relative_attention_num_buckets=16,
         pad_token_id=0,
         tie_word_embeddings=False,
-        hidden_act="tanh",
+        hidden_act="mish",
     ),
     padding_id=1,
 )

@@ -44,7 +44,10 @@ def draw(name, runs):
     if name in {**trainings.TRAININGS, **trainings.TRANSLATORS}:
         figure, sentence = trainings.draw_trained(name, BEST)
         return rasterise(figure), sentence
-    return rasterise(draw_scores(name)), "Measured scores, those of [results](results.md)."
+    return rasterise(draw_scores(name)), (
+        "Measured scores, those of [results](results.md): its training takes longer than those that "
+        "pictures of this page are drawn after. The first command draws its attention."
+    )
 
 
 def draw_boxed(name):

@@ -37,13 +37,13 @@ TRAININGS = {
     "attention_vs_rnn": Short(),
     "copy_reverse": Short(),
     "gat_lookup": Short(),
-    "series_etth1": Short(epochs=1, rows=4_000),
+    "series_etth1": Short(epochs=1, rows=2_000),
     "tabular_adult": Short(epochs=3),
-    "tabular_housing": Short(epochs=6),
-    "tag_ner": Short(),
-    "text_sst2": Short(epochs=2, rows=8_000),
-    "text_trec": Short(epochs=4),
-    "vit_fashion": Short(epochs=3, rows=8_000),
+    "tabular_housing": Short(epochs=3),
+    "tag_ner": Short(epochs=4),
+    "text_sst2": Short(epochs=3, rows=4_000),
+    "text_trec": Short(epochs=3),
+    "vit_fashion": Short(epochs=4, rows=2_000),
 }
 
 
@@ -71,13 +71,12 @@ def draw_trained(name, best):
         figure = next(figures[kind] for kind in best if kind in figures)
     how = "Drawn after the recipe's own training"
     if short != Short():
-        rows = "" if short.rows is None else f" of {short.rows:,} of {total:,} rows"
+        rows = "" if short.rows is None else f" on {short.rows:,} of {total:,} rows"
         epochs = "an epoch" if short.epochs == 1 else f"{short.epochs} epochs"
-        how = f"Drawn after {epochs}{rows} alone, where the recipe has more"
+        how = f"Drawn after {epochs}{rows}, less than the recipe's training"
     source = recipe.data.source.name
-    made_up = "made" in source
-    data = "its data is made up" if made_up else f"it needs the data, {source}"
-    return figure, f"{how}, by the second command; {data}."
+    data = "on made-up data" if "made" in source else f"which fetches its data, {source}"
+    return figure, f"{how}, by the second command, {data}."
 
 
 def _shorten(recipe, short):

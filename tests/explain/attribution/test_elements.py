@@ -332,7 +332,7 @@ def test_columns_become_missing():
     np.testing.assert_array_equal(without["categories"], [[2], [0]])
     without = categories.without(np.ones((2, 1), bool))
     np.testing.assert_array_equal(without["categories"], [[0], [0]])
-    with pytest.raises(ValueError, match="of a row becomes missing. Received: replacement=1"):
+    with pytest.raises(ValueError, match=r"of a row becomes missing. Received: replacement=1"):
         elements(model, rows, replacement=1)
 
 
@@ -350,7 +350,7 @@ def test_steps_of_series_become_their_mean():
     np.testing.assert_allclose(without, expected, atol=1e-6)
     summed = steps.at_elements(series)
     np.testing.assert_allclose(summed, series.reshape(1, 4, 4).sum(axis=-1), atol=1e-5)
-    with pytest.raises(ValueError, match="of series becomes their mean. Received: replacement=0"):
+    with pytest.raises(ValueError, match=r"of series becomes their mean. Received: replacement=0"):
         elements(model, series, replacement=0)
 
 

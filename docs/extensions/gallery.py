@@ -24,7 +24,8 @@ sys.path.insert(0, str(ROOT))
 DOCS = ROOT / "docs"
 PICTURES = DOCS / "gallery"
 BEST = ("attention", "alignment", "reading", "importance")  # of the pictures that recipes draw
-EXPLAINED = {"audio_fsdd": 2, "vit_digits": 3}  # how many inputs, where recipes draw many in a row
+# How many inputs, where recipes draw many in a row, or weights that are even.
+EXPLAINED = {"audio_fsdd": 2, "text_clinc": 8, "vit_digits": 3}
 WIDTH = 900  # pixels
 
 
@@ -45,8 +46,8 @@ def draw(name, runs):
         figure, sentence = trainings.draw_trained(name, BEST)
         return rasterise(figure), sentence
     return rasterise(draw_scores(name)), (
-        "Measured scores, those of [results](results.md): its training takes longer than those that "
-        "pictures of this page are drawn after. The first command draws its attention."
+        "Measured scores, those of [results](results.md): its training takes longer than those "
+        "that pictures of this page are drawn after. The first command draws its attention."
     )
 
 
@@ -54,12 +55,13 @@ def draw_boxed(name):
     """Returns what the recipe draws of the trained model of its name."""
     import keras_attention as ka
     import zoo
+    from keras_attention.explain.plots import any_model
     from zoo import recipes
 
     recipe = recipes.load(name)(variant="default", seed=0, smoke=False)
     if name in EXPLAINED:
         inputs = recipe.data.test[0][: EXPLAINED[name]]
-        return ka.explain.relevance(zoo.load(name), inputs).figure()
+        return any_model.explain(zoo.load(name), inputs, ka.explain.relevance)[1]
     figures = recipe.pictures(zoo.load(name), recipe.data)
     return next((figures[best] for best in BEST if best in figures), next(iter(figures.values())))
 

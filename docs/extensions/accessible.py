@@ -3,6 +3,7 @@
 BODY = {
     "<pre><span></span>": '<pre tabindex="0"><span></span>',  # keys have to reach what scrolls
     '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+    '<div class="cell_output ': '<div tabindex="0" class="cell_output ',  # wide figures
     ' aria-label="Toggle hidden content"': "",  # what is written there says more
 }
 

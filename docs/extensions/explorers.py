@@ -1,7 +1,7 @@
 """The directive `explorer`: a page of `ka.explain.page`, inside a page of the site.
 
-The pages are made while the site is built, by the models that come along (`zoo.load`), of inputs
-that are written or drawn here.
+The pages are made while the site is built, of inputs that are written or drawn here: by the models
+that come along (`zoo.load`), and by a translator that is trained for it, see `translation.py`.
 """
 
 import html
@@ -21,6 +21,16 @@ def intents():
 
     texts = ["what is my balance", "play some jazz in the kitchen", "set a timer for ten minutes"]
     return explain.page(load("text_clinc"), texts)
+
+
+def translation():
+    """Returns English words that a translator writes, and what it reads in German for each."""
+    import translation
+
+    from keras_attention import explain
+
+    model, _ = translation.train("rnn")
+    return explain.page(model, translation.SHOWN)
 
 
 def verse():
@@ -93,7 +103,8 @@ def mask():
 
 
 EXPLORERS = {
-    make.__name__: make for make in (scores, mask, intents, verse, digits, questions, sound, papers)
+    make.__name__: make
+    for make in (scores, mask, intents, translation, verse, digits, questions, sound, papers)
 }
 HEIGHTS = {"scores": 300, "mask": 560}  # in pixels, of those that are not 760 high
 
@@ -115,16 +126,18 @@ class Explorer(SphinxDirective):
             f'<iframe src="{FOLDER}/{name}.html" title="{title}" loading="lazy" '
             f'style="width: 100%; height: {height}px; border: 1px solid #8888"></iframe>'
         )
-        return [nodes.raw("", frame, format="html")]
+        alone = f'<p><a href="{FOLDER}/{name}.html">Open this page alone</a></p>'
+        return [nodes.raw("", frame + alone, format="html")]
 
 
 def make_pages(app):
-    """Writes the pages that are not there, or are older than this file."""
+    """Writes the pages that are not there, or are older than this file or that of translations."""
     if app.builder.format != "html":
         return
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    changed = Path(__file__).stat().st_mtime
+    own = Path(__file__)
+    changed = max(path.stat().st_mtime for path in (own, own.with_name("translation.py")))
     for name, make in EXPLORERS.items():
         path = folder / f"{name}.html"
         if not path.exists() or path.stat().st_mtime < changed:

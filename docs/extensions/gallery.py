@@ -8,7 +8,7 @@ build of the site does not have. A recipe's picture is the first of these that t
 
 1. what a training left in `RUNS/NAME/`,
 2. what the recipe draws of the trained model of its name that comes along (`zoo.box`),
-3. its deletion curves in `docs/faithfulness/`,
+3. what it draws after a short training, see `trainings.py`,
 4. its measured scores beside simpler methods, of `docs/results/`.
 """
 
@@ -24,12 +24,14 @@ sys.path.insert(0, str(ROOT))
 DOCS = ROOT / "docs"
 PICTURES = DOCS / "gallery"
 BEST = ("attention", "alignment", "reading", "importance")  # of the pictures that recipes draw
-EXPLAINED = {"audio_fsdd": 2, "vit_digits": 3}  # how many inputs, where recipes draw many in a row
+# How many inputs, where recipes draw many in a row, or weights that are even.
+EXPLAINED = {"audio_fsdd": 2, "text_clinc": 8, "vit_digits": 3}
 WIDTH = 900  # pixels
 
 
 def draw(name, runs):
     """Returns the picture of a recipe as a Pillow image, and a sentence that says what it is of."""
+    import trainings
     from PIL import Image
 
     from zoo import box
@@ -40,25 +42,26 @@ def draw(name, runs):
     if name in box.names():
         figure = draw_boxed(name)
         return rasterise(figure), f'Drawn of the model that comes along, `zoo.load("{name}")`.'
-    curves = sorted((DOCS / "faithfulness").glob(f"{name}-*.png"))
-    if curves:
-        return Image.open(curves[0]), (
-            "How fast the answer goes when what an explanation calls important is taken away, "
-            "[measured](faithfulness.md) on a trained model."
-        )
-    return rasterise(draw_scores(name)), "Measured scores, those of [results](results.md)."
+    if name in {**trainings.TRAININGS, **trainings.TRANSLATORS}:
+        figure, sentence = trainings.draw_trained(name, BEST)
+        return rasterise(figure), sentence
+    return rasterise(draw_scores(name)), (
+        "Measured scores, those of [results](results.md): its training takes longer than those "
+        "that pictures of this page are drawn after. The first command draws its attention."
+    )
 
 
 def draw_boxed(name):
     """Returns what the recipe draws of the trained model of its name."""
     import keras_attention as ka
     import zoo
+    from keras_attention.explain.plots import any_model
     from zoo import recipes
 
     recipe = recipes.load(name)(variant="default", seed=0, smoke=False)
     if name in EXPLAINED:
         inputs = recipe.data.test[0][: EXPLAINED[name]]
-        return ka.explain.relevance(zoo.load(name), inputs).figure()
+        return any_model.explain(zoo.load(name), inputs, ka.explain.relevance)[1]
     figures = recipe.pictures(zoo.load(name), recipe.data)
     return next((figures[best] for best in BEST if best in figures), next(iter(figures.values())))
 
@@ -139,6 +142,7 @@ def format_page(sentences):
             "",
             "```",
             f"python scripts/train.py {name}",
+            *[f"python docs/extensions/gallery.py {name}"] * ("second command" in sentences[name]),
             "```",
             "",
         ]
@@ -155,9 +159,12 @@ def main():
     options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     kept = PICTURES / "pictures.json"  # what each picture is of
-    sentences = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    sentences = {}
     for name in options.names or recipes.names():
-        image, sentences[name] = draw(name, options.runs)
+        image, sentence = draw(name, options.runs)
+        if kept.exists():  # read anew, as another one may have been drawn meanwhile
+            sentences = json.loads(kept.read_text(encoding="utf-8"))
+        sentences[name] = sentence
         shrink(image).save(PICTURES / f"{name}.png", optimize=True)
         print(name, sentences[name], (PICTURES / f"{name}.png").stat().st_size, flush=True)
         kept.write_text(json.dumps(sentences, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -282,4 +282,6 @@ np.testing.assert_allclose(100 * dot_query @ dot_key.T, 100 * (dot_query @ dot_k
 # - Luong, Pham and Manning, 2015: [Effective approaches to attention-based neural machine
 #   translation](https://arxiv.org/abs/1508.04025), sections 3.1 and 3.2.
 #
+# [Explore](../explore.md#a-translation) a translation by this attention, word by word.
+#
 # Next: [why not keep everything in a recurrent state?](03_why_not_a_recurrent_state.py)

@@ -44,10 +44,11 @@ import keras_attention as ka
 #
 # ## The equation
 #
-# $$\text{recurrent: } h_t = f(h_{t-1}, x_t) \qquad\qquad
-# \text{attention: } o = \sum_{s=1}^{T} \mathrm{softmax}(q \cdot k)_s \, v_s$$
+# $$\text{recurrent: } h_t = f(h_{t-1}, x_t)$$
 #
-# On the left, word 1 reaches $h_T$ through T − 1 steps. On the right, every word reaches the output
+# $$\text{attention: } o = \sum_{s=1}^{T} \mathrm{softmax}(q \cdot k)_s \, v_s$$
+#
+# In the first, word 1 reaches $h_T$ through T − 1 steps. In the second, every word reaches the output
 # in one. [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), table 1, call it the maximum
 # path length: T for a recurrent layer, 1 for attention. The price is in the same table: each of the
 # T words is compared with all T.

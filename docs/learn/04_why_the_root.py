@@ -18,6 +18,9 @@
 # | $V$ | values | (S, H) |
 # | $d$ or $d_k$ | how many numbers one query or one key has: H, the size of a head | one number |
 #
+# T counts the queries and S the keys. A **head** is one of several attentions side by side, which a
+# [later lesson](06_why_several_heads.py) explains. Here there is one.
+#
 # The **variance** of some numbers is the mean of their squared distances from their mean. Its root
 # is their typical size.
 
@@ -123,7 +126,8 @@ np.testing.assert_allclose([unscaled, scaled], [0.9820, 0.7311], atol=5e-5)
 #
 # The function `attention_weights` of `keras_attention/ops/attention.py` multiplies the query by
 # `query.shape[-1] ** -0.5`, which is $1/\sqrt{H}$. Multiplying the T queries is cheaper than
-# dividing T × S scores. The layers call it with one more axis for the heads, N.
+# dividing T × S scores. The layers call it with two more axes: B, the texts of a batch, and N, the
+# heads.
 
 # %%
 from keras_attention.ops import attention

@@ -17,6 +17,8 @@
 # | $p$ | position: 0 for the first token, then 1, 2, ... | one number |
 # | $PE_p$ | the vector of position p | (D,) |
 # | $i$ | number of a pair of channels, from 0 to D/2 − 1 | one number |
+#
+# A **channel** is one of the D numbers of a vector: the same place in the vectors of all tokens.
 
 # %%
 import os
@@ -173,8 +175,9 @@ assert ka.layers.PositionalEncoding()(np.zeros((1, length, 8))).shape == (1, len
 #
 # ## Mistakes
 #
-# - **Adding to embeddings that are too small.** A position vector has a length of $\sqrt{D/2}$.
-#   Fresh embeddings are often much smaller, and the words drown. The paper multiplies embeddings by
+# - **Adding to embeddings that are too small.** Embeddings are the vectors of a table of words. A
+#   position vector has a length of $\sqrt{D/2}$. Fresh embeddings are often much smaller, and the
+#   words drown. The paper multiplies embeddings by
 #   $\sqrt D$ first (section 3.4); here that is `scale_inputs=True`.
 # - **Positions in 16 bits.** In bfloat16, positions 256 and 257 are the same number. Compute angles
 #   in 32 bits, and round the result.

@@ -11,7 +11,7 @@
 #
 # - $T$: tokens so far; $D$: width of the model; $L$: number of layers.
 # - $N$ query heads, $K$ key heads of size $H$ each; $K$ divides $N$.
-# - $q_t, k_t, v_t$: query, key and value of token $t$.
+# - $q_t, k_t, v_t$: query, key and value of token $t$; $o_t$: what attention returns for it.
 
 # %%
 import os
@@ -74,8 +74,8 @@ import keras_attention as ka
 #
 # Now memory, for a model as large as the smallest GPT-2: 12 layers, 12 heads of size 64, 1024
 # tokens, 2 bytes a number. That is $2 \cdot 12 \cdot 12 \cdot 64 \cdot 1024 \cdot 2$ bytes: 36
-# MiB for one text. With four key heads it is 12 MiB. A server writes hundreds of texts at a time,
-# and then the cache is larger than the model.
+# MiB (of $2^{20}$ bytes each) for one text. With four key heads it is 12 MiB. A server writes
+# hundreds of texts at a time, and then the cache is larger than the model.
 
 # %%
 assert sum(t * t for t in range(1, 5)) == 30
@@ -188,8 +188,8 @@ _ = figure.suptitle("Without a cache, early scores are computed again and again"
 # ## Change
 #
 # Two blocks with rotary positions. We run the whole text, then all but one token and a cached
-# step. Expect the same logits, up to rounding, for every number of key heads. Expect the cache to
-# shrink in proportion.
+# step. Expect the same logits (the scores of all words, before the softmax), up to rounding, for
+# every number of key heads. Expect the cache to shrink in proportion.
 
 # %%
 key_heads = 1  # CHANGE ME: try 2 or 4

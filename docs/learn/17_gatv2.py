@@ -13,6 +13,7 @@
 # - A graph: nodes with features $h_i$, and edges. Node $i$, the **target**, reads its neighbours
 #   $j$, the **sources**. $N$ nodes, $F$ features each, $H$ numbers of a head.
 # - $W_t$, $W_s$: matrices $(F, H)$; $a$, $a_t$, $a_s$: vectors of $H$ numbers.
+# - $e_{ij}$: the score that node $i$ gives node $j$; $\alpha_{ij}$: the weight, its softmax.
 # - LeakyReLU: leaves positive numbers as they are, and multiplies negative ones by 0.2.
 
 # %%

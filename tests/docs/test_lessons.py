@@ -194,6 +194,18 @@ def test_a_number_that_is_not_computed_is_noticed(tmp_path):
     test_numbers_in_prose_are_computed(page)
 
 
+def test_notebooks_have_the_code_of_the_pages():
+    """All of it in its order, behind two cells of their own: what runs on the site runs there."""
+    sys.path.insert(0, str(ROOT / "docs/extensions"))
+    from notebooks import BACKEND, make_notebook
+
+    for page in PAGES:
+        cells = [c.source for c in make_notebook(page, "keras").cells if c.cell_type == "code"]
+        own = [cell.source for cell in cells_of(page, "code")]
+        own = own[1:] if own[0].startswith('"""') else own  # the docstring of the program
+        assert cells == ['%pip install --quiet "keras"', BACKEND, *own], page
+
+
 def test_notebooks_run(tmp_path):
     """From `pip install` on, with no other file beside; one for all."""
     import nbclient

@@ -170,6 +170,62 @@ def chromium():
     driver.quit()
 
 
+def open_explorer(chromium, path):
+    """Opens a page to explore, and waits until it shows its weights."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    chromium.get_log("browser")
+    chromium.get(path.as_uri())
+    shown = "return document.querySelector('#view')?.getAttribute('aria-busy') != 'true'"
+    WebDriverWait(chromium, 20, 0.02).until(lambda _: chromium.execute_script(shown))
+
+
+def test_keys_reach_all_of_an_explorer(site, chromium):
+    """Each control that can be seen comes with Tab; a group of radio buttons has one."""
+    from selenium.webdriver import ActionChains, Keys
+
+    controls = "button, input:not([type=radio]), select, [tabindex='0']"
+    for path in sorted((site / "explorers").iterdir()):
+        open_explorer(chromium, path)
+        count = chromium.execute_script(
+            """
+            window.missed = new Set([...document.querySelectorAll(arguments[0])].filter(
+              (control) => control.checkVisibility()));
+            document.addEventListener("focusin", ({ target }) => missed.delete(target));
+            return missed.size;
+            """,
+            controls,
+        )
+        assert count >= 3, path
+        ActionChains(chromium).send_keys(Keys.TAB * (count + 2)).perform()
+        missed = chromium.execute_script("return [...missed].map((control) => control.outerHTML)")
+        assert missed == [], path
+        errors = [e for e in chromium.get_log("browser") if e["level"] == "SEVERE"]
+        assert errors == [], path
+
+
+def test_the_translator_writes_what_is_right_and_reads_what_it_translates(site, chromium):
+    """The true order of words is known, as a grammar made the sentences."""
+    sys.path.insert(0, str(ROOT / "docs/extensions"))
+    import translation
+
+    pairs = {" ".join(pair.source): pair for pair in translation.make_pairs()}
+    open_explorer(chromium, site / "explorers/translation.html")
+    shown = chromium.execute_script("return [...document.querySelector('#example').options]")
+    texts = [option.text.partition(": ")[2] for option in shown]
+    right = [f"{source} \u2192 {' '.join(pairs[source].target)}" for source in translation.SHOWN]
+    assert texts == right
+    pair = pairs[translation.SHOWN[0]]
+    words = chromium.find_elements("css selector", ".queries .item")
+    for word in ("old", "dog", "sees", "small", "cat"):  # "sees" reads the last word
+        place = pair.target.index(word)
+        chromium.execute_script(
+            "arguments[0].dispatchEvent(new Event('pointerover', { bubbles: true }))", words[place]
+        )
+        most = chromium.find_element("css selector", "#readout .to .top .token").text
+        assert most in [pair.source[i] for i in pair.aligned[place]], word
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pages_fit_the_screen(site, chromium, width):
     """No page scrolls to the side, on a desktop or a phone, and none asks for the network."""

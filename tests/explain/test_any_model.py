@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 import keras_attention as ka
+from keras_attention import explain
 from keras_attention.explain.attribution import names
 from keras_attention.explain.maps.generation_maps import generation_maps
 from keras_attention.explain.plots import any_model
 from tests.decoding.models import image_captioner
 from zoo.models.audio_transformer import VARIANTS as AUDIO
 from zoo.models.audio_transformer import audio_transformer
+from zoo.models.ft_transformer import VARIANTS as FT
+from zoo.models.ft_transformer import ft_transformer
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
 from zoo.models.gpt import VARIANTS as GPT
 from zoo.models.gpt import gpt
+from zoo.models.patch_tst import VARIANTS as PATCH_TST
+from zoo.models.patch_tst import patch_tst
 from zoo.models.transformer import VARIANTS as TRANSFORMER
 from zoo.models.transformer import transformer
 from zoo.models.vit import VARIANTS as VIT
@@ -76,13 +81,13 @@ def test_the_page_of_a_graph_has_an_example_for_each_node(graphs):
     model, inputs = graphs
     example, alone = data_of(ka.explain.page(model, inputs, position=[2, 4], why=False))["examples"]
     assert (example["name"], alone["name"]) == ("node 2", "node 4")
-    (part,) = example["sequences"]["features"]
+    (part,) = example["sequences"]["nodes"]
     assert [label.split()[0] for label in part["nodes"]] == ["2", "0", "1"]
     assert part["edges"] == [[1, 0], [2, 0]]
     assert [choices[0][0] for choices in example["answer"]["choices"]] == [
         ka.predict(model, inputs)[0][2].label
     ]
-    assert len(alone["sequences"]["features"][0]["nodes"]) == 2
+    assert len(alone["sequences"]["nodes"][0]["nodes"]) == 2
 
 
 def test_the_page_of_an_image_has_its_class_token_and_its_patches(images):
@@ -90,6 +95,56 @@ def test_the_page_of_an_image_has_its_class_token_and_its_patches(images):
     assert "block_0/attention" in page
     assert '"class"' in page
     assert "data:image/png;base64," in page
+
+
+def test_the_page_of_a_table_has_relevance_for_each_column():
+    model = ft_transformer(
+        **FT["tiny"],
+        numbers=["age", "pay"],
+        categories={"job": ["x", "y"], "city": ["u", "v"]},
+        class_names=["no", "yes"],
+    )
+    rows = [{"age": 0.3, "pay": -1, "job": "y", "city": "w"}]
+    (example,) = data_of(ka.explain.page(model, rows))["examples"]
+    (sequence,) = example["sequences"].values()
+    assert sequence == [{"tokens": ["class", "age", "pay", "job", "city"]}]
+    for reason, name in zip(example["reasons"], ("numbers", "categories"), strict=True):
+        scores = ka.explain.relevance(model, rows, name=name).scores[0]
+        relevance = reason["methods"][0]
+        np.testing.assert_allclose(relevance["shares"], scores / scores.max(), atol=1e-3)
+        assert reason["parts"] == [{"tokens": explain.elements(model, rows, name=name).labels[0]}]
+        (answer,) = ka.predict(model, rows)
+        assert reason["target"] == answer.label
+        assert relevance["curve"][0] == pytest.approx(answer.probability, abs=1e-4)
+    texts = ka.explain.relevance(model, rows).figure().axes[0].texts
+    assert [text.get_text() for text in texts][1:] == ["age", "pay"]
+    with pytest.raises(ValueError, match="Categories have no gradient, and 'categories' has them"):
+        ka.explain.gradient_x_input(model, rows, name="categories")
+
+
+def test_the_page_of_series_has_a_map_for_each_and_relevance_of_steps():
+    sizes = {**PATCH_TST["tiny"], "patch_size": 16, "stride": 8}
+    model = patch_tst(**sizes, names=["oil", "load"])
+    series = np.random.default_rng(0).normal(size=(2, 96, 2)).astype("float32")
+    examples = data_of(ka.explain.page(model, series))["examples"]
+    assert [m["path"] for m in examples[0]["maps"]] == [
+        f"block_0/attention, {name}" for name in ("oil", "load")
+    ]
+    labels = explain.elements(model, series).labels[0]
+    assert examples[0]["sequences"] == {"series": [{"tokens": labels}]}
+    # No series reads another one, so that those of one series alone are the maps of its name.
+    changed = series.copy()
+    changed[..., 1] = 0
+    other = data_of(ka.explain.page(model, changed, why=False))["examples"]
+    for example, without in zip(examples, other, strict=True):
+        same = [a == b for a, b in zip(example["maps"], without["maps"], strict=True)]
+        assert same == [True, False]
+    (reason,) = examples[1]["reasons"]
+    assert reason["target"].endswith(" at 96")
+    target = ["oil", "load"].index(reason["target"].split()[0])
+    scores = ka.explain.integrated_gradients(model, series, position=95, target=[0, target])
+    shares = scores.scores[1] / np.abs(scores.scores[1]).max()
+    np.testing.assert_allclose(reason["methods"][0]["shares"], shares, atol=1e-3)
 
 
 def test_heads_of_images_have_a_row_for_each_layer(images):
@@ -168,6 +223,7 @@ def test_what_a_language_model_reads_for_each_new_token():
     for inputs in (texts, texts[0]):
         examples = data_of(ka.explain.page(model, inputs, max_new_tokens=4))["examples"]
         assert len(examples) == (6 if inputs is texts else 1)
+        assert "has one for each token" in examples[0]["unexplained"]
         data = examples[0]
         named = [[name for name, _ in choices] for choices in data["answer"]["choices"]]
         assert [best for best, *_ in named] == data["answer"]["chosen"] == written.queries[path]

@@ -69,6 +69,11 @@ class Ground:
                 )
             self.values = {name: to_numpy(x) for name, x in embeddings.items()}
             self.baseline = {name: np.zeros_like(x) for name, x in self.values.items()}
+        elif elements.array.dtype.kind in "iu":
+            raise ValueError(
+                f"Categories have no gradient, and {elements.name or model.inputs[0].name!r} has "
+                "them. Use `relevance`, or `leave_one_out`, which needs no attention."
+            )
         else:
             self.values = {"input": np.nan_to_num(elements.array.astype(np.float32))}
             self.baseline = {"input": np.nan_to_num(elements.baseline().astype(np.float32))}

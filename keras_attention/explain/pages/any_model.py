@@ -58,7 +58,7 @@ def page(
             for each input, and 24 further predictions.
 
     Raises:
-        ValueError: no layer has weights of whole inputs, or they are too many for a page.
+        ValueError: no layer has weights of these inputs, or they are too many for a page.
     """
     inputs = _as_batch(model, inputs)
     total, shown = _count(inputs), _first(inputs, _MOST_EXAMPLES)

@@ -25,6 +25,10 @@ from keras_attention.explain.pages.reasons import describe_reasons
 from keras_attention.explain.pages.sequences import Sequences
 
 _NOTHING = "(nothing)"  # stands in an empty sequence
+_WRITTEN = (
+    "Relevance explains one answer, and a text that is written has one for each token. That of one "
+    "of them is ka.explain.relevance(model, inputs, position=...)."
+)
 
 
 class _Named:
@@ -66,20 +70,20 @@ def describe_inputs(
     outputs = attention_maps.predicted(model, given)
     recording = attention_maps.record(model, given, expected=outputs)
     first = attention_maps.to_numpy(keras.tree.flatten(outputs)[0])
-    maps = {
-        path: weights
-        for path, weights in recording.maps.items()
-        if len(weights) == len(first)  # those of windows of images are of other batches
-    }
+    maps = {path: attention_maps.to_numpy(weights) for path, weights in recording.maps.items()}
+    # A layer may read the parts of an input one by one, such as each series by itself.
+    parts = {path: len(weights) // len(first) for path, weights in maps.items()}
+    maps = {path: w for path, w in maps.items() if parts[path] * len(first) == len(w) > 0}
     if not maps:
         raise ValueError(
-            f"No layer of {model.name!r} has weights of whole inputs, which a page could show. "
-            "Draw those of `attention_maps`."
+            f"No layer of {model.name!r} has weights of the {len(first)} inputs, which a page "
+            "could show. Draw those of `attention_maps`."
         )
-    maps = {path: attention_maps.to_numpy(weights) for path, weights in maps.items()}
     reads = _reads(model, recording)
     edges = given.get("edges") if isinstance(given, Mapping) else None
     present = np.ones(first.shape[:2], bool) if elements is None else elements.present
+    if first.ndim == 3 and present.shape[1] != first.shape[1]:  # such as steps that are forecast
+        present = np.ones(first.shape[:2], bool)
     where = _choose_positions(first, present, position)
     reasons = describe_reasons(model, positions, where) if why and elements else [[]] * len(first)
     examples = []
@@ -87,11 +91,13 @@ def describe_inputs(
         named = _Named()
         values = {}
         for path, weights in maps.items():
-            of_row = weights[row]
-            if of_row.ndim == 2:  # (N, E), of edges
-                loops = roles.adds_self_loops(recording.owners[path])
-                of_row = _to_matrix(of_row, np.asarray(edges)[row], first.shape[1], loops)
-            values[path] = _name(named, positions, row, path, of_row, reads.get(path))
+            for part in range(parts[path]):
+                of_row = weights[row * parts[path] + part]
+                if of_row.ndim == 2:  # (N, E), of edges
+                    loops = roles.adds_self_loops(recording.owners[path])
+                    of_row = _to_matrix(of_row, np.asarray(edges)[row], first.shape[1], loops)
+                place = path + _name_part(model, part, parts[path])
+                values[place] = _name(named, positions, row, place, of_row, reads.get(path))
         answered, which = output, present[row]
         if edges is not None and where is not None:
             answered = output[where[row]]
@@ -139,7 +145,8 @@ def describe_generated(
         answer = {"of": named.axes[path][0], "probable": True, "choices": choices}
         answer["chosen"] = generated.queries[path]
         name = f"{name_example(model, inputs, row)} \N{RIGHTWARDS ARROW} {generated.output}"
-        examples.append({"name": name, **example, "answer": answer, "reasons": []})
+        of_text = {"answer": answer, "reasons": [], "unexplained": _WRITTEN}
+        examples.append({"name": name, **example, **of_text})
     return examples
 
 
@@ -149,6 +156,14 @@ def _reads(model: keras.Model, recording: scope.Recording) -> dict[str, Read]:
         return {read.path: read for read in streams(model, recording).reads}
     except ValueError:
         return {}
+
+
+def _name_part(model: keras.Model, part: int, count: int) -> str:
+    """Returns what is written behind a layer's path for one of so many parts of an input."""
+    if count == 1:
+        return ""
+    names = getattr(prediction.decoder(model), "names", ())  # such as those of series
+    return f", {names[part]}" if len(names) == count else f", part {part + 1} of {count}"
 
 
 def _name(
@@ -187,8 +202,6 @@ def _choose_positions(outputs: np.ndarray, present: np.ndarray, position: Any) -
         return None
     if position is not None:
         return np.broadcast_to(np.asarray(position), (len(outputs),))
-    if present.shape[1] != outputs.shape[1]:
-        return np.full(len(outputs), outputs.shape[1] - 1)
     return present.shape[1] - 1 - present[:, ::-1].argmax(axis=1)
 
 

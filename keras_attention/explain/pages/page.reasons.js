@@ -37,10 +37,13 @@ function showChoices(answer, position) {
   );
 }
 
-/** Fills the panel of reasons with those of an example: one for each of its inputs. */
-function showReasons({ reasons }) {
-  byId("why").hidden = !reasons.length;
-  byId("reasons").replaceChildren(...reasons.map((reason) => new Reason(reason).root));
+/** Fills the panel of reasons with those of an example, one for each of its inputs, or says why
+ * there are none. */
+function showReasons({ reasons, unexplained = "" }) {
+  byId("why").hidden = !reasons.length && !unexplained;
+  byId("how").hidden = !reasons.length;
+  const said = element("p", "quiet", unexplained);
+  byId("reasons").replaceChildren(...reasons.map((reason) => new Reason(reason).root), said);
 }
 
 /** One input: its elements under each method's scores, and a slider that takes elements away. */
@@ -59,6 +62,7 @@ class Reason {
     const root = element("figure", "panel shaded");
     const box = element("div", "items");
     box.setAttribute("role", "group");
+    box.tabIndex = 0; // keys have to reach what scrolls
     box.setAttribute("aria-label", `elements by ${method.name}`);
     const items = build(box, this.reason.parts);
     items.forEach(({ node, label }, i) => {

@@ -95,7 +95,7 @@ function showWeights(mask, cells, sums) {
     const weights = softmax(row.map((sees) => (sees ? 0 : -Infinity)));
     cells[t].forEach((cell, s) => {
       cell.textContent = row[s] ? weights[s].toFixed(2) : "";
-      cell.style.backgroundColor = row[s] ? `rgb(52 140 240 / ${0.7 * weights[s] + 0.05})` : "";
+      cell.style.backgroundColor = row[s] ? `rgb(var(--heat) / ${0.7 * weights[s] + 0.05})` : "";
       cell.setAttribute("aria-pressed", row[s]);
       cell.setAttribute("aria-label", `query ${t + 1}, key ${s + 1}: weight ${weights[s].toFixed(2)}`);
     });

@@ -89,7 +89,7 @@ class Positions:
         first = stream.parts[0][1] or 0
         added = ["class", *(f"register {i}" for i in range(1, first))]  # by what puts tokens before
         items: list[Item] = [*added[: max(0, first)]]
-        for part, _ in stream.parts:
+        for part in _once(stream):
             items += self._of_parts(part, row)
         return items
 
@@ -120,17 +120,24 @@ class Positions:
         return [self._pictures[key]] * (stretches * bands)
 
 
+def _once(stream: Stream) -> list[Stream]:
+    """Returns what a sequence was put together of, once where it is a part again: behind a series
+    its last value may be repeated, before it is cut."""
+    return list({part.name: part for part, _ in stream.parts}.values())
+
+
 def name_stream(stream: Stream) -> str:
     """Returns the name of a sequence as a reader would say it: of what it is made."""
     if not stream.parts:
         return name_input_of(stream.name)
-    names = [name_stream(part) for part, _ in stream.parts]
+    names = [name_stream(part) for part in _once(stream)]
     return " + ".join(["class", *names] if (stream.parts[0][1] or 0) > 0 else names)
 
 
 def name_input_of(name: str) -> str:
     """Returns the name of a model's input as a reader would say it."""
-    return "tokens" if name == "token_ids" else name.removesuffix("_ids").replace("_", " ")
+    named = {"token_ids": "tokens", "features": "nodes"}
+    return named.get(name, name.removesuffix("_ids").replace("_", " "))
 
 
 def name_example(model: keras.Model, inputs: Any, row: int) -> str:

@@ -1,13 +1,14 @@
 """Why a model gave its answers: relevance beside weights, and what deleting elements does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_attention import prediction
 from keras_attention.explain.attribution.explanation import Explanation
-from keras_attention.explain.attribution.methods import attention, relevance
+from keras_attention.explain.attribution.methods import attention, integrated_gradients, relevance
 from keras_attention.explain.attribution.names import class_names
 from keras_attention.explain.attribution.question import Question
 from keras_attention.explain.evaluation import ranks
@@ -15,9 +16,14 @@ from keras_attention.explain.pages.positions import Positions, name_input_of
 from keras_attention.explain.pages.sequences import describe_items
 
 _STEPS = 8  # points of a curve beside the first
-_METHODS: dict[str, tuple[Callable[..., Explanation], str]] = {
-    "relevance": (relevance, "Relevance: weights times gradients, through all layers"),
-    "weights": (attention, "Weights of the last layer alone, mean over heads"),
+# By kind the methods with their titles. The second is for where no attention is known to lead from
+# the elements to the output.
+_METHODS: dict[str, Sequence[tuple[Callable[..., Explanation], str]]] = {
+    "relevance": (
+        (relevance, "Relevance: weights times gradients, through all layers"),
+        (integrated_gradients, "Relevance: integrated gradients, which need no attention"),
+    ),
+    "weights": ((attention, "Weights of the last layer alone, mean over heads"),),
 }
 _SHOWN = 3  # elements that a panel names in words
 
@@ -39,25 +45,38 @@ def describe_reasons(
     for name in positions.elements:
         if name in beside:
             continue
-        how: dict[str, Any] = {"name": name, "position": position}
-        explanations = {}
-        for kind, (method, _) in _METHODS.items():
+        titles, explanations = _explain(model, positions, name, position)
+        if not explanations:
+            continue
+        described = _describe(model, positions, name, explanations, titles, position)
+        for row, entry in enumerate(described):
+            reasons[row].append(entry)
+    return reasons
+
+
+def _explain(
+    model: keras.Model, positions: Positions, name: str, position: np.ndarray | None
+) -> tuple[dict[str, str], dict[str, Explanation]]:
+    """Returns titles and explanations by kind, those that there are for an input."""
+    titles, explanations = {}, {}
+    how: dict[str, Any] = {"name": name, "position": position}
+    for kind, ways in _METHODS.items():
+        for method, title in ways:
             try:
                 explanations[kind] = method(model, positions.elements[name].inputs, **how)
             except ValueError:  # no attention is known to lead from these elements to the output
                 continue
-        if not explanations:
-            continue
-        for row, entry in enumerate(_describe(model, positions, name, explanations, position)):
-            reasons[row].append(entry)
-    return reasons
+            titles[kind] = title
+            break
+    return titles, explanations
 
 
 def _describe(
     model: keras.Model,
     positions: Positions,
     name: str,
-    explanations: dict[str, Explanation],
+    explanations: Mapping[str, Explanation],
+    titles: Mapping[str, str],
     position: np.ndarray | None,
 ) -> list[dict[str, Any]]:
     elements = positions.elements[name]
@@ -80,7 +99,7 @@ def _describe(
             if kind in explanations:
                 scores = explanations[kind].scores[row][kept]
                 shares = scores / max(np.abs(scores).max(initial=0), 1e-12)
-                method |= {"title": _METHODS[kind][1], "shares": np.round(shares, 3).tolist()}
+                method |= {"title": titles[kind], "shares": np.round(shares, 3).tolist()}
                 method["says"] = f"Largest score: {np.abs(scores).max(initial=0):.3g}."
             if curves:
                 method["curve"] = [round(float(p), 5) for p in curves[kind][row]]
@@ -97,14 +116,15 @@ def _describe(
 
 
 def _name_targets(model: keras.Model, explanation: Explanation) -> list[str]:
-    names, position = class_names(model), explanation.position
+    position = explanation.position
+    names = class_names(model) or getattr(prediction.decoder(model), "names", ())
     targets = [str(names[target]) if names else f"output {target}" for target in explanation.target]
     if position is None or explanation.elements.kind == "nodes":
         return targets
     return [f"{target} at {place + 1}" for target, place in zip(targets, position, strict=True)]
 
 
-def _rank(explanations: dict[str, Explanation], present: np.ndarray) -> dict[str, np.ndarray]:
+def _rank(explanations: Mapping[str, Explanation], present: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the places `(B, E)` of the elements by each method, and by chance."""
     rng = np.random.default_rng(0)
     ties = rng.permuted(np.tile(np.arange(present.shape[1]), (len(present), 1)), axis=1)

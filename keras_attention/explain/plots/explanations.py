@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from keras_attention.explain.attribution.elements import Frames, ImagePatches, Nodes, Tokens
+from keras_attention.explain.attribution.elements import (
+    Columns,
+    Frames,
+    ImagePatches,
+    Nodes,
+    Steps,
+    Tokens,
+)
 from keras_attention.explain.plots import figures, lettering
 from keras_attention.explain.plots.image import draw_pale
 from keras_attention.explain.plots.text import (
@@ -38,7 +45,8 @@ _SCALES = "each input has a scale of its own, up to its largest score."
 
 
 def explanation(result: "Explanation", titles: Sequence[str] = (), *, title: str = "") -> "Figure":
-    """Draws the scores of a batch on their elements: text, images, recordings or graphs.
+    """Draws the scores of a batch on their elements: text, images, recordings, graphs,
+    rows of tables or steps of series.
 
     Blue speaks for the output that was explained and red against it; methods that follow
     attention know no red. Each input has a scale of its own, up to its largest score.
@@ -57,6 +65,8 @@ def explanation(result: "Explanation", titles: Sequence[str] = (), *, title: str
     titles = [lettering.caption(line, CAPTION) for line in titles] or [""] * count
     kinds = {
         Tokens: _draw_texts,
+        Columns: _draw_texts,
+        Steps: _draw_texts,
         ImagePatches: _draw_images,
         Frames: _draw_recordings,
         Nodes: _draw_graphs,

@@ -179,4 +179,4 @@ def add_scale(figure: "Figure", axes: Any, highest: float) -> None:
     colours = ScalarMappable(Normalize(0, max(highest, 1e-12)), heat())
     scale = figure.colorbar(colours, ax=axes, ticks=(0, highest), aspect=40)
     scale.set_ticklabels(["0", f"{highest:.2g}"], fontsize=8)
-    scale.set_label("weight, one scale for all", fontsize=8, labelpad=-12)
+    scale.set_label("weight,\none scale for all", fontsize=8, labelpad=2)

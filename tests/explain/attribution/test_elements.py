@@ -1,4 +1,4 @@
-"""Elements that are taken away and summed up: tokens, patches, frames and nodes.
+"""Elements that are taken away and summed up: tokens, patches, frames, nodes, columns and steps.
 
 NumPy does it all; what the models compute is in `test_methods.py`.
 """
@@ -11,8 +11,12 @@ from keras import ops
 import keras_attention as ka
 from keras_attention.explain import elements
 from zoo.models.audio_transformer import audio_transformer
+from zoo.models.ft_transformer import VARIANTS as FT
+from zoo.models.ft_transformer import ft_transformer
 from zoo.models.gat import VARIANTS as GAT
 from zoo.models.gat import gat
+from zoo.models.patch_tst import VARIANTS as PATCH_TST
+from zoo.models.patch_tst import patch_tst
 from zoo.models.text_classifier import VARIANTS as TEXT
 from zoo.models.text_classifier import text_classifier
 from zoo.models.transformer_tagger import VARIANTS as TAGGER
@@ -314,6 +318,40 @@ def test_nodes(graph):
     np.testing.assert_allclose(nodes.at_elements(features), features.sum(-1))
     with pytest.raises(ValueError, match=r"nodes becomes zeros. Received: replacement=1"):
         elements(graph, {"features": features, "edges": edges}, replacement=1)
+
+
+def test_columns_become_missing():
+    """Or a category that is not known; those of another input stay."""
+    model = ft_transformer(**FT["tiny"], numbers=["age", "pay"], categories={"job": ["x", "y"]})
+    rows = [{"age": 30, "pay": "", "job": "y"}, {"age": 40, "pay": 2, "job": "z"}]
+    numbers, categories = (elements(model, rows, name=name) for name in ("numbers", "categories"))
+    assert (numbers.kind, numbers.labels[0]) == ("columns", ["age", "pay"])
+    assert numbers.present.all()
+    without = numbers.without(np.array([[True, False], [False, True]]))
+    np.testing.assert_array_equal(without["numbers"], [[np.nan, np.nan], [40, np.nan]])
+    np.testing.assert_array_equal(without["categories"], [[2], [0]])
+    without = categories.without(np.ones((2, 1), bool))
+    np.testing.assert_array_equal(without["categories"], [[0], [0]])
+    with pytest.raises(ValueError, match=r"of a row becomes missing. Received: replacement=1"):
+        elements(model, rows, replacement=1)
+
+
+def test_steps_of_series_become_their_mean():
+    """Of patches that overlap, each has the steps up to where the next one begins."""
+    sizes = {**PATCH_TST["tiny"], "patch_size": 4, "stride": 2, "look_back": 8}
+    model = patch_tst(**sizes, names=["a", "b"])
+    series = np.random.default_rng(0).normal(size=(1, 8, 2)).astype("float32")
+    steps = elements(model, series)
+    assert (steps.kind, steps.edges) == ("steps", (0, 2, 4, 6, 8))
+    assert steps.labels[0] == ["-8 to -5", "-6 to -3", "-4 to -1", "-2 to -1"]
+    without = steps.without(np.array([[False, True, False, False]]))
+    expected = series.copy()
+    expected[:, 2:4] = series.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(without, expected, atol=1e-6)
+    summed = steps.at_elements(series)
+    np.testing.assert_allclose(summed, series.reshape(1, 4, 4).sum(axis=-1), atol=1e-5)
+    with pytest.raises(ValueError, match=r"of series becomes their mean. Received: replacement=0"):
+        elements(model, series, replacement=0)
 
 
 def test_inputs_that_cannot_be_explained_are_told(text, tagger, audio):

@@ -6,11 +6,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attention import prediction
+from keras_attention import prediction, roles
 from keras_attention.explain.attribution.elements.base import Batch, Elements
+from keras_attention.explain.attribution.elements.columns import columns
 from keras_attention.explain.attribution.elements.frames import frames, framing
 from keras_attention.explain.attribution.elements.nodes import nodes
 from keras_attention.explain.attribution.elements.patches import patches
+from keras_attention.explain.attribution.elements.steps import cutting, steps
 from keras_attention.explain.attribution.elements.tokens import tokens
 from keras_attention.explain.maps.attention_maps import arrays
 
@@ -23,10 +25,11 @@ def elements(
     replacement: Any = None,
     grid: tuple[int, int] | None = None,
 ) -> Elements:
-    """Returns the tokens, patches, frames or nodes of a batch of inputs.
+    """Returns the tokens, patches, frames, nodes, columns or steps of a batch of inputs.
 
     Integers `(B, T)` are tokens, `(B, height, width, C)` are images of patches, `(B, samples)`
-    are waveforms of frames, `(B, N, F)` are nodes or other vectors.
+    are waveforms of frames, `(B, N, F)` are nodes or other vectors. `(B, F)` behind which a layer
+    encodes tables are columns, `(B, steps, C)` that a layer cuts to patches are steps of series.
 
     Args:
         model: functional.
@@ -49,25 +52,38 @@ def elements(
     texts = _texts(inputs, name) if encoded is not inputs else None
     batch = Batch(_as_arrays(model, encoded, names), None if len(names) == 1 else name)
     array = batch.array
+    encoder = prediction.encoders(model).get(name)
+    if encoder is not None and array.ndim == 2 and roles.encodes(encoder) == "tables":
+        if replacement is not None:
+            raise ValueError(
+                "What is taken away of a row becomes missing. Received: "
+                f"replacement={replacement!r}"
+            )
+        return columns(batch, encoder)
     if array.dtype.kind in "iu" and array.ndim == 2:
         return tokens(model, batch, name, texts=texts, replacement=replacement)
     if array.ndim == 4:
         return patches(model, batch, name, replacement=replacement, grid=grid)
     audio = array.ndim == 2 and framing(model, name) is not None
     vectors = array.ndim == 3 and array.dtype.kind == "f"
+    cutter = cutting(model, name) if vectors else None
     if (audio or vectors) and replacement is not None:
+        kind = "recordings" if audio else "nodes" if cutter is None else "series"
         raise ValueError(
-            f"What is taken away of {'recordings' if audio else 'nodes'} becomes zeros. Received: "
-            f"replacement={replacement!r}"
+            f"What is taken away of {kind} becomes {'zeros' if cutter is None else 'their mean'}. "
+            f"Received: replacement={replacement!r}"
         )
     if audio:
         return frames(model, batch, name)
+    if cutter is not None:
+        return steps(batch, cutter)
     if vectors:
         return nodes(batch)
     raise ValueError(
         f"The input {name!r} must be ids (B, T), images (B, height, width, C), waveforms "
-        f"(B, samples) of a model with a `LogMelSpectrogram`, or vectors (B, N, F). Received: "
-        f"{array.dtype} of shape {array.shape}"
+        "(B, samples) of a model with a `LogMelSpectrogram`, columns (B, F) of one with a layer "
+        f"such as `NumericColumns`, or vectors (B, N, F). Received: {array.dtype} of "
+        f"shape {array.shape}"
     )
 
 

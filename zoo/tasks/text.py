@@ -18,6 +18,7 @@ from zoo.harness import charts
 from zoo.harness.experiment import Recipe, predict
 from zoo.harness.stopping import StopEarly
 from zoo.models import text_classifier as default
+from zoo.progress import track
 from zoo.readers import findings as of_data
 from zoo.readers.findings import Findings
 from zoo.readers.labels import number_classes
@@ -26,6 +27,7 @@ from zoo.readers.tables import Table, choose_column, name_source, read_table, re
 from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 from zoo.tasks.optimizers import adamw_cosine
 from zoo.tasks.run import Run, make_request
+from zoo.tasks.vocabularies import learn_vocabulary
 
 # The function that builds a model, its sizes, and the highest learning rate.
 Variant = tuple[Callable[..., keras.Model], dict[str, Any], float]
@@ -133,15 +135,13 @@ def train_tokenizer(
     """
     texts = splits.train[0]
     longest = int(np.clip(np.percentile(lengths, 99), 16, LONGEST))
-    words = ka.layers.Tokenizer.train(
-        texts, model="word", vocabulary_size=20_000, max_length=longest
-    )
+    words = learn_vocabulary(texts, model="word", vocabulary_size=20_000, max_length=longest)
     ids = words.encode(splits.validation[0])
     known = np.sum((ids != words.padding_id) & (ids != words.unknown_id))
     unknown = 1 - known / max(1, np.sum(ids != words.padding_id))
     if unknown <= MOST_UNKNOWN:
         return words
-    pieces = ka.layers.Tokenizer.train(texts, model="bpe", vocabulary_size=8_000)
+    pieces = learn_vocabulary(texts, model="bpe", vocabulary_size=8_000)
     longest = np.percentile(measure(pieces, texts), 99)
     pieces.max_length = int(np.clip(longest, 16, LONGEST))
     findings.add(f"Tokens: pieces of words, for {unknown:.0%} of the words to choose by are new")
@@ -150,7 +150,8 @@ def train_tokenizer(
 
 def measure(tokenizer: ka.layers.Tokenizer, texts: Sequence[str]) -> np.ndarray:
     """Returns the number of tokens of each text, `(B,)`."""
-    chunks = (tokenizer.encode(texts[i : i + 1000]) for i in range(0, len(texts), 1000))
+    starts = track(range(0, len(texts), 1000), "Counted tokens of", unit="times 1,000 texts")
+    chunks = (tokenizer.encode(texts[start : start + 1000]) for start in starts)
     return np.concatenate([(ids != tokenizer.padding_id).sum(axis=1) for ids in chunks])
 
 

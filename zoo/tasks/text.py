@@ -186,7 +186,8 @@ def read(
         frame = read_table(table, argument=argument)
         texts = read_texts(frame, choose_column(frame, text, argument="text", usual=TEXTS))
         labels = read_texts(frame, choose_column(frame, label, argument="label", usual=LABELS))
-        pairs = [(a, b) for a, b in zip(texts, labels, strict=True) if a.strip() and b.strip()]
+        labels = [each.strip() for each in labels]
+        pairs = [(a, b) for a, b in zip(texts, labels, strict=True) if a.strip() and b]
         findings.add(f"{argument.capitalize()}: {len(texts):,} rows")
         if len(pairs) < len(texts):
             findings.warn(

@@ -106,8 +106,7 @@ def language_model(
         mistakes=find_mistakes,
         stop=StopEarly(patience=3),
         request=request,
-        next_step="keras-attention generate {folder}/model.keras 'The' "
-        "--sampler top_p=0.9 --max-new-tokens 200",
+        next_step="keras-attention generate {folder}/model.keras 'The'",
         **started,
     )
     return Run(recipe, findings)

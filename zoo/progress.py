@@ -1,9 +1,10 @@
 """How far long work is, and how long the rest of it takes."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self, TextIO, TypeVar
 
 Item = TypeVar("Item")
@@ -81,6 +82,33 @@ def track(items: Collection[Item], what: str, **settings: Any) -> Iterator[Item]
         for item in items:
             yield item
             progress.advance()
+
+
+@contextmanager
+def show_waiting(what: str, **settings: Any) -> Iterator[None]:
+    """Says how long work has taken whose parts nobody can count: `Choosing tokens for 12 s`.
+
+    A thread says it, so the work must let other threads run, as calls of compiled libraries do.
+
+    Args:
+        what: is done; the seconds follow.
+        settings: of `Progress`.
+    """
+    over = threading.Event()
+    begin = time.monotonic()
+
+    def say() -> None:
+        while not over.wait(_TERMINAL):
+            progress.advance(int(time.monotonic() - begin) - progress.done)
+
+    with Progress(what, None, unit="s", **settings) as progress:
+        thread = threading.Thread(target=say, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 def format_seconds(seconds: float) -> str:

@@ -105,6 +105,15 @@ def test_what_a_text_is_called_does_not_open_a_file(folder):
     assert inputs.read(None, asked) == [Path(asked[0]), asked[1]]
 
 
+def test_a_text_that_names_a_table_is_remarked_on(tmp_path, capsys):
+    asked = [str(tmp_path / "rows.csv"), "rows.csv"]
+    Path(asked[0]).write_text("text\na\n")
+    assert inputs.read({"texts"}, asked) == asked
+    assert capsys.readouterr().err == (
+        f"Note: {asked[0]!r} is read as a text. Pass --data {asked[0]} for the rows of that file.\n"
+    )
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b'{"config": 3}'])
 def test_a_file_that_is_no_model_is_left_to_the_loader(tmp_path, content):
     (tmp_path / "model.keras").write_bytes(content)

@@ -54,6 +54,13 @@ def test_generate(models):
     assert expected in run("generate", folder / "writer.keras", *words)
     assert expected in running.run("generate", folder / "writer.keras", *words, "--stream")
 
+    # Unless told otherwise it draws, the same each time.
+    drawn = ka.decoding.TopP(0.95, temperature=0.8)
+    drawn = ka.generate(writer, "the cat", sampler=drawn, max_new_tokens=12, seed=0)
+    words = ["the cat", "--max-new-tokens", 12]
+    assert "the cat" + drawn in running.run("generate", folder / "writer.keras", *words)
+    assert drawn != ka.generate(writer, "the cat", max_new_tokens=12)
+
 
 def test_an_image_is_captioned(tmp_path):
     model = image_captioner()

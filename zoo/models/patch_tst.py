@@ -38,6 +38,7 @@ def patch_tst(
     std: Sequence[float] | None = None,
     dropout: float = 0.0,
     head_dropout: float = 0.0,
+    linear: bool = False,
     name: str = "patch_tst",
 ) -> keras.Model:
     """PatchTST of Nie et al., 2023 (https://arxiv.org/abs/2211.14730).
@@ -61,6 +62,9 @@ def patch_tst(
         dropout: share that training drops of each sub-layer's output, of the attention weights
             and inside the feed-forward network.
         head_dropout: share that training drops of what the head reads.
+        linear: whether to add a linear map of the steps to the forecast, which begins as the last
+            value repeated: NLinear of Zeng et al., 2023 (https://arxiv.org/abs/2205.13504). What
+            most of a short series is need not be learned by attention then.
         name: of the model.
 
     Returns:
@@ -76,7 +80,7 @@ def patch_tst(
     )(series)
     # Taken back from the forecast below.
     reversible = ka.layers.ReversibleNormalization(name="reversible", dtype="float32")
-    x = reversible(standardised)
+    x = normalised = reversible(standardised)
     x = ops.concatenate([x, ops.repeat(x[:, -1:], stride, axis=1)], axis=1)
     x = keras.layers.Reshape((look_back + stride, channels, 1), name="image")(x)
     x = ka.layers.PatchEmbedding(
@@ -99,7 +103,15 @@ def patch_tst(
     x = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
     x = ops.reshape(x, (-1, channels, patches * hidden_dim))
     x = keras.layers.Dropout(head_dropout, name="head_dropout")(x)
-    x = keras.layers.Dense(horizon, name="forecast")(x)  # (B, C, H)
+    start = "zeros" if linear else "glorot_uniform"
+    x = keras.layers.Dense(horizon, kernel_initializer=start, name="forecast")(x)  # (B, C, H)
+    if linear:
+        last = normalised[:, -1:]  # (B, 1, C)
+        change = keras.layers.Permute((2, 1), name="steps")(normalised - last)
+        change = keras.layers.Dense(
+            horizon, use_bias=False, kernel_initializer="zeros", name="linear"
+        )(change)  # (B, C, H)
+        x = x + change + ops.transpose(last, (0, 2, 1))
     x = keras.layers.Permute((2, 1), name="by_step")(x)
     x = reversible(x, standardised)
     x = ka.layers.Quantities(names, mean, std, name="quantities")(x)

@@ -1,6 +1,7 @@
 """Readers of the INPUTs of a command line, by what the model reads; Keras is not imported."""
 
 import json
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ ENCODERS = {
     **dict.fromkeys(("Tokenizer", "CharacterFeatures"), "texts"),
     **dict.fromkeys(("NumericColumns", "CategoricalColumns"), "tables"),
 }
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")  # what --data takes
 _LARGEST = 2**24  # bytes of a configuration; a larger one is left to the loader
 
 
@@ -48,6 +50,11 @@ def read(kinds: set[str] | None, inputs: Sequence[str], image: str | None = None
         _file(image, {"images"})
         return list(inputs)
     if kinds == {"texts"}:
+        for each in filter(_names_table, inputs):
+            print(
+                f"Note: {each!r} is read as a text. Pass --data {each} for the rows of that file.",
+                file=sys.stderr,
+            )
         return list(inputs)
     return [_file(each, kinds) if _names_file(each, kinds) else each for each in inputs]
 
@@ -55,6 +62,10 @@ def read(kinds: set[str] | None, inputs: Sequence[str], image: str | None = None
 def holds_rows(each: Any) -> bool:
     """Returns whether an input is a file with a batch in it."""
     return isinstance(each, Path) and each.suffix.lower() in (".csv", ".npz")
+
+
+def _names_table(text: str) -> bool:
+    return Path(text).suffix.lower() in _TABLES and Path(text).is_file()
 
 
 def _names_file(text: str, kinds: set[str] | None) -> bool:

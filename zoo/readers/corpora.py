@@ -9,6 +9,7 @@ from zoo.readers.splitting import SHARE, count_parts
 
 TESTED = 500_000  # characters that are split off to choose by, and again to test on, at most
 LINE = 40  # characters of a line that is not there twice by chance
+_SMALL = 2**12  # characters of a piece of a sample
 _LINES = 1_000_000  # lines that are compared with others, at most
 
 
@@ -69,8 +70,13 @@ def find_alphabet(corpus: Corpus) -> list[str]:
 
 
 def read_sample(corpus: Corpus, size: int) -> Iterator[str]:
-    """Returns the pieces of a corpus up to `size` characters."""
-    return _read_between(corpus, 0, size)
+    """Yields a corpus up to `size` characters, in small pieces.
+
+    Who learns from them reads hundreds ahead, so that of large ones nobody could say how far it is.
+    """
+    for piece in _read_between(corpus, 0, size):
+        for start in range(0, len(piece), _SMALL):
+            yield piece[start : start + _SMALL]
 
 
 def _read_between(corpus: Corpus, start: int, stop: int) -> Iterator[str]:

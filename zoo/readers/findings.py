@@ -44,6 +44,13 @@ def add_classes(findings: Findings, labels: Sequence[str]) -> None:
     """Adds the classes of labels, those with the most rows first, with their counts."""
     counts = Counter(labels).most_common()
     findings.add(f"Classes: {name_some(f'{name} ({count:,})' for name, count in counts)}")
+    spellings: dict[str, set[str]] = {}
+    for name, _ in counts:
+        spellings.setdefault(name.casefold(), set()).add(name)
+    alike = [sorted(names) for names in spellings.values() if len(names) > 1]
+    if alike:
+        some = name_some(" and ".join(map(repr, names)) for names in alike)
+        findings.warn(f"Classes that differ in upper case alone are classes of their own: {some}.")
     if len(counts) > 1 and counts[-1][1] * 10 < counts[0][1]:
         share = counts[0][1] / len(labels)
         findings.warn(

@@ -155,7 +155,9 @@ def _read_file(pandas: Any, path: Path, argument: str) -> "DataFrame":
             return pandas.read_parquet(path)
         if suffix in _JSON:
             return pandas.DataFrame(_read_json_lines(path))
-        return _read_separated(pandas, path, _SEPARATORS[suffix])
+        frame = _read_separated(pandas, path, _SEPARATORS[suffix])
+        _check_separator(frame, _SEPARATORS[suffix])
+        return frame
     except ImportError as error:
         raise ModuleNotFoundError(
             f"{path} needs pyarrow: python -m pip install 'keras-attention[tables]'"
@@ -200,6 +202,17 @@ def _read_separated(pandas: Any, path: Path, separator: str) -> "DataFrame":
         for name in frame
     )
     return read(quoting=QUOTE_NONE) if swallowed else frame
+
+
+def _check_separator(frame: "DataFrame", separator: str) -> None:
+    """Raises `ValueError` if the one column that there is seems to be several."""
+    (name, *others) = map(str, frame.columns)
+    for other in {",", ";", "\t"} - {separator}:
+        if not others and other in name and frame.iloc[:, 0].str.contains(other, regex=False).all():
+            raise ValueError(
+                f"there is one column, {name!r}, whose fields {other!r} seems to separate. "
+                f"Separate them by {separator!r}"
+            )
 
 
 def _read_json_lines(path: Path) -> list[dict[str, Any]]:

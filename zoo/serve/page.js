@@ -74,6 +74,7 @@ function build() {
   readers = shown.map(([name, kind]) => [name, addField(name, kind)]);
   one("#options").hidden = !model.writes;
   one("#most").max = model.limits.new_tokens;
+  if (model.continues) one("#sampler").selectedIndex = 1; // the most probable tokens soon repeat
   one("#ask").textContent = model.writes ? "Write" : "Answer";
   const kinds = [...new Set(Object.values(model.reads))].join(" and ");
   const classes = model.classes.length ? `, ${model.classes.length} classes` : "";
@@ -161,8 +162,8 @@ async function run(work) {
 }
 
 function options() {
-  const chosen = { max_new_tokens: Number(one("#most").value) };
-  return model.writes ? chosen : {};
+  const most = one("#most").value; // empty: as the server chooses
+  return model.writes && most ? { max_new_tokens: Number(most) } : {};
 }
 
 one("#form").addEventListener("submit", (event) => {

@@ -18,9 +18,10 @@ from zoo.serve.batching import Job
 from zoo.serve.bodies import check_names
 from zoo.serve.inputs import Inputs
 from zoo.serve.limits import Limits, Refusal, bad, too_large
+from zoo.writing import choose_length
 
 _FORMS = ("page", "weights")
-_NEW_TOKENS = 64
+_NEW_TOKENS = 64  # if a request does not say it
 _SECONDS = 20  # of a recording whose attention is shown
 _LARGEST_CARD = 2**20
 
@@ -65,6 +66,7 @@ class Served:
             "pairs": roles.decodes_texts(last) and hasattr(last, "max_answer_length"),
             "is_object": inputs.is_object,
             "writes": self.writes,
+            "continues": self.writes and len(self.model.inputs) == 1,
             "classes": list(roles.class_names(last)),
             "quantities": list(getattr(last, "names", None) or ())
             if not roles.class_names(last)
@@ -98,7 +100,7 @@ class Served:
         rows = self.inputs.read(content.get("inputs"))
         options = {
             "sampler": samplers.read(content.get("sampler", [{"greedy": True}]), self._limits),
-            "max_new_tokens": self._read_length(content),
+            "max_new_tokens": self._read_length(content, rows),
             "stop": _read_stops(content.get("stop")),
             "seed": _read_seed(content.get("seed")),
         }
@@ -124,7 +126,7 @@ class Served:
         row = self.inputs.read_one(content.get("input"), "input")
         most = None
         if self.writes and (prediction.writes_text(self.model) or "max_new_tokens" in content):
-            most = self._read_length(content)
+            most = self._read_length(content, [row])
         elif "max_new_tokens" in content:
             raise bad("`max_new_tokens` is for a model that writes.")
         node = _find_node(row, content.get("position"))
@@ -233,10 +235,12 @@ class Served:
                     "part of the input."
                 )
 
-    def _read_length(self, content: Mapping[str, Any]) -> int:
-        """Returns how many tokens are to be written at most."""
+    def _read_length(self, content: Mapping[str, Any], rows: Sequence[Any]) -> int:
+        """Returns how many tokens are to be written at most to some rows."""
         most = self._limits.new_tokens
-        value = content.get("max_new_tokens", min(_NEW_TOKENS, most))
+        if "max_new_tokens" not in content:
+            return choose_length(self.model, rows, most=min(_NEW_TOKENS, most))
+        value = content["max_new_tokens"]
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise bad(
                 f"`max_new_tokens` must be a whole number from 1 on. Received: {str(value)[:60]!a}"

@@ -29,6 +29,7 @@ from zoo.tasks import captions
 from zoo.tasks.captions import Part
 from zoo.tasks.optimizers import adamw_cosine
 from zoo.tasks.run import Run, make_request
+from zoo.tasks.vocabularies import learn_vocabulary
 
 QUESTIONS, ANSWERS = ("question", "text", "query"), ("answer", "label", "target")
 SEEN = 200_000  # questions that a training sees, epochs times questions
@@ -107,7 +108,7 @@ def questions(
     lengths = [len(ka.layers.Tokenizer.split(text)) for _, text, _ in parts[0].rows]
     of_data.add_lengths(findings, lengths, "words in a question")
     known = choose_classes([row[2] for row in parts[0].rows], answers, findings)
-    tokenizer = ka.layers.Tokenizer.train(
+    tokenizer = learn_vocabulary(
         [row[1] for row in parts[0].rows],
         model="word",
         vocabulary_size=10_000,

@@ -24,6 +24,7 @@ from zoo.readers.tables import Table, name_source
 from zoo.tasks import translators
 from zoo.tasks.optimizers import adamw_cosine
 from zoo.tasks.run import Run, make_request
+from zoo.tasks.vocabularies import learn_vocabulary
 
 CAPTIONS = ("caption", "text", "sentence", "description", "title", "name")
 SEEN = 100_000  # captions that a training sees, epochs times captions
@@ -232,7 +233,7 @@ def measure_colours(part: Part, size: int) -> tuple[list[float], list[float]]:
 
 def train_tokenizer(texts: Sequence[str]) -> ka.layers.Tokenizer:
     """Returns a tokenizer of what a model writes: byte pairs in lower case, with start and end."""
-    return ka.layers.Tokenizer.train(
+    return learn_vocabulary(
         texts,
         vocabulary_size=int(np.clip(len(texts) // 2, 400, 8000)),
         start_end=True,

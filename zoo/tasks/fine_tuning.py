@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import keras
 
 import keras_attention as ka
 import zoo.pretrained
+from keras_attention.prediction import encoders
 from zoo.harness.experiment import Recipe
 from zoo.pretrained.checkpoint import open_checkpoint
 from zoo.pretrained.heads import project
@@ -44,6 +46,8 @@ class FineTuning:
             embeddings below all of them.
         max_length: tokens of a text; `None` for images.
         buckets: lengths to which batches are cut off, see `Batches`.
+        augmentation: a layer that changes the encoded inputs in training, such as
+            `ImageAugmentation`; none if `None`.
     """
 
     task: str
@@ -55,6 +59,7 @@ class FineTuning:
     decay: float = 0.9
     max_length: int | None = 128
     buckets: tuple[int, ...] = ()
+    augmentation: keras.layers.Layer | None = None
 
 
 def make_init(recipe: Callable[..., Recipe], source: str, *, lora: int | None) -> Init:
@@ -107,12 +112,24 @@ def _load(source: str, class_names: Sequence[str], settings: FineTuning) -> kera
     """Returns a published encoder with a head for the classes."""
     options = {"max_length": settings.max_length}
     if settings.pooling is None:
-        return zoo.pretrained.load(source, task=settings.task, class_names=class_names, **options)
+        model = zoo.pretrained.load(source, task=settings.task, class_names=class_names, **options)
+        return model if settings.augmentation is None else _augment(model, settings.augmentation)
     features = zoo.pretrained.load(source, task="features", **options)
     x = ka.layers.TokenPooling(settings.pooling, name="pooling")(features.output)  # (B, D)
     x = project(x, len(class_names), DROPOUT)
     x = ka.layers.Labels(len(class_names), class_names, name="labels")(x)
     return keras.Model(features.input, x, name=features.name)
+
+
+def _augment(model: keras.Model, augmentation: keras.layers.Layer) -> keras.Model:
+    """Returns a model of the same layers, with one more behind that which encodes its input."""
+    (encoder,) = encoders(model).values()
+
+    def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        output = layer(*args, **kwargs)
+        return augmentation(output) if layer is encoder else output
+
+    return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
 
 
 def name_of(init: Init) -> str:

@@ -96,6 +96,7 @@ def series(
         mean=windows.mean,
         std=windows.std,
         dropout=0.2,
+        linear=True,
     )
     findings.add(
         f"Model: a patch transformer of {model.count_params():,} parameters, from {look_back:,} "

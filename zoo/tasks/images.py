@@ -120,9 +120,11 @@ def image_classification(
         request=request,
         next_step="keras-attention predict {folder}/model.keras {folder}/example.png",
     )
-    fine_tuning = replace(FINE_TUNING, epochs=epochs, batch_size=batch_size)
+    fine_tuning = replace(
+        FINE_TUNING, epochs=epochs, batch_size=batch_size, augmentation=make_augmentation(mirror)
+    )
     recipe = start_from(None if init is None else Init(init, lora), recipe, fine_tuning)
-    if init is None and mirror:
+    if mirror:
         findings.add("Half of the images are mirrored in training (--no-mirror for letters)")
     return Run(stream_large(recipe, findings), findings)
 
@@ -188,13 +190,16 @@ def make_model(splits: Splits, side: int, *, channels: int, mirror: bool) -> ker
         channels=channels,
         mean=pixels.mean(axes).tolist(),
         std=np.maximum(pixels.std(axes), 1e-3).tolist(),  # of images of one colour it is 0
-        augmentation=ka.layers.ImageAugmentation(
-            flip=mirror, zoom=0.1, shift=0.1, name="augmentation"
-        ),
+        augmentation=make_augmentation(mirror),
         dropout=0.1,
         num_classes=len(splits.class_names),
         class_names=splits.class_names,
     )
+
+
+def make_augmentation(mirror: bool) -> ka.layers.ImageAugmentation:
+    """Returns the layer by which no image is seen twice: a tenth larger, smaller or aside."""
+    return ka.layers.ImageAugmentation(flip=mirror, zoom=0.1, shift=0.1, name="augmentation")
 
 
 def stream_large(recipe: Recipe, findings: Findings) -> Recipe:

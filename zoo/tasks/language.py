@@ -16,6 +16,7 @@ from zoo.harness.experiment import Recipe
 from zoo.harness.stopping import StopEarly
 from zoo.models.gpt import gpt
 from zoo.pretrained.checkpoint import open_checkpoint
+from zoo.progress import Progress
 from zoo.readers import corpora
 from zoo.readers.findings import Findings
 from zoo.readers.lines import Corpus, read_corpus
@@ -24,6 +25,7 @@ from zoo.tasks.fine_tuning import Init, name_of
 from zoo.tasks.ngrams import find_order, ngram_loss
 from zoo.tasks.optimizers import adamw_cosine
 from zoo.tasks.run import Run, make_request
+from zoo.tasks.vocabularies import learn_vocabulary
 
 SEEN = 3_000_000  # tokens that a training sees, epochs times tokens, or one epoch of more
 MOST = 20_000_000  # tokens that are trained on; of a longer corpus windows from all over it
@@ -104,8 +106,7 @@ def language_model(
         mistakes=find_mistakes,
         stop=StopEarly(patience=3),
         request=request,
-        next_step="keras-attention generate {folder}/model.keras 'The' "
-        "--sampler top_p=0.9 --max-new-tokens 200",
+        next_step="keras-attention generate {folder}/model.keras 'The'",
         **started,
     )
     return Run(recipe, findings)
@@ -140,8 +141,12 @@ def train_tokenizer(corpus: Corpus, kind: str) -> ka.layers.Tokenizer:
     if kind == "character":
         texts = corpora.find_alphabet(corpus)
         return ka.layers.Tokenizer.train(texts, model=kind, vocabulary_size=20_000, min_frequency=1)
-    return ka.layers.Tokenizer.train(
-        corpora.read_sample(corpus, SAMPLE), model=kind, vocabulary_size=8_000, lowercase=False
+    return learn_vocabulary(
+        corpora.read_sample(corpus, SAMPLE),
+        total=sum(map(len, corpora.read_sample(corpus, SAMPLE))),
+        model=kind,
+        vocabulary_size=8_000,
+        lowercase=False,
     )
 
 
@@ -172,10 +177,12 @@ def build(tokenizer: ka.layers.Tokenizer, *, count: int, length: int) -> keras.M
 def encode(corpus: Corpus, tokenizer: ka.layers.Tokenizer) -> np.ndarray:
     """Returns the ids of a corpus, `(T,)`, in the smallest integers that hold them."""
     dtype = np.min_scalar_type(tokenizer.vocabulary_size)
-    pieces = [
-        tokenizer.encode([piece], end=False, whole=True)[0].astype(dtype) for piece in corpus()
-    ]
-    return np.concatenate([*pieces, np.zeros(0, dtype)])
+    pieces = [np.zeros(0, dtype)]
+    with Progress("Tokenized", sum(map(len, corpus())), unit="characters") as progress:
+        for piece in corpus():
+            pieces.append(tokenizer.encode([piece], end=False, whole=True)[0].astype(dtype))
+            progress.advance(len(piece))
+    return np.concatenate(pieces)
 
 
 def cut(

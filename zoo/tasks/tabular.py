@@ -201,6 +201,12 @@ def _tell_kind(name: str, labels: list[str], kind: str, findings: Findings) -> s
         )
         return told
     if distinct > max(_MOST_CLASSES, len(labels) / 2):
+        commas = read_numbers([label.replace(",", ".") for label in labels])
+        if values is None and commas is not None:
+            raise ValueError(
+                f"`target` has numbers with a comma, such as {labels[0]!r}. Received: "
+                f"target={name!r}. Write them with a point."
+            )
         raise ValueError(
             f"`target` has {distinct:,} classes in {len(labels):,} rows, too many to learn. "
             f"Received: target={name!r}. Name another column"

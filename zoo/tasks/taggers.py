@@ -29,6 +29,7 @@ from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 from zoo.tasks.hand_features import logistic_regression
 from zoo.tasks.optimizers import adamw_cosine
 from zoo.tasks.run import Run, make_request
+from zoo.tasks.vocabularies import learn_vocabulary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -230,8 +231,8 @@ def build(variants: Mapping[str, Any], variant: str, splits: Splits) -> keras.Mo
     Words that occur once there are unknown, so that something is learned about unknown ones.
     """
     make, sizes = experiment.sizes(variants, variant)
-    tokenizer = ka.layers.Tokenizer.train(
-        splits.train[0], vocabulary_size=20_000, model="word", words=True
+    tokenizer = learn_vocabulary(
+        splits.train[0], unit="words", vocabulary_size=20_000, model="word", words=True
     )
     scheme = find_scheme(splits.class_names)
     return make(

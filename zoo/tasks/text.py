@@ -18,6 +18,7 @@ from zoo.harness import charts
 from zoo.harness.experiment import Recipe, predict
 from zoo.harness.stopping import StopEarly
 from zoo.models import text_classifier as default
+from zoo.progress import track
 from zoo.readers import findings as of_data
 from zoo.readers.findings import Findings
 from zoo.readers.labels import number_classes
@@ -26,6 +27,7 @@ from zoo.readers.tables import Table, choose_column, name_source, read_table, re
 from zoo.tasks.fine_tuning import FineTuning, Init, start_from
 from zoo.tasks.optimizers import adamw_cosine
 from zoo.tasks.run import Run, make_request
+from zoo.tasks.vocabularies import learn_vocabulary
 
 # The function that builds a model, its sizes, and the highest learning rate.
 Variant = tuple[Callable[..., keras.Model], dict[str, Any], float]
@@ -37,6 +39,7 @@ LONGEST = 512  # tokens of a text
 MOST_UNKNOWN = 0.3  # of the words that a vocabulary of words may lack
 MANY = 30  # classes, of which there are few rows each
 PEAK, PEAK_OF_MANY = 1e-3, 2e-3  # the highest learning rates
+EMBEDDING_RATE = 0.3  # of few classes the rate of the embeddings, as a share of that
 MOST_CLASSES = 30  # that a confusion matrix can be read of
 DRAWN = 80  # tokens of a text in a picture
 IN_MEMORY = 50_000_000  # token ids; of more texts they are made a batch at a time
@@ -97,6 +100,7 @@ def text_classification(
         epochs=epochs or choose_epochs(rows, classes),
         batch_size=batch_size,
         peak=PEAK if classes < MANY else PEAK_OF_MANY,
+        embedding_rate=EMBEDDING_RATE if classes < MANY else 1.0,
         buckets=() if streams else choose_buckets(lengths),
         stream=streams,
         stop=StopEarly("val_accuracy", mode="max"),
@@ -133,15 +137,13 @@ def train_tokenizer(
     """
     texts = splits.train[0]
     longest = int(np.clip(np.percentile(lengths, 99), 16, LONGEST))
-    words = ka.layers.Tokenizer.train(
-        texts, model="word", vocabulary_size=20_000, max_length=longest
-    )
+    words = learn_vocabulary(texts, model="word", vocabulary_size=20_000, max_length=longest)
     ids = words.encode(splits.validation[0])
     known = np.sum((ids != words.padding_id) & (ids != words.unknown_id))
     unknown = 1 - known / max(1, np.sum(ids != words.padding_id))
     if unknown <= MOST_UNKNOWN:
         return words
-    pieces = ka.layers.Tokenizer.train(texts, model="bpe", vocabulary_size=8_000)
+    pieces = learn_vocabulary(texts, model="bpe", vocabulary_size=8_000)
     longest = np.percentile(measure(pieces, texts), 99)
     pieces.max_length = int(np.clip(longest, 16, LONGEST))
     findings.add(f"Tokens: pieces of words, for {unknown:.0%} of the words to choose by are new")
@@ -150,7 +152,8 @@ def train_tokenizer(
 
 def measure(tokenizer: ka.layers.Tokenizer, texts: Sequence[str]) -> np.ndarray:
     """Returns the number of tokens of each text, `(B,)`."""
-    chunks = (tokenizer.encode(texts[i : i + 1000]) for i in range(0, len(texts), 1000))
+    starts = track(range(0, len(texts), 1000), "Counted tokens of", unit="times 1,000 texts")
+    chunks = (tokenizer.encode(texts[start : start + 1000]) for start in starts)
     return np.concatenate([(ids != tokenizer.padding_id).sum(axis=1) for ids in chunks])
 
 
@@ -183,7 +186,8 @@ def read(
         frame = read_table(table, argument=argument)
         texts = read_texts(frame, choose_column(frame, text, argument="text", usual=TEXTS))
         labels = read_texts(frame, choose_column(frame, label, argument="label", usual=LABELS))
-        pairs = [(a, b) for a, b in zip(texts, labels, strict=True) if a.strip() and b.strip()]
+        labels = [each.strip() for each in labels]
+        pairs = [(a, b) for a, b in zip(texts, labels, strict=True) if a.strip() and b]
         findings.add(f"{argument.capitalize()}: {len(texts):,} rows")
         if len(pairs) < len(texts):
             findings.warn(
@@ -232,6 +236,7 @@ def make_recipe(
     epochs: int,
     batch_size: int,
     peak: float,
+    embedding_rate: float = 1.0,
     init: Init | None,
     fine_tuning: FineTuning,
     smoke: bool = False,
@@ -244,6 +249,7 @@ def make_recipe(
         model: to train, if no published encoder is.
         epochs, batch_size: of the training.
         peak: the highest learning rate.
+        embedding_rate: that of the embeddings, as a share of it.
         init: a published encoder to start from instead.
         fine_tuning: how that is trained.
         smoke: keep the epochs even then, to see that everything runs.
@@ -253,7 +259,9 @@ def make_recipe(
     recipe = Recipe(
         model=model,
         data=splits,
-        optimizer=make_optimizer(splits, epochs, batch_size, peak=peak),
+        optimizer=make_optimizer(
+            epochs * splits.num_batches(batch_size), peak=peak, embedding_rate=embedding_rate
+        ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -287,11 +295,27 @@ def find_mistakes(model: keras.Model, splits: Splits, *, most: int = 50) -> list
 
 
 def make_optimizer(
-    splits: Splits, epochs: int, batch_size: int, *, peak: float
+    steps: int, *, peak: float, embedding_rate: float = 1.0
 ) -> keras.optimizers.Optimizer:
-    """Returns AdamW that warms up for a tenth of the training."""
-    steps = epochs * splits.num_batches(batch_size)
-    return adamw_cosine(steps, peak=peak, warmup_steps=steps // 10, weight_decay=0.01)
+    """Returns AdamW that warms up for a tenth of the training.
+
+    Adam's steps are as long for a word that occurs twice as for one that occurs a thousand times,
+    by which rare words are learned by heart: a lower rate of the embeddings holds that back.
+
+    Args:
+        steps: of the training.
+        peak: the highest learning rate.
+        embedding_rate: that of the embeddings, as a share of it.
+    """
+
+    def adamw(rate: float) -> keras.optimizers.AdamW:
+        return adamw_cosine(steps, peak=rate, warmup_steps=steps // 10, weight_decay=0.01)
+
+    if embedding_rate == 1.0:
+        return adamw(peak)
+    return keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(adamw(peak), {"embedding/.*": adamw(embedding_rate * peak)})
+    )
 
 
 def linear_svm(splits: Splits) -> float:

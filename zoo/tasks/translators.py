@@ -23,6 +23,7 @@ from zoo.readers.lines import read_pairs
 from zoo.readers.splitting import SHARE, split_rows
 from zoo.readers.tables import Table, name_source
 from zoo.tasks.run import Run, make_request
+from zoo.tasks.vocabularies import learn_vocabulary
 from zoo.tasks.word_translation import nearest_sentences, word_by_word
 
 BATCH_SIZE = 50  # of texts that are translated
@@ -216,7 +217,7 @@ def train_tokenizers(
         lowercase: whether upper and lower case are the same, and all that is written is lower.
     """
     x, y = raw.train
-    source = ka.layers.Tokenizer.train(
+    source = learn_vocabulary(
         [*x["source_ids"], *y],
         vocabulary_size=vocabulary_size,
         lowercase=lowercase,

@@ -85,6 +85,17 @@ def test_a_table_is_read_from_a_file(tmp_path):
     assert keras.ops.ndim(expected["oil"]) == 1
 
 
+def test_it_may_begin_as_the_last_value_repeated():
+    (case,) = CASES
+    model = patch_tst(**case.sizes, **case.config, linear=True)
+    x = case.data(batch=2)["series"]
+    expected = np.repeat(x[:, -1:] / np.array(case.config["std"]), 8, axis=1)
+    np.testing.assert_allclose(to_numpy(model(x)), expected, rtol=1e-3, atol=1e-4)
+    model.get_layer("linear").kernel.assign(np.full((32, 8), 0.1, "float32"))
+    change = (x - x[:, -1:]).sum(axis=1, keepdims=True) / 10 / np.array(case.config["std"])
+    np.testing.assert_allclose(to_numpy(model(x)), expected + change, rtol=1e-3, atol=1e-3)
+
+
 def test_sizes_have_defaults():
     with keras.StatelessScope(initialize_variables=False):
         model = patch_tst(names=NAMES)

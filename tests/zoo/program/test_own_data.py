@@ -96,7 +96,7 @@ def test_evaluate_gives_what_was_measured(trained, capsys):
 
 
 def test_evaluate_measures_other_data(trained, folder, capsys):
-    run(f"evaluate {trained}/model.keras --test new.csv")
+    run(f"evaluate {trained}/model.keras --data new.csv")
     said = capsys.readouterr().out
     with (folder / "new.csv").open() as file:
         rows = list(csv.DictReader(file))

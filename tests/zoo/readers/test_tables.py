@@ -209,3 +209,18 @@ def test_json_keeps_what_it_has(tmp_path):
     rows = [{"text": "a", "label": "2020-01-01"}, {"text": "b", "label": 3}, {"text": "c"}]
     path = write(tmp_path / "x.jsonl", "\n\n".join(map(json.dumps, rows)))
     assert read_texts(read_table(path), "label") == ["2020-01-01", "3", ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text;label\na;b\nc;d\n"),
+        ("a.csv", "text\tlabel\na\tb\n"),
+        ("a.tsv", "a,b\n1,2\n"),
+    ],
+)
+def test_other_separators_are_told(name, content, tmp_path):
+    with pytest.raises(ValueError, match=r"there is one column, '.*' seems to separate\. Separate"):
+        read_table(write(tmp_path / name, content))
+    alone = write(tmp_path / "alone.csv", "text; or more\nyes; it is\nno\n")
+    assert list(read_table(alone)["text; or more"]) == ["yes; it is", "no"]

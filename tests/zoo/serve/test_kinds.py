@@ -10,6 +10,7 @@ import pytest
 import keras_attention as ka
 from tests.zoo.serve import serving as models
 from tests.zoo.serve.serving import encode, png, serving, wav
+from zoo.writing import choose_length
 
 pytestmark = pytest.mark.runs_on("torch")
 
@@ -182,7 +183,12 @@ def test_writing():
         status, page = client.post("/explain", {"input": "the dog", "max_new_tokens": 3})
         assert status == 200
         assert b"block_0/attention" in page
-        assert client.send("GET", "/model")[2]["writes"]
+        about = client.send("GET", "/model")[2]
+        assert about["writes"]
+        assert about["continues"]
+        long = client.ask("the dog", path="/generate")  # as much as fits
+        most = choose_length(model, ["the dog"], most=64)
+        assert long == ka.generate(model, ["the dog"], max_new_tokens=most)
 
 
 def test_captions(tmp_path):

@@ -15,7 +15,7 @@ from tests.backend import to_numpy
 from tests.zoo.tasks.files import PUBLISHED_VIT, read_mistakes
 from zoo import tasks
 from zoo.data import Splits, objects
-from zoo.tasks import images
+from zoo.tasks import fine_tuning, images
 
 RNG = np.random.default_rng(0)
 
@@ -102,10 +102,34 @@ def test_a_published_model_learns_the_classes(tmp_path):
     run.fit(tmp_path / "run", watch=False)
     assert run.metrics["init"]["lora"] == 2
     assert run.model.get_layer("labels").class_names == ("blue", "red")
+    assert run.model.get_layer("augmentation").flip
+    assert "Half of the images are mirrored" in str(run.findings)
+    x = run.recipe.data.test[0]
+    expected = ka.predict(run.model, x)
+    assert ka.predict(ka.load_model(tmp_path / "run" / "model.keras"), x) == expected
     with pytest.raises(ValueError, match="`lora` adapts a published model: pass `init`"):
         tasks.image_classification(data, lora=2)
     with pytest.raises(ValueError, match="`image_size` is of a model from scratch"):
         tasks.image_classification(data, init=PUBLISHED_VIT, image_size=32)
+
+
+class Mirror(keras.layers.Layer):
+    def call(self, inputs):
+        return keras.ops.flip(inputs, axis=2)
+
+
+@pytest.mark.runs_on("torch")
+def test_a_published_model_sees_images_that_were_changed():
+    settings = replace(images.FINE_TUNING, augmentation=Mirror())
+    pixels = RNG.integers(0, 256, (2, 30, 30, 3), np.uint8)
+    plain, mirrored = (
+        fine_tuning._load(PUBLISHED_VIT, ("blue", "red"), each)
+        for each in (images.FINE_TUNING, settings)
+    )
+    mirrored.set_weights(plain.get_weights())  # the heads begin at random
+    x = plain.get_layer("pixels").encode(list(pixels))
+    expected = to_numpy(plain(np.flip(x, axis=2).copy()))
+    np.testing.assert_allclose(to_numpy(mirrored(x)), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.runs_on("torch")

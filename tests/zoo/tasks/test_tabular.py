@@ -210,3 +210,10 @@ def test_baselines_are_those_of_scikit_learn():
 def test_a_scale_goes_both_ways():
     scale = tabular.Scale(10.0, 2.0, "USD")
     np.testing.assert_allclose(scale.restore(scale.standardize(np.array([3.0, 9.0]))), [3, 9])
+
+
+@pytest.mark.runs_on("torch")
+def test_numbers_with_a_comma_get_a_sentence():
+    rows = [{"rooms": i % 4, "price": f"{i},25"} for i in range(40)]
+    with pytest.raises(ValueError, match="numbers with a comma, such as '0,25'"):
+        tasks.table(rows, target="price")

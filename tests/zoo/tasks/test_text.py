@@ -177,6 +177,17 @@ def test_bad_data(data, test, settings, message):
 
 
 @on_torch
+def test_classes_are_what_is_written_without_spaces_around():
+    rows = make_rows(40)
+    for row in rows[::4]:
+        row["label"] = f" {row['label']} "
+    rows[0]["label"] = "Class 0"
+    splits, findings = read([*rows, *({**row, "text": row["text"] + " x"} for row in rows)])
+    assert splits.class_names == ("Class 0", "class 0", "class 1")
+    assert "of their own: 'Class 0' and 'class 0'." in str(findings)
+
+
+@on_torch
 def test_a_failed_request_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="one class alone"):
         tasks.text_classification(make_rows(9, classes=1)).fit(tmp_path / "run")

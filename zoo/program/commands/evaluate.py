@@ -23,7 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="a .keras file that a training wrote, or its folder",
     )
-    add("--test", type=paths.existing, metavar="PATH", help="other data, of a model of your own")
+    add(
+        "--test",
+        "--data",
+        type=paths.existing,
+        metavar="PATH",
+        help="other data, of a model of your own",
+    )
     add("--recipe", help="instead of that of the metrics.json beside the model")
     add("--variant", help="likewise")
     add("--seed", type=console.at_least(0), help="likewise; of the split, where it has one")

@@ -28,7 +28,7 @@ class Size(NamedTuple):
     steps: int
 
 
-LARGE = Size(length=128, width=256, heads=8, intermediate=1024, batch=32, steps=4)
+LARGE = Size(length=128, width=256, heads=8, intermediate=1024, batch=32, steps=2)
 SMALL = Size(length=32, width=64, heads=4, intermediate=256, batch=32, steps=64)
 SIZES = {
     "quick": [SMALL._replace(steps=8)],

@@ -162,8 +162,8 @@ def forward(task: Task, make: Callable[[], keras.Model]) -> Run:
 def fit(task: Task, make: Callable[[], keras.Model]) -> Run:
     """Returns an epoch of `fit`, of the same batch again and again."""
     model = keras.models.clone_model(make())
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(ka.optimizers.Adam(1e-5), loss)
+    loss = ka.training.SparseCategoricalCrossentropy()
+    model.compile(ka.optimizers.Adam(1e-5), loss, jit_compile=ka.training.choose_jit_compile(model))
     x, y = (np.concatenate([array] * STEPS) for array in (task.x, task.y))
 
     def epoch() -> measure.Elapsed:

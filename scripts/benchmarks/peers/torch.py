@@ -42,7 +42,7 @@ def forward(call: Callable, *tensors: Any, layer: Any = None, compiled: bool = F
     call = torch.compile(call) if compiled else call
 
     def run() -> Any:
-        with torch.no_grad():
+        with torch.inference_mode():
             return call(*tensors)
 
     return run

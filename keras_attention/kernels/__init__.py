@@ -13,7 +13,7 @@ file of its backend, with a default if the others lack one, and name it in the f
     compilation/  functions compiled, and their gradients
     random/       dropout, the state of the generator
     optimizers/   what a step of an optimizer does beside Keras
-    rows/         norms, zeros where masked
+    rows/         norms, zeros where masked, cross-entropy
     runtime/      devices, whether values are known, and those of variables
     compiled.py   what was compiled for a model, while it stays as it is
 """
@@ -42,6 +42,7 @@ from keras_attention.kernels.compilation import (
     compile_inference,
     compile_with,
     define_gradient,
+    jit_compile_for_training,
     recompute,
     round_length,
     trace_with,
@@ -71,7 +72,7 @@ from keras_attention.kernels.random import (
     set_random_state,
     xor,
 )
-from keras_attention.kernels.rows import normalize, zero_rows
+from keras_attention.kernels.rows import crossentropy, normalize, zero_rows
 from keras_attention.kernels.runtime import (
     device_name,
     is_concrete,

@@ -1,10 +1,12 @@
-"""A published checkpoint of BERT with random weights, and texts of made-up words to read.
+"""Checkpoints as they are published, with random weights, and texts of made-up words to read.
 
 What is compared reads the same folder, each by its own code.
 """
 
 import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +17,7 @@ import numpy as np
 
 from keras_attention.saving import tensors
 from zoo.models.encoder import VARIANTS, encoder
-from zoo.pretrained import bert, weights
+from zoo.pretrained import bert, gpt2, vit, weights
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_LENGTH = 512
@@ -46,11 +48,7 @@ def folder(variant: str, *, vocabulary: int, activation: str = "gelu") -> Path:
         "pooler.dense.weight": np.zeros((width, width), np.float32),
         "pooler.dense.bias": np.zeros(width, np.float32),
     }
-    tensors.import_safetensors().numpy.save_file(
-        {**weights.save(model, bert.weights("")), **pooler},
-        path / "model.safetensors",
-        metadata={"format": "pt"},
-    )
+    _write_tensors(path, {**weights.save(model, bert.weights("")), **pooler})
     config = {
         "model_type": "bert",
         "architectures": ["BertModel"],
@@ -66,6 +64,72 @@ def folder(variant: str, *, vocabulary: int, activation: str = "gelu") -> Path:
     _write(path / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer"})
     (path / "vocab.txt").write_text("\n".join(word_pieces(vocabulary)) + "\n", encoding="utf-8")
     return path
+
+
+@contextmanager
+def of_model(model: keras.Model, model_type: str) -> Iterator[Path]:
+    """Gives a folder with a checkpoint of a `zoo.vit`, an encoder with a classifier or a `zoo.gpt`.
+
+    Args:
+        model: whose blocks are named `block_0` and so on.
+        model_type: of the checkpoint, `"vit"`, `"bert"` or `"gpt2"`.
+    """
+    classifier = weights.linear("classifier", "logits/")
+    rules = {
+        "vit": [*vit.weights("vit."), *classifier],
+        "bert": [*bert.weights("bert."), *classifier],
+        "gpt2": gpt2.weights("transformer."),
+    }
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        path = Path(folder)
+        _write_tensors(path, weights.save(model, rules[model_type]))
+        _write(path / "config.json", {"model_type": model_type, **_config(model, model_type)})
+        yield path
+
+
+def _config(model: keras.Model, model_type: str) -> dict[str, Any]:
+    blocks = [layer for layer in model.layers if layer.name.startswith("block_")]
+    block = blocks[0]
+    width, layers, heads = block.output.shape[-1], len(blocks), block.attention.num_heads
+    inner, epsilon = block.feed_forward.intermediate_dim, block.attention_norm.epsilon
+    rates = block.dropout, block.attention.dropout
+
+    def rows(name: str) -> int:
+        return model.get_layer(name).weights[0].shape[0]
+
+    if model_type == "gpt2":
+        return {
+            "vocab_size": rows("embedding"),
+            "n_positions": rows("position"),
+            "n_embd": width,
+            "n_layer": layers,
+            "n_head": heads,
+            "n_inner": inner,
+            "activation_function": "gelu",
+            "layer_norm_epsilon": epsilon,
+            "resid_pdrop": rates[0],
+            "embd_pdrop": rates[0],
+            "attn_pdrop": rates[1],
+            "bos_token_id": None,
+            "eos_token_id": None,
+        }
+    if model_type == "vit":
+        reads = {"image_size": model.input.shape[1], "patch_size": rows("patches")}
+    else:
+        reads = {"vocab_size": rows("embedding"), "max_position_embeddings": rows("position")}
+    return {
+        **reads,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": inner,
+        "hidden_act": "gelu",
+        "layer_norm_eps": epsilon,
+        "hidden_dropout_prob": rates[0],
+        "attention_probs_dropout_prob": rates[1],
+        "qkv_bias": True,
+        "id2label": {str(label): str(label) for label in range(model.output.shape[-1])},
+    }
 
 
 def word_pieces(count: int) -> list[str]:
@@ -100,6 +164,11 @@ def texts(count: int, *, vocabulary: int, longest: int) -> list[str]:
 @cache
 def _temporary() -> Any:
     return TemporaryDirectory(prefix="benchmark-")
+
+
+def _write_tensors(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    path = folder / "model.safetensors"
+    tensors.import_safetensors().numpy.save_file(arrays, path, metadata={"format": "pt"})
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """One step of `fit` of an encoder, beside a native loop and the same of Keras's layers."""
 
+import importlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -27,14 +28,14 @@ class Size(NamedTuple):
     steps: int
 
 
-LARGE = Size(length=128, width=256, heads=8, intermediate=1024, batch=32, steps=4)
+LARGE = Size(length=128, width=256, heads=8, intermediate=1024, batch=32, steps=2)
 SMALL = Size(length=32, width=64, heads=4, intermediate=256, batch=32, steps=64)
 SIZES = {
     "quick": [SMALL._replace(steps=8)],
     "cpu": [LARGE, SMALL],
     "gpu": [LARGE._replace(length=1024, width=1024, heads=16, intermediate=4096, steps=32), SMALL],
 }
-# Time at most, beside the native loop.
+# Time at most, beside the native loop, and beside that of plain PyTorch.
 REACH = {
     ("torch", LARGE): 1.05,
     ("torch", SMALL): 1.3,
@@ -43,34 +44,37 @@ REACH = {
     ("tensorflow", LARGE): 0.9,
     ("tensorflow", SMALL): 0.9,
 }
+REACH_OF_TORCH = {("jax", LARGE): 1.2}
 
 
 def cases(*, scale: str) -> Iterator[Case]:
     for size in SIZES[scale]:
         x, y = _data(size)
-        native = partial(
-            peers.encoder_epoch,
-            x,
-            y,
-            batch_size=size.batch,
-            layers=LAYERS,
-            heads=size.heads,
-            intermediate=size.intermediate,
+        backend = keras.backend.backend()
+        native = Peer(
+            name="native loop",
+            make=partial(_native, size, x, y),
+            reach=_time(REACH.get((backend, size))),
         )
-        bound = REACH.get((keras.backend.backend(), size))
+        of_torch = Peer(
+            name="plain torch loop",
+            make=partial(_native, size, x, y, library="torch"),
+            library="torch",
+            reach=_time(REACH_OF_TORCH.get((backend, size))),
+        )
+        of_keras = Peer(
+            name="keras layers", make=partial(_fit, _keras_block, keras.optimizers.Adam, size, x, y)
+        )
         yield Case(
             name=f"{LAYERS} layers, B{size.batch} T{size.length} D{size.width} H{size.heads}",
-            ours=partial(_fit, _our_block, size, x, y),
-            peers=[
-                Peer(
-                    name="native loop",
-                    make=partial(_native, native),
-                    reach={"time": bound} if bound else {},
-                ),
-                Peer(name="keras layers", make=partial(_fit, _keras_block, size, x, y)),
-            ],
+            ours=partial(_fit, _our_block, ka.optimizers.Adam, size, x, y),
+            peers=[native, *([] if backend == "torch" else [of_torch]), of_keras],
             steps=size.steps,
         )
+
+
+def _time(bound: float | None) -> dict[str, float]:
+    return {"time": bound} if bound else {}
 
 
 def _data(size: Size) -> tuple[np.ndarray, np.ndarray]:
@@ -80,14 +84,20 @@ def _data(size: Size) -> tuple[np.ndarray, np.ndarray]:
     return x, np.arange(examples, dtype="int32") % CLASSES
 
 
-def _fit(block: Callable[[Any, Size], Any], size: Size, x: np.ndarray, y: np.ndarray) -> Run:
+def _fit(
+    block: Callable[[Any, Size], Any],
+    optimizer: type[keras.optimizers.Optimizer],
+    size: Size,
+    x: np.ndarray,
+    y: np.ndarray,
+) -> Run:
     """One epoch of `fit` of an encoder made of such blocks."""
     inputs = h = keras.Input((size.length, size.width))
     for _ in range(LAYERS):
         h = block(h, size)
     logits = keras.layers.Dense(CLASSES)(keras.layers.GlobalAveragePooling1D()(h))
     model = keras.Model(inputs, logits)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
     def epoch() -> measure.Elapsed:
         clock = Clock()
@@ -122,8 +132,17 @@ def _keras_block(h: Any, size: Size) -> Any:
     return layers.Add()([h, x])
 
 
-def _native(make: Callable[[], Callable[[], float]]) -> Run:
-    epoch = make()
+def _native(size: Size, x: np.ndarray, y: np.ndarray, *, library: str | None = None) -> Run:
+    """An epoch of a loop of the backend, or of another `library`."""
+    native = importlib.import_module(f"benchmarks.peers.{library}") if library else peers
+    epoch = native.encoder_epoch(
+        x,
+        y,
+        batch_size=size.batch,
+        layers=LAYERS,
+        heads=size.heads,
+        intermediate=size.intermediate,
+    )
     return lambda: _require_finite(epoch())
 
 

@@ -1,4 +1,4 @@
-"""Text from a GPT, greedy and by beam search, beside transformers, KerasHub and no cache at all."""
+"""Text from a GPT, greedy and by beams, beside transformers, KerasHub, plain PyTorch, no cache."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,6 +9,7 @@ import numpy as np
 
 import keras_attention as ka
 from benchmarks.case import Case, Peer, Run
+from benchmarks.models import require_same
 from keras_attention import inference
 from keras_attention.decoding import BeamSearch, Greedy
 from zoo.models.gpt import VARIANTS, gpt
@@ -28,6 +29,7 @@ FASTER = {
     ("jax", "transformers", 8): 1.5,
     ("tensorflow", "transformers", 1): 1.8,
     ("tensorflow", "transformers", 8): 1.8,
+    ("torch", "plain torch", 1): 1 / 1.1,
     ("torch", "keras_hub", 1): 3.0,
     ("torch", "keras_hub", 8): 3.0,
     ("jax", "keras_hub", 1): 1.2,
@@ -61,6 +63,12 @@ def cases(*, scale: str) -> Iterator[Case]:
                     reach=_reach("keras_hub", batch, scale),
                 ),
                 Peer(
+                    name="plain torch",
+                    make=partial(of_plain_torch, **run),
+                    library="torch",
+                    reach=_reach("plain torch", batch, scale),
+                ),
+                Peer(
                     name="the whole sequence again for each token",
                     make=partial(uncached, **run),
                     reach={} if scale == "quick" else {"time": 1 / 10},
@@ -86,7 +94,8 @@ def cases(*, scale: str) -> Iterator[Case]:
 
 
 def _reach(peer: str, batch: int, scale: str) -> dict[str, float]:
-    return {} if scale == "quick" else {"time": 1 / FASTER[keras.backend.backend(), peer, batch]}
+    factor = FASTER.get((keras.backend.backend(), peer, batch))
+    return {} if scale == "quick" or factor is None else {"time": 1 / factor}
 
 
 def model(sizes: dict[str, Any]) -> keras.Model:
@@ -117,7 +126,15 @@ def uncached(*, sizes: dict, prompt: np.ndarray, new: int) -> Run:
 def of_transformers(*, sizes: dict, prompt: np.ndarray, new: int, beams: int = 1) -> Run:
     from benchmarks.peers import hugging_face
 
-    return hugging_face.generation(model(sizes), sizes, prompt, new=new, beams=beams)
+    return hugging_face.generation(model(sizes), prompt, new=new, beams=beams)
+
+
+def of_plain_torch(*, sizes: dict, prompt: np.ndarray, new: int) -> Run:
+    from benchmarks.peers import plain_torch
+
+    run = plain_torch.greedy(plain_torch.Gpt(model(sizes)), prompt, new=new)
+    require_same(run()[:, prompt.shape[1] :], ours(sizes=sizes, prompt=prompt, new=new)())
+    return run
 
 
 def of_keras_hub(*, sizes: dict, prompt: np.ndarray, new: int) -> Run:

@@ -2,7 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention.training import ActionHuber, SmoothedCrossentropy
+from keras_attention.training import (
+    ActionHuber,
+    SmoothedCrossentropy,
+    SparseCategoricalCrossentropy,
+)
 from tests.backend import gradients, to_numpy
 
 LOGITS = np.random.default_rng(0).normal(size=(3, 4, 7)).astype("float32")
@@ -23,6 +27,33 @@ def test_is_that_of_one_hot_targets(smoothing):
     np.testing.assert_allclose(computed[0], expected[0], rtol=1e-5)
     np.testing.assert_allclose(computed[1][0], expected[1][0], atol=1e-6)
     assert (computed[1][0][WEIGHTS == 0] == 0).all()
+
+
+@pytest.mark.parametrize("settings", [{}, {"ignore_class": 3}, {"reduction": "sum"}])
+@pytest.mark.parametrize("targets", [TARGETS, TARGETS[..., None]], ids=["(B, T)", "(B, T, 1)"])
+def test_is_that_of_keras(settings, targets):
+    """Values and gradients of a class at each position."""
+    theirs = keras.losses.SparseCategoricalCrossentropy(from_logits=True, **settings)
+    ours = SparseCategoricalCrossentropy(**settings)
+    expected = gradients(lambda logits: theirs(targets, logits, WEIGHTS), [LOGITS])
+    computed = gradients(lambda logits: ours(targets, logits, WEIGHTS), [LOGITS])
+    np.testing.assert_allclose(computed[0], expected[0], rtol=1e-5)
+    np.testing.assert_allclose(computed[1][0], expected[1][0], atol=1e-6)
+
+
+def test_shares_of_classes_are_taken_too():
+    shares = np.exp(LOGITS) / np.exp(LOGITS).sum(-1, keepdims=True)
+    loss = SparseCategoricalCrossentropy(from_logits=False)
+    loss = SparseCategoricalCrossentropy.from_config(loss.get_config())
+    expected = to_numpy(SparseCategoricalCrossentropy()(TARGETS, LOGITS))
+    np.testing.assert_allclose(to_numpy(loss(TARGETS, shares)), expected, rtol=1e-5)
+
+
+@pytest.mark.runs_on("torch")
+@pytest.mark.parametrize("target", [7, -100])
+def test_a_class_that_is_not_there_is_an_error(target):
+    with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
+        SparseCategoricalCrossentropy()(np.full((3, 4), target, "int32"), LOGITS)
 
 
 def test_padding_does_not_count():

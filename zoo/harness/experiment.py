@@ -239,7 +239,8 @@ def compile_model(recipe: Recipe, model: keras.Model) -> None:
     """Compiles `model` as the recipe says; where elements have weights, metrics heed them."""
     weighted = len(recipe.data.test) == 3
     metrics = {"weighted_metrics" if weighted else "metrics": list(recipe.metrics)}
-    model.compile(optimizer=recipe.optimizer, loss=recipe.loss, **metrics)
+    jit_compile = ka.training.choose_jit_compile(model)
+    model.compile(optimizer=recipe.optimizer, loss=recipe.loss, jit_compile=jit_compile, **metrics)
 
 
 def evaluate(recipe: Recipe, model: keras.Model) -> dict[str, float]:

@@ -265,7 +265,7 @@ def make_recipe(
             spared=["scale"],
             beta_2=0.99,
         ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=ka.training.SparseCategoricalCrossentropy(),
         metrics=("accuracy",),
         epochs=epochs,
         batch_size=batch_size,

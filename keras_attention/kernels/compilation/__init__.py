@@ -14,7 +14,11 @@ no variables, and leaves gradients on.
 from keras_attention.kernels.backend import BACKEND
 
 if BACKEND == "torch":
-    from keras_attention.kernels.compilation.default import check_below, round_length
+    from keras_attention.kernels.compilation.default import (
+        check_below,
+        jit_compile_for_training,
+        round_length,
+    )
     from keras_attention.kernels.compilation.torch import (
         compile,
         compile_forward,
@@ -25,8 +29,9 @@ if BACKEND == "torch":
         recompute,
         trace_with,
     )
+
 elif BACKEND == "jax":
-    from keras_attention.kernels.compilation.default import check_below
+    from keras_attention.kernels.compilation.default import check_below, jit_compile_for_training
     from keras_attention.kernels.compilation.jax import (
         barrier,
         compile,
@@ -50,6 +55,7 @@ else:
         compile_inference,
         compile_with,
         define_gradient,
+        jit_compile_for_training,
         recompute,
         trace_with,
     )

@@ -1,4 +1,4 @@
-"""Checks of values, in `keras.ops`, and lengths where any will do."""
+"""Checks of values, in `keras.ops`, lengths where any will do, and Keras's own compiler."""
 
 from keras import ops
 
@@ -15,3 +15,8 @@ def check_below(indices: Int[Tensor, "..."], limit: int, message: str) -> None:
 def round_length(length: int) -> int:
     """Returns the number of tokens to which texts are padded whose longest has `length`."""
     return length
+
+
+def jit_compile_for_training(*, draws: bool) -> bool | str:
+    """Returns `jit_compile` for a model that draws random numbers in training, or not."""
+    return "auto"

@@ -71,6 +71,15 @@ def check_below(indices: Int[Tensor, "..."], limit: int, message: str) -> None:
         tf.debugging.assert_less(indices, limit, message=message)
 
 
+def jit_compile_for_training(*, draws: bool) -> bool | str:
+    """Returns `jit_compile` for a model that draws random numbers in training, or not.
+
+    XLA draws them on a CPU at a quarter of TensorFlow's speed: a plain graph takes 0.88 to 0.90 of
+    its time for a step with dropout of 0.1, and 1.03 to 1.13 without dropout; 0.93 at T128 D256.
+    """
+    return "auto" if not draws or tf.config.list_physical_devices("GPU") else False
+
+
 def recompute(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Returns `function` with its intermediates recomputed in the backward pass, not stored.
 

@@ -2,10 +2,11 @@
 
 import keras
 import torch
+import torch.nn.functional as F
 
 from keras_attention.kernels.rows import default
 from keras_attention.kernels.runtime.torch import becomes_graph
-from keras_attention.types import Bool, Float, Shaped, Tensor
+from keras_attention.types import Bool, Float, Int, Shaped, Tensor
 
 
 def normalize(norm: keras.Layer, x: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
@@ -38,3 +39,21 @@ def zero_rows(x: Shaped[Tensor, "B T ..."], mask: Bool[Tensor, "B T"]) -> Float[
     if becomes_graph() or not (isinstance(x, torch.Tensor) and isinstance(mask, torch.Tensor)):
         return default.zero_rows(x, mask)
     return torch.where(mask[(..., *[None] * (x.ndim - mask.ndim))], x, 0.0)
+
+
+def crossentropy(
+    targets: Int[Tensor, "..."], logits: Float[Tensor, "... V"], smoothing: float
+) -> Float[Tensor, "..."]:
+    """Returns the cross-entropy of targets of which a share of `smoothing` is spread over all.
+
+    Classes are last, and one row follows the other: PyTorch's kernel takes twice as long where they
+    are second, as Keras has them.
+    """
+    loss = F.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]),
+        targets.reshape(-1).long(),
+        reduction="none",
+        label_smoothing=smoothing,
+        ignore_index=torch.iinfo(torch.int64).min,  # none: -100 is an error, too
+    )
+    return loss.view(targets.shape)

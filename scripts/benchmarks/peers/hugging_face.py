@@ -7,30 +7,22 @@ from typing import Any
 import keras
 import numpy as np
 import torch
-from keras import ops
-from transformers import AutoModel, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from torch import nn
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForImageClassification,
+    AutoTokenizer,
+)
 from transformers.utils import logging
 
+from benchmarks import checkpoint
 from benchmarks.case import Run
 
 
-def generation(
-    network: keras.Model, sizes: dict[str, Any], prompt: np.ndarray, *, new: int, beams: int
-) -> Run:
-    """`generate` of GPT-2 with the weights of a `zoo.models.gpt` of those sizes."""
-    config = GPT2Config(
-        vocab_size=sizes["vocabulary_size"],
-        n_positions=sizes["max_length"],
-        n_embd=sizes["hidden_dim"],
-        n_layer=sizes["num_layers"],
-        n_head=sizes["num_heads"],
-        n_inner=sizes["intermediate_dim"],
-        activation_function="gelu",
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    theirs = GPT2LMHeadModel(config).eval()
-    _copy(network, theirs.transformer)
+def generation(network: keras.Model, prompt: np.ndarray, *, new: int, beams: int) -> Run:
+    """`generate` of GPT-2 with the weights of a `zoo.models.gpt`."""
+    theirs = _of_model(AutoModelForCausalLM, network, "gpt2").eval()
     ids = torch.from_numpy(prompt).long()
     if torch.cuda.is_available():
         theirs, ids = theirs.cuda(), ids.cuda()
@@ -92,32 +84,50 @@ def _load(folder: Path) -> Any:
     return encoder.cuda() if torch.cuda.is_available() else encoder
 
 
-def _copy(network: keras.Model, theirs: Any) -> None:
-    """Our weights to a `GPT2Model`."""
+class ImageClassifier(nn.Module):
+    """ViT with the weights of a `zoo.vit`, from images `(B, height, width, 3)` of 0 to 255."""
 
-    def tensor(variable: Any) -> Any:
-        return torch.from_numpy(np.array(ops.convert_to_numpy(variable)))
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self.vit = _of_model(AutoModelForImageClassification, model, "vit")
 
-    def norm(layer: Any, target: Any) -> None:
-        target.weight.data, target.bias.data = tensor(layer.gamma), tensor(layer.beta)
+    def forward(self, image: Any) -> Any:
+        return self.vit((image / 127.5 - 1).permute(0, 3, 1, 2)).logits
 
-    theirs.wte.weight.data.copy_(tensor(network.get_layer("embedding").embeddings))
-    theirs.wpe.weight.data.copy_(tensor(network.get_layer("position").weights[0]))
-    for i, target in enumerate(theirs.h):
-        block = network.get_layer(f"block_{i}")
-        attention, feed_forward = block.attention, block.feed_forward
-        for kind in ("kernel", "bias"):
-            parts = [
-                tensor(getattr(attention, f"{role}_{kind}")) for role in ("query", "key", "value")
-            ]
-            name = "weight" if kind == "kernel" else "bias"
-            getattr(target.attn.c_attn, name).data = torch.cat(parts, dim=-1)
-            for layer, role, conv in (
-                (attention, "output", target.attn.c_proj),
-                (feed_forward, "input", target.mlp.c_fc),
-                (feed_forward, "output", target.mlp.c_proj),
-            ):
-                getattr(conv, name).data = tensor(getattr(layer, f"{role}_{kind}"))
-        norm(block.attention_norm, target.ln_1)
-        norm(block.feed_forward_norm, target.ln_2)
-    norm(network.get_layer("norm"), theirs.ln_f)
+
+class TextClassifier(nn.Module):
+    """BERT with a classifier on the first token, from token ids padded with 0."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self.bert = _of_model(AutoModel, model, "bert", add_pooling_layer=False)
+        kernel, bias = map(np.array, model.get_layer("logits").get_weights())
+        self.classifier = nn.Linear(*kernel.shape)
+        self.classifier.weight.data = torch.from_numpy(kernel).T.contiguous()
+        self.classifier.bias.data = torch.from_numpy(bias)
+
+    def forward(self, ids: Any) -> Any:
+        mask = (ids != 0).long()
+        return self.classifier(self.bert(ids, attention_mask=mask).last_hidden_state[:, 0])
+
+
+class LanguageModel(nn.Module):
+    """GPT-2 with the weights of a `zoo.gpt`, from token ids to logits."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self.gpt2 = _of_model(AutoModelForCausalLM, model, "gpt2")
+
+    def forward(self, ids: Any) -> Any:
+        return self.gpt2(ids, use_cache=False).logits
+
+
+MODELS = {"ViT": ImageClassifier, "BERT": TextClassifier, "GPT": LanguageModel}
+
+
+def _of_model(kind: Any, model: keras.Model, model_type: str, **settings: Any) -> Any:
+    """Returns what transformers loads of a checkpoint of ours."""
+    logging.set_verbosity_error()  # a classifier that is read apart is unexpected
+    logging.disable_progress_bar()
+    with checkpoint.of_model(model, model_type) as folder:
+        return kind.from_pretrained(folder, dtype=torch.float32, **settings)

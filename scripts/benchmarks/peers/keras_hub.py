@@ -1,14 +1,15 @@
-"""KerasHub's BERT, on the backend that Keras runs on."""
+"""KerasHub's BERT and ViT, on the backend that Keras runs on."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import keras_hub
 import numpy as np
 from keras import ops
 
-from benchmarks import peers
+from benchmarks import checkpoint, peers
 from benchmarks.case import Run
 
 
@@ -20,8 +21,8 @@ def features(folder: Path, ids: np.ndarray) -> Run:
         inputs = {"token_ids": ids, "segment_ids": segments, "padding_mask": mask}
         return backbone(inputs, training=False)["sequence_output"]
 
-    tensors = ids, np.zeros_like(ids), (ids != 0).astype("int32")
-    return peers.forward(call, *map(ops.convert_to_tensor, tensors), layer=backbone)
+    arrays = ids, np.zeros_like(ids), (ids != 0).astype("int32")
+    return peers.forward(call, *map(ops.convert_to_tensor, arrays), layer=backbone)
 
 
 def vectors(folder: Path, texts: Sequence[str], *, length: int, batch_size: int) -> Run:
@@ -46,3 +47,15 @@ def vectors(folder: Path, texts: Sequence[str], *, length: int, batch_size: int)
         return (outputs * mask).sum(axis=1) / mask.sum(axis=1)
 
     return run
+
+
+def image_classifier(model: keras.Model) -> keras.Model:
+    """Returns a `ViTImageClassifier` with the weights of a `zoo.vit`, behind what its preprocessor
+    does to pixels."""
+    with checkpoint.of_model(model, "vit") as folder:
+        backbone = keras_hub.models.ViTBackbone.from_preset(str(folder))
+    logits = model.get_layer("logits")
+    classifier = keras_hub.models.ViTImageClassifier(backbone, num_classes=logits.units)
+    classifier.output_dense.set_weights(logits.get_weights())
+    image = keras.Input(model.input.shape[1:])
+    return keras.Model(image, classifier(keras.layers.Rescaling(1 / 127.5, -1)(image)))

@@ -118,9 +118,6 @@ class Bert(nn.Module):
         return self.logits(x[:, 0])
 
 
-MODELS = {"ViT": Vit, "BERT": Bert}
-
-
 class Gpt(nn.Module):
     """`zoo.models.gpt` with learned positions and a tied head."""
 
@@ -131,12 +128,27 @@ class Gpt(nn.Module):
         width = self.tokens.shape[1]
         self.blocks = nn.ModuleList([Block(block, width) for block in _blocks(model)])
         self.norm = _norm(model.get_layer("norm"))
+        self.drop = nn.Dropout(_blocks(model)[0].dropout)
 
-    def forward(self, ids: Any, caches: Sequence[Any], filled: int) -> Any:
-        x = self.tokens[ids] + self.positions[filled : filled + ids.shape[1]]
+    def forward(self, ids: Any) -> Any:
+        x = self._embed(ids, 0)
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(self.norm(x), self.tokens)
+
+    def continue_from(self, ids: Any, caches: Sequence[Any], filled: int) -> Any:
+        """Returns logits of the last token alone, behind the filled positions of caches."""
+        x = self._embed(ids, filled)
         for block, (keys, values) in zip(self.blocks, caches, strict=True):
             x = block(x, cache=(keys, values, filled))
         return F.linear(self.norm(x[:, -1:]), self.tokens)[:, 0]
+
+    def _embed(self, ids: Any, filled: int) -> Any:
+        positions = self.positions[filled : filled + ids.shape[1]]
+        return self.drop(F.embedding(ids, self.tokens) + positions)
+
+
+MODELS = {"ViT": Vit, "BERT": Bert, "GPT": Gpt}
 
 
 def forward(module: nn.Module, *arrays: np.ndarray) -> Run:
@@ -151,13 +163,16 @@ def forward(module: nn.Module, *arrays: np.ndarray) -> Run:
 
 
 def fit(module: nn.Module, x: np.ndarray, y: np.ndarray, *, fused: bool) -> Run:
-    """Returns a run of one step of Adam, `fused` or as PyTorch chooses."""
+    """Returns a run of one step of Adam, `fused` or as PyTorch chooses.
+
+    Logits `(..., C)` have labels `(...)`.
+    """
     optimizer = torch.optim.Adam(module.train().parameters(), lr=1e-5, fused=fused or None)
     x, y = torch.from_numpy(x), torch.from_numpy(y).long()
 
     def step() -> float:
         optimizer.zero_grad()
-        loss = F.cross_entropy(module(x), y)
+        loss = F.cross_entropy(module(x).flatten(0, -2), y.flatten())
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -177,11 +192,11 @@ def greedy(module: Gpt, prompt: np.ndarray, *, new: int) -> Run:
             caches = [(torch.empty(shape), torch.empty(shape)) for _ in module.blocks]
             ids = torch.empty(batch, length + new, dtype=torch.long)
             ids[:, :length] = prompt
-            logits = module(prompt, caches, 0)
+            logits = module.continue_from(prompt, caches, 0)
             for index in range(length, length + new):
                 ids[:, index] = logits.argmax(-1)
                 if index + 1 < length + new:
-                    logits = module(ids[:, index : index + 1], caches, index)
+                    logits = module.continue_from(ids[:, index : index + 1], caches, index)
             return ids.numpy()
 
     return run

@@ -9,7 +9,8 @@ build of the site does not have. A recipe's picture is the first of these that t
 1. what a training left in `RUNS/NAME/`,
 2. what the recipe draws of the trained model of its name that comes along (`zoo.box`),
 3. what it draws after a short training, see `trainings.py`,
-4. its measured scores beside simpler methods, of `docs/results/`.
+4. its deletion curves in `docs/faithfulness/`,
+5. its measured scores beside simpler methods, of `docs/results/`.
 """
 
 import argparse
@@ -45,9 +46,15 @@ def draw(name, runs):
     if name in {**trainings.TRAININGS, **trainings.TRANSLATORS}:
         figure, sentence = trainings.draw_trained(name, BEST)
         return rasterise(figure), sentence
+    curves = sorted((DOCS / "faithfulness").glob(f"{name}-*.png"))
+    if curves:
+        return Image.open(curves[0]), (
+            "How fast the answer goes when what an explanation calls important is taken away, "
+            "[measured](faithfulness.md) on a trained model."
+        )
     return rasterise(draw_scores(name)), (
-        "Measured scores, those of [results](results.md): its training takes longer than those "
-        "that pictures of this page are drawn after. The first command draws its attention."
+        "Measured scores, those of [results](results.md): its training was too long to draw its "
+        "attention for this page. The first command draws it."
     )
 
 

@@ -37,13 +37,10 @@ TRAININGS = {
     "attention_vs_rnn": Short(),
     "copy_reverse": Short(),
     "gat_lookup": Short(),
-    "series_etth1": Short(epochs=1, rows=2_000),
     "tabular_adult": Short(epochs=3),
     "tabular_housing": Short(epochs=3),
-    "tag_ner": Short(epochs=4),
     "text_sst2": Short(epochs=3, rows=4_000),
     "text_trec": Short(epochs=3),
-    "vit_fashion": Short(epochs=4, rows=2_000),
 }
 
 

@@ -9,8 +9,8 @@ right are those with the true words and the true type.
     KERAS_BACKEND=jax python scripts/train.py tag_ner \\
         --init hf://sentence-transformers/all-MiniLM-L6-v2
 
-From that published encoder of 22.6 M weights: 43.4 and 46.0 F1, seeds 0 and 1, in 11 minutes each
-(JAX, one or two cores with other work), which is more than the best of 2017 had.
+From that published encoder of 22.6 M weights: 44.7 F1 +- 1.1, seeds 0 to 2, in 11 to 20 minutes
+each (JAX, one or two cores with other work), which is more than the best of 2017 had.
 
 The models from scratch are those of `tag_pos`, with more dropout. Each run decodes valid BIO
 sequences, with a bias against "no entity" that is chosen on the validation sentences when it is

@@ -29,7 +29,6 @@ if BACKEND == "torch":
         recompute,
         trace_with,
     )
-
 elif BACKEND == "jax":
     from keras_attention.kernels.compilation.default import check_below, jit_compile_for_training
     from keras_attention.kernels.compilation.jax import (

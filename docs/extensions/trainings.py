@@ -41,6 +41,7 @@ TRAININGS = {
     "tabular_housing": Short(epochs=3),
     "text_sst2": Short(epochs=3, rows=4_000),
     "text_trec": Short(epochs=3),
+    "vit_fashion": Short(epochs=4, rows=2_000),
 }
 
 

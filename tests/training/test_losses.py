@@ -54,9 +54,7 @@ def test_shares_of_classes_are_taken_too():
 @pytest.mark.parametrize("target", [7, -100])
 def test_a_class_that_is_not_there_has_no_loss(target):
     """PyTorch and TensorFlow refuse it, each by an error of its own; JAX's loss is NaN."""
-    refused = (
-        nullcontext() if BACKEND == "jax" else pytest.raises(Exception, match="(?i)range|bound")
-    )
+    refused = nullcontext() if BACKEND == "jax" else pytest.raises(Exception, match=r"range|bound")
     loss = np.nan
     with refused:
         loss = to_numpy(SparseCategoricalCrossentropy()(np.full((3, 4), target, "int32"), LOGITS))

@@ -39,7 +39,6 @@ LONGEST = 512  # tokens of a text
 MOST_UNKNOWN = 0.3  # of the words that a vocabulary of words may lack
 MANY = 30  # classes, of which there are few rows each
 PEAK, PEAK_OF_MANY = 1e-3, 2e-3  # the highest learning rates
-EMBEDDING_RATE = 0.3  # of few classes the rate of the embeddings, as a share of that
 MOST_CLASSES = 30  # that a confusion matrix can be read of
 DRAWN = 80  # tokens of a text in a picture
 IN_MEMORY = 50_000_000  # token ids; of more texts they are made a batch at a time
@@ -100,7 +99,6 @@ def text_classification(
         epochs=epochs or choose_epochs(rows, classes),
         batch_size=batch_size,
         peak=PEAK if classes < MANY else PEAK_OF_MANY,
-        embedding_rate=EMBEDDING_RATE if classes < MANY else 1.0,
         buckets=() if streams else choose_buckets(lengths),
         stream=streams,
         stop=StopEarly("val_accuracy", mode="max"),
@@ -236,7 +234,6 @@ def make_recipe(
     epochs: int,
     batch_size: int,
     peak: float,
-    embedding_rate: float = 1.0,
     init: Init | None,
     fine_tuning: FineTuning,
     smoke: bool = False,
@@ -249,7 +246,6 @@ def make_recipe(
         model: to train, if no published encoder is.
         epochs, batch_size: of the training.
         peak: the highest learning rate.
-        embedding_rate: that of the embeddings, as a share of it.
         init: a published encoder to start from instead.
         fine_tuning: how that is trained.
         smoke: keep the epochs even then, to see that everything runs.
@@ -259,9 +255,7 @@ def make_recipe(
     recipe = Recipe(
         model=model,
         data=splits,
-        optimizer=make_optimizer(
-            epochs * splits.num_batches(batch_size), peak=peak, embedding_rate=embedding_rate
-        ),
+        optimizer=make_optimizer(splits, epochs, batch_size, peak=peak),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=("accuracy",),
         score="accuracy",
@@ -295,27 +289,11 @@ def find_mistakes(model: keras.Model, splits: Splits, *, most: int = 50) -> list
 
 
 def make_optimizer(
-    steps: int, *, peak: float, embedding_rate: float = 1.0
+    splits: Splits, epochs: int, batch_size: int, *, peak: float
 ) -> keras.optimizers.Optimizer:
-    """Returns AdamW that warms up for a tenth of the training.
-
-    Adam's steps are as long for a word that occurs twice as for one that occurs a thousand times,
-    by which rare words are learned by heart: a lower rate of the embeddings holds that back.
-
-    Args:
-        steps: of the training.
-        peak: the highest learning rate.
-        embedding_rate: that of the embeddings, as a share of it.
-    """
-
-    def adamw(rate: float) -> keras.optimizers.AdamW:
-        return adamw_cosine(steps, peak=rate, warmup_steps=steps // 10, weight_decay=0.01)
-
-    if embedding_rate == 1.0:
-        return adamw(peak)
-    return keras.optimizers.MultiOptimizer(
-        keras.optimizers.OptimizerMap(adamw(peak), {"embedding/.*": adamw(embedding_rate * peak)})
-    )
+    """Returns AdamW that warms up for a tenth of the training."""
+    steps = epochs * splits.num_batches(batch_size)
+    return adamw_cosine(steps, peak=peak, warmup_steps=steps // 10, weight_decay=0.01)
 
 
 def linear_svm(splits: Splits) -> float:

@@ -20,9 +20,9 @@ CASES = [  # near, leading and random blocks, causal, padded side, branch
     (0, 1, 1, False, "left", "tiled"),
     (1, 0, 2, True, "left", "explicit"),
     (0, 2, 1, True, None, "tiled"),
-    # By lists, a few blocks at a time.
-    pytest.param(0, 1, 1, False, None, "rows", marks=pytest.mark.only_on("torch")),
-    pytest.param(1, 1, 1, True, "left", "rows", marks=pytest.mark.only_on("torch")),
+    # On PyTorch by lists, a few blocks at a time.
+    (0, 1, 1, False, None, "rows"),
+    (1, 1, 1, True, "left", "rows"),
 ]
 
 
@@ -129,9 +129,7 @@ def test_each_block_sees_as_many_others_once(causal):
     assert (blocks[:, -3:] != by_seed[2][0][:, -3:]).mean() > 0.8
 
 
-@pytest.mark.parametrize(
-    "branch", ["explicit", pytest.param("rows", marks=pytest.mark.only_on("torch"))]
-)
+@pytest.mark.parametrize("branch", ["explicit", "rows"])
 def test_dropout_drops_weights_of_its_share(branch):
     """On identity values the output is the weights."""
     pattern = block_sparse.Pattern(4, 0, 1, 1, SEED, False)
@@ -151,42 +149,43 @@ def test_dropout_drops_weights_of_its_share(branch):
     assert abs(drawn.mean() - 0.7) < 4 * np.sqrt(0.21 / drawn.size)
 
 
-@pytest.mark.only_on("torch")
-@pytest.mark.parametrize("causal", [False, True])
-def test_gradients_by_lists_are_numerical_ones(causal, monkeypatch):
-    """With dropout, padding, grouped heads and a last block that is no whole one."""
-    import torch
+if BACKEND == "torch":  # which alone has lists
 
-    from keras_attention.kernels.attention import torch_listed
+    @pytest.mark.parametrize("causal", [False, True])
+    def test_gradients_by_lists_are_numerical_ones(causal, monkeypatch):
+        """With dropout, padding, grouped heads and a last block that is no whole one."""
+        import torch
 
-    monkeypatch.setitem(torch_listed._NUMBERS, "cpu", 60)  # two blocks at a time
-    torch.manual_seed(0)
-    size, length, nothing = 2, 9, 5
-    shapes = [(2, 4, length, 3), (2, 2, length, 3), (2, 2, length, 3)]
-    tensors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    lists = torch.tensor(
-        [[[i, (i + 2) % 5 if not causal or i == 4 else nothing] for i in range(5)]]
-    )
-    mask = torch.arange(length) < torch.tensor([[9], [7]])
+        from keras_attention.kernels.attention import torch_listed
 
-    class Seed:
-        def next(self):
-            return torch.tensor([3, 4])
-
-    def attend(*tensors):
-        y = kernels.listed_attention(
-            *tensors,
-            lists,
-            size=size,
-            mask=mask,
-            causal=causal,
-            scale=0.6,
-            dropout=0.3,
-            seed=Seed(),
+        monkeypatch.setitem(torch_listed._NUMBERS, "cpu", 60)  # two blocks at a time
+        torch.manual_seed(0)
+        size, length, nothing = 2, 9, 5
+        shapes = [(2, 4, length, 3), (2, 2, length, 3), (2, 2, length, 3)]
+        tensors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+        lists = torch.tensor(
+            [[[i, (i + 2) % 5 if not causal or i == 4 else nothing] for i in range(5)]]
         )
-        return y * mask[:, None, :, None]  # what masked queries yield is up to it
+        mask = torch.arange(length) < torch.tensor([[9], [7]])
 
-    assert torch.autograd.gradcheck(attend, tensors)
+        class Seed:
+            def next(self):
+                return torch.tensor([3, 4])
+
+        def attend(*tensors):
+            y = kernels.listed_attention(
+                *tensors,
+                lists,
+                size=size,
+                mask=mask,
+                causal=causal,
+                scale=0.6,
+                dropout=0.3,
+                seed=Seed(),
+            )
+            return y * mask[:, None, :, None]  # what masked queries yield is up to it
+
+        assert torch.autograd.gradcheck(attend, tensors)
 
 
 if BACKEND == "jax":  # which alone tells the memory of a compiled function

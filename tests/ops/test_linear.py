@@ -109,7 +109,6 @@ def test_features_keep_their_digits():
     np.testing.assert_allclose(features, [np.exp(-40), np.exp(-17), np.exp(-1e-3), 1, 4], rtol=1e-5)
 
 
-@pytest.mark.only_on("torch")
 def test_one_head():
     """Whose chunks are longer on PyTorch."""
     query, key, value, upstream = (x[:1, :1] for x in inputs())
@@ -125,26 +124,27 @@ def test_one_head():
         np.testing.assert_allclose(gradient, right, atol=2e-5)
 
 
-@pytest.mark.only_on("torch")
-@pytest.mark.parametrize("causal", [False, True])
-def test_second_derivatives(causal):
-    """Those of the quadratic form, in plain PyTorch."""
-    import torch
+if BACKEND == "torch":  # whose gradient is written by hand
 
-    def quadratic(query, key, value):
-        query, key = (torch.nn.functional.elu(x) + 1 for x in (query, key))
-        similarity = query @ key.mT
-        similarity = similarity.tril() if causal else similarity
-        return similarity / similarity.sum(-1, keepdim=True) @ value
+    @pytest.mark.parametrize("causal", [False, True])
+    def test_second_derivatives(causal):
+        """Those of the quadratic form, in plain PyTorch."""
+        import torch
 
-    def differentiate_twice(function):
-        tensors = [torch.tensor(x[:, :2], requires_grad=True) for x in inputs()[:3]]
-        first = torch.autograd.grad(function(*tensors).sin().sum(), tensors, create_graph=True)
-        return torch.autograd.grad(sum(x.square().sum() for x in first), tensors)
+        def quadratic(query, key, value):
+            query, key = (torch.nn.functional.elu(x) + 1 for x in (query, key))
+            similarity = query @ key.mT
+            similarity = similarity.tril() if causal else similarity
+            return similarity / similarity.sum(-1, keepdim=True) @ value
 
-    ours = partial(linear.attention, feature_map="elu", causal=causal)
-    for a, b in zip(*map(differentiate_twice, (ours, quadratic)), strict=True):
-        torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-4)
+        def differentiate_twice(function):
+            tensors = [torch.tensor(x[:, :2], requires_grad=True) for x in inputs()[:3]]
+            first = torch.autograd.grad(function(*tensors).sin().sum(), tensors, create_graph=True)
+            return torch.autograd.grad(sum(x.square().sum() for x in first), tensors)
+
+        ours = partial(linear.attention, feature_map="elu", causal=causal)
+        for a, b in zip(*map(differentiate_twice, (ours, quadratic)), strict=True):
+            torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-4)
 
 
 if BACKEND == "jax":  # which alone tells the memory of a compiled function

@@ -142,9 +142,10 @@ def linear_attention(
 ) -> Float[Tensor, "B N T H"]:
     """Returns `plain(query, key, value)`: linear attention of that mask and feature map.
 
-    Eager on a CPU by chunks, in a fifth of the time. A GPU takes all of them at once.
+    Eager on a CPU by chunks, in a fifth of the time. A GPU takes all of them at once. Of nothing
+    there are no chunks.
     """
-    if becomes_graph() or not on_cpu(query):
+    if becomes_graph() or not on_cpu(query) or not query.numel():
         return plain(query, key, value)
     y, _ = torch_linear.Attention.apply(query, key, value, mask, feature_map, causal, plain)
     return y

@@ -8,10 +8,12 @@ phrases, no pretrained vectors.
     KERAS_BACKEND=jax python scripts/train.py text_sst2 \\
         --init hf://sentence-transformers/all-MiniLM-L6-v2
 
-From that published encoder of 22.7 M weights: 88.6 %, seed 0, in 8 minutes (JAX, two cores with
-other work), where 90.0 was the aim. From scratch, seeds 0 to 2: transformer 81.2 % +- 0.6 in 96 s,
-hierarchical attention 81.1 % +- 0.3 in 86 s, on one shared core (JAX); a linear support vector
-machine on words and pairs 82.4 %, with characters too 83.1 %, which is better. What attention for
+From that published encoder of 22.7 M weights: 88.9 % +- 0.3, seeds 0 to 2, in 7 to 8 minutes each
+(JAX, one or two cores with other work), where 90.0 was the aim.
+
+From scratch, seeds 0 to 2: transformer 81.2 % +- 0.6 in 96 s, hierarchical attention 81.1 % +- 0.3
+in 86 s, on one shared core (JAX); a linear support vector machine on words and pairs 82.4 %, with
+characters too 83.1 %, which is better. What attention for
 long inputs costs in quality on these short ones: `--variant block_sparse` has 80.7 % +- 0.4 and
 `--variant linear` 80.6 % +- 0.6, half a point less than dense attention each, which is within the
 spread of three seeds.

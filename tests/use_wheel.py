@@ -18,7 +18,7 @@ with tempfile.TemporaryDirectory() as folder:
     path = ka.save_model(model, Path(folder) / "gpt.keras")
     assert ka.generate(ka.load_model(path), "to be", max_new_tokens=8) == text
     program = Path(sys.executable).with_name("keras-attention")
-    words = [program, "generate", path, "to be", "--max-new-tokens", "8"]
+    words = [program, "generate", path, "to be", "--max-new-tokens", "8", "--sampler", "greedy"]
     ran = subprocess.run(words, cwd=folder, check=True, capture_output=True, encoding="utf-8")
     assert ran.stdout.splitlines()[-1] == f"to be{text}"
 page = ka.explain.page(model, ["to be"])
